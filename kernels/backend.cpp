@@ -1,0 +1,107 @@
+#include "kernels/backend.h"
+
+namespace gan {
+
+const char* name_of(Op op) {
+  switch (op) {
+    case Op::conv_forward:
+      return "conv forward";
+    case Op::conv_backward_data:
+      return "conv backward data";
+    case Op::conv_backward_weights:
+      return "conv backward weights";
+    case Op::conv_transpose_forward:
+      return "conv_transpose forward";
+    case Op::conv_transpose_backward_data:
+      return "conv_transpose backward data";
+    case Op::conv_transpose_backward_weights:
+      return "conv_transpose backward weights";
+    case Op::batch_norm:
+      return "batch norm";
+    case Op::activation:
+      return "activation";
+    case Op::avg_pool:
+      return "average pooling";
+    case Op::max_pool:
+      return "max pooling";
+    case Op::dropout:
+      return "dropout";
+    case Op::linear:
+      return "linear";
+    case Op::loss:
+      return "loss";
+    case Op::adam:
+      return "adam";
+    case Op::memory:
+      return "memory";
+    case Op::random:
+      return "random";
+    case Op::batch:
+      return "batch";
+  }
+  return "?";
+}
+
+Shape conv_output(const Shape& input, int64_t channels, const ConvGeometry& g) {
+  return {input.n, (input.h + 2 * g.padding - g.kernel) / g.stride + 1,
+          (input.w + 2 * g.padding - g.kernel) / g.stride + 1, channels};
+}
+
+Shape conv_transpose_output(const Shape& input, int64_t channels, const ConvGeometry& g) {
+  return {input.n, (input.h - 1) * g.stride - 2 * g.padding + g.kernel + g.output_padding,
+          (input.w - 1) * g.stride - 2 * g.padding + g.kernel + g.output_padding, channels};
+}
+
+void Backend::unsupported(const char* function) const {
+  throw InternalError(str("backend ", name(), " does not implement ", function));
+}
+
+#define GAN_UNSUPPORTED(function, ...)  \
+  void Backend::function(__VA_ARGS__) { \
+    unsupported(#function);             \
+  }
+
+GAN_UNSUPPORTED(conv_forward, const ConvGeometry&, const Tensor&, const Weights&, const Epilogue&,
+                const Tensor&)
+GAN_UNSUPPORTED(conv_backward_data, const ConvGeometry&, const Tensor&, const Weights&,
+                const Tensor&, Write)
+GAN_UNSUPPORTED(conv_backward_weights, const ConvGeometry&, const Tensor&, const Tensor&,
+                const Tensor&, Write)
+GAN_UNSUPPORTED(conv_transpose_forward, const ConvGeometry&, const Tensor&, const Weights&,
+                const Epilogue&, const Tensor&)
+GAN_UNSUPPORTED(conv_transpose_backward_data, const ConvGeometry&, const Tensor&, const Weights&,
+                const Tensor&, Write)
+GAN_UNSUPPORTED(conv_transpose_backward_weights, const ConvGeometry&, const Tensor&, const Tensor&,
+                const Tensor&, Write)
+GAN_UNSUPPORTED(batch_norm_train, const Tensor&, const BatchNorm&, Activation,
+                const BatchNormSaved&, const Tensor&)
+GAN_UNSUPPORTED(batch_norm_infer, const Tensor&, const BatchNorm&, Activation, const Tensor&)
+GAN_UNSUPPORTED(batch_norm_backward, const Tensor&, const Tensor&, const BatchNorm&, Activation,
+                const BatchNormSaved&, const Tensor&, const Tensor&, const Tensor&, Write)
+GAN_UNSUPPORTED(batch_norm_fold, const Tensor&, const BatchNorm&, bool, const Tensor&,
+                const Tensor&)
+GAN_UNSUPPORTED(activation_forward, Activation, const Tensor&, const Tensor&)
+GAN_UNSUPPORTED(activation_backward, Activation, const Tensor&, const Tensor&, const Tensor&, Write)
+GAN_UNSUPPORTED(avg_pool_forward, const Tensor&, const Tensor&)
+GAN_UNSUPPORTED(avg_pool_backward, const Tensor&, const Tensor&, Write)
+GAN_UNSUPPORTED(max_pool_forward, const Tensor&, const Tensor&)
+GAN_UNSUPPORTED(max_pool_backward, const Tensor&, const Tensor&, const Tensor&, Write)
+GAN_UNSUPPORTED(dropout, float, const RandomKey&, const Tensor&, const Tensor&, Write)
+GAN_UNSUPPORTED(linear_forward, const Tensor&, const Weights&, const Tensor&, const Tensor&)
+GAN_UNSUPPORTED(linear_backward_data, const Tensor&, const Weights&, const Tensor&, Write)
+GAN_UNSUPPORTED(linear_backward_weights, const Tensor&, const Tensor&, const Tensor&, Write)
+GAN_UNSUPPORTED(bce_with_logits, const Tensor&, float, float, const Tensor&, const Tensor&, Write)
+GAN_UNSUPPORTED(l1_loss, const Tensor&, const Tensor&, float, const Tensor&, const Tensor&, Write)
+GAN_UNSUPPORTED(mse_loss, const Tensor&, const Tensor&, float, const Tensor&, const Tensor&, Write)
+GAN_UNSUPPORTED(adam, const AdamSettings&, const uint64_t*, const Tensor&, const Tensor&,
+                const Tensor&, const Tensor&)
+GAN_UNSUPPORTED(fill, const Tensor&, float)
+GAN_UNSUPPORTED(fill_uniform, const RandomKey&, const Tensor&)
+GAN_UNSUPPORTED(copy, const Tensor&, const Tensor&)
+GAN_UNSUPPORTED(add, const Tensor&, const Tensor&)
+GAN_UNSUPPORTED(channel_sum, const Tensor&, const Tensor&, Write)
+GAN_UNSUPPORTED(assemble_batch, const Tensor&, const PhotoPick*, const Tensor&, const Tensor&)
+
+#undef GAN_UNSUPPORTED
+
+}  // namespace gan

@@ -1,0 +1,219 @@
+// The list of everything a device must be able to compute, forward and backward.
+//
+// A backend implements what it is good at and says so in supports(); Kernels (dispatch.h) picks the
+// first that can for each shape. The reference backend implements all of it and defines what the
+// others must equal.
+//
+// Conventions. Tensors are N,H,W,C and may be channel slices. Outputs are fully overwritten unless
+// a Write argument says accumulate. An empty Tensor for an optional argument means "none" or "not
+// wanted". Sums and means over many elements are added in a fixed order.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "engine/autograd.h"
+#include "engine/random.h"
+#include "engine/tensor.h"
+
+namespace gan {
+
+inline constexpr float kLeakySlope = 0.2f;
+
+enum class Activation : uint8_t { none, relu, leaky_relu, sigmoid, tanh };
+
+enum class Op : uint8_t {
+  conv_forward,
+  conv_backward_data,
+  conv_backward_weights,
+  conv_transpose_forward,
+  conv_transpose_backward_data,
+  conv_transpose_backward_weights,
+  batch_norm,
+  activation,
+  avg_pool,
+  max_pool,
+  dropout,
+  linear,
+  loss,
+  adam,
+  memory,  // copy, add, fill, channel_sum
+  random,  // fill_uniform
+  batch,   // assemble_batch
+};
+const char* name_of(Op op);
+
+// A square convolution. Output extent: (in + 2*padding - kernel) / stride + 1; transposed:
+// (in - 1)*stride - 2*padding + kernel + output_padding.
+struct ConvGeometry {
+  int kernel = 3;
+  int stride = 1;
+  int padding = 1;
+  int output_padding = 0;
+  bool operator==(const ConvGeometry&) const = default;
+};
+Shape conv_output(const Shape& input, int64_t channels, const ConvGeometry& geometry);
+Shape conv_transpose_output(const Shape& input, int64_t channels, const ConvGeometry& geometry);
+
+// One call as far as the choice of a backend goes. x and y are the operation's forward input and
+// output, also for its backward directions.
+struct Call {
+  Op op;
+  DType dtype = DType::f32;
+  Shape x = {}, y = {};
+  ConvGeometry geometry = {};
+  bool operator==(const Call&) const = default;
+};
+
+// Convolution weights and the name of their content (Variable::version).
+struct Weights {
+  Tensor values;
+  uint64_t version = 0;
+};
+
+// What is added after a convolution's sum: y = act(sum + bias).
+struct Epilogue {
+  Tensor bias;
+  Activation act = Activation::none;
+};
+
+struct BatchNorm {
+  Tensor gamma, beta, running_mean, running_var;
+  double eps = 1e-5;
+  double momentum = 0.1;
+};
+// What the forward pass in training mode leaves for the backward pass: 1/sqrt(var + eps) and mean.
+struct BatchNormSaved {
+  Tensor mean, inv_std;
+};
+
+struct AdamSettings {
+  double learning_rate = 2e-4;
+  double beta1 = 0.5;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+};
+
+// One picture of a batch: which photo, the top left corner of the window taken from it, mirrored
+// left to right or not.
+struct PhotoPick {
+  int32_t photo = 0;
+  int32_t top = 0, left = 0;
+  int32_t flip = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual std::string_view name() const = 0;
+  // For the first line of every program: library, version, instruction set.
+  virtual std::string description() const = 0;
+  virtual bool supports(const Call& call) const = 0;
+
+  // --- Convolution: sum over r, s, c of x[n, p*stride + r - padding, q*stride + s - padding, c]
+  //     * w[k, r, s, c], outside pixels counting as zero. w: {K, kernel, kernel, C}.
+  virtual void conv_forward(const ConvGeometry& geometry, const Tensor& x, const Weights& w,
+                            const Epilogue& epilogue, const Tensor& y);
+  virtual void conv_backward_data(const ConvGeometry& geometry, const Tensor& dy, const Weights& w,
+                                  const Tensor& dx, Write write);
+  virtual void conv_backward_weights(const ConvGeometry& geometry, const Tensor& x,
+                                     const Tensor& dy, const Tensor& dw, Write write);
+
+  // --- Transposed convolution: the data gradient of the convolution with the same geometry and
+  //     weights, used as a forward operation. w: {C_in, kernel, kernel, C_out}.
+  virtual void conv_transpose_forward(const ConvGeometry& geometry, const Tensor& x,
+                                      const Weights& w, const Epilogue& epilogue, const Tensor& y);
+  virtual void conv_transpose_backward_data(const ConvGeometry& geometry, const Tensor& dy,
+                                            const Weights& w, const Tensor& dx, Write write);
+  virtual void conv_transpose_backward_weights(const ConvGeometry& geometry, const Tensor& x,
+                                               const Tensor& dy, const Tensor& dw, Write write);
+
+  // --- Batch norm followed by an activation (none, relu or leaky_relu):
+  //     y = act(gamma * (x - mean) / sqrt(var + eps) + beta).
+  // Training: statistics of this batch (biased variance), saved for the backward pass; running
+  // statistics move by `momentum` towards them (unbiased variance).
+  virtual void batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
+                                const BatchNormSaved& saved, const Tensor& y);
+  // Inference: the running statistics.
+  virtual void batch_norm_infer(const Tensor& x, const BatchNorm& norm, Activation act,
+                                const Tensor& y);
+  // Gradients of batch_norm_train: dx is overwritten and may be x itself; dgamma and dbeta as
+  // `write` says, or skipped when empty.
+  virtual void batch_norm_backward(const Tensor& x, const Tensor& dy, const BatchNorm& norm,
+                                   Activation act, const BatchNormSaved& saved, const Tensor& dx,
+                                   const Tensor& dgamma, const Tensor& dbeta, Write write);
+  // Folds inference-mode batch norm into the convolution before it: w * s and beta - mean * s,
+  // s = gamma / sqrt(var + eps), per output channel. `transposed` tells which axis of w that is.
+  virtual void batch_norm_fold(const Tensor& w, const BatchNorm& norm, bool transposed,
+                               const Tensor& folded_w, const Tensor& folded_bias);
+
+  // --- Activations alone. The backward pass reads the output y, from which the slope of all of
+  //     them follows.
+  virtual void activation_forward(Activation act, const Tensor& x, const Tensor& y);
+  virtual void activation_backward(Activation act, const Tensor& y, const Tensor& dy,
+                                   const Tensor& dx, Write write);
+
+  // --- Pooling over 2x2 windows, stride 2; an odd last row or column is left out. Max pooling
+  //     sends the gradient to the first of equal maxima.
+  virtual void avg_pool_forward(const Tensor& x, const Tensor& y);
+  virtual void avg_pool_backward(const Tensor& dy, const Tensor& dx, Write write);
+  virtual void max_pool_forward(const Tensor& x, const Tensor& y);
+  virtual void max_pool_backward(const Tensor& x, const Tensor& dy, const Tensor& dx, Write write);
+
+  // --- Dropout: each element is kept and divided by 1 - p, or zeroed with probability p. Element i
+  //     (dense N,H,W,C index) is dropped when unit_float(word i%4 of RandomKey::block i/4) < p. The
+  //     same function serves backward: apply it to dy.
+  virtual void dropout(float p, const RandomKey& key, const Tensor& x, const Tensor& y,
+                       Write write);
+
+  // --- Linear: y[n, 0, 0, o] = bias[o] + sum over h, w, c of x[n, h, w, c] * w[o, h, w, c].
+  virtual void linear_forward(const Tensor& x, const Weights& w, const Tensor& bias,
+                              const Tensor& y);
+  virtual void linear_backward_data(const Tensor& dy, const Weights& w, const Tensor& dx,
+                                    Write write);
+  virtual void linear_backward_weights(const Tensor& x, const Tensor& dy, const Tensor& dw,
+                                       Write write);
+
+  // --- Losses: `loss` (one element) receives the mean over all elements; dx, when wanted, receives
+  //     weight * d(loss)/dx.
+  // mean(max(x, 0) - x*target + log(1 + exp(-|x|)))
+  virtual void bce_with_logits(const Tensor& x, float target, float weight, const Tensor& loss,
+                               const Tensor& dx, Write write);
+  // mean(|x - target|); the slope where they are equal is 0
+  virtual void l1_loss(const Tensor& x, const Tensor& target, float weight, const Tensor& loss,
+                       const Tensor& dx, Write write);
+  // mean((x - target)^2)
+  virtual void mse_loss(const Tensor& x, const Tensor& target, float weight, const Tensor& loss,
+                        const Tensor& dx, Write write);
+
+  // --- Adam (Kingma & Ba 2015, with bias correction) over flat vectors. `step` points to the
+  //     number of this update, counted from 1, in the device's memory.
+  virtual void adam(const AdamSettings& settings, const uint64_t* step, const Tensor& parameters,
+                    const Tensor& gradients, const Tensor& first_moment,
+                    const Tensor& second_moment);
+
+  // --- Memory.
+  virtual void fill(const Tensor& x, float value);
+  // Element i (dense N,H,W,C index) becomes unit_float of word i%4 of RandomKey::block i/4.
+  virtual void fill_uniform(const RandomKey& key, const Tensor& x);
+  virtual void copy(const Tensor& x, const Tensor& y);
+  virtual void add(const Tensor& x, const Tensor& y);  // y += x
+  // sums[c] = sum over all pixels of x[.., c]: the gradient of a bias
+  virtual void channel_sum(const Tensor& x, const Tensor& sums, Write write);
+
+  // --- A training batch out of the photo set. photos: uint8 {P, S, S, 3} (or {P, H, W, 3});
+  //     picks: one per picture, in the device's memory; color: {N, h, w, 3}, RGB in 0..1; gray:
+  //     {N, h, w, 3}, three equal channels: the BT.601 luma of the 8-bit pixel, rounded to 8 bits
+  //     as a gray photo file would hold it, in 0..1. Window pixels outside the photo repeat its
+  //     edge.
+  virtual void assemble_batch(const Tensor& photos, const PhotoPick* picks, const Tensor& gray,
+                              const Tensor& color);
+
+ protected:
+  // Thrown by every function above that a backend does not implement.
+  [[noreturn]] void unsupported(const char* function) const;
+};
+
+}  // namespace gan

@@ -1,0 +1,70 @@
+// The convolutions of the CPU backend.
+#include "kernels/cpu/conv.h"
+
+#include "kernels/cpu/conv_micro.h"
+#include "kernels/cpu/cpu_backend.h"
+
+namespace gan {
+
+using cpu::ConvDirection;
+using cpu::ConvShape;
+
+namespace cpu {
+
+ConvCall conv_call(const Call& call) {
+  const ConvShape plain = {call.geometry, call.x, call.y};
+  const ConvShape transposed = {call.geometry, call.y, call.x};
+  switch (call.op) {
+    case Op::conv_forward:
+      return {plain, ConvDirection::forward};
+    case Op::conv_backward_data:
+      return {plain, ConvDirection::data};
+    case Op::conv_backward_weights:
+      return {plain, ConvDirection::weights};
+    case Op::conv_transpose_forward:
+      return {transposed, ConvDirection::data};
+    case Op::conv_transpose_backward_data:
+      return {transposed, ConvDirection::forward};
+    default:
+      return {transposed, ConvDirection::weights};
+  }
+}
+
+}  // namespace cpu
+
+void CpuBackend::conv_forward(const ConvGeometry& geometry, const Tensor& x, const Weights& w,
+                              const Epilogue& epilogue, const Tensor& y) {
+  cpu::conv_gather(ConvDirection::forward, {geometry, x.shape(), y.shape()}, x, w, packs_, epilogue,
+                   y, Write::overwrite);
+}
+
+void CpuBackend::conv_backward_data(const ConvGeometry& geometry, const Tensor& dy,
+                                    const Weights& w, const Tensor& dx, Write write) {
+  cpu::conv_gather(ConvDirection::data, {geometry, dx.shape(), dy.shape()}, dy, w, packs_, {}, dx,
+                   write);
+}
+
+void CpuBackend::conv_backward_weights(const ConvGeometry& geometry, const Tensor& x,
+                                       const Tensor& dy, const Tensor& dw, Write write) {
+  cpu::conv_weights({geometry, x.shape(), dy.shape()}, x, dy, dw, write);
+}
+
+void CpuBackend::conv_transpose_forward(const ConvGeometry& geometry, const Tensor& x,
+                                        const Weights& w, const Epilogue& epilogue,
+                                        const Tensor& y) {
+  cpu::conv_gather(ConvDirection::data, {geometry, y.shape(), x.shape()}, x, w, packs_, epilogue, y,
+                   Write::overwrite);
+}
+
+void CpuBackend::conv_transpose_backward_data(const ConvGeometry& geometry, const Tensor& dy,
+                                              const Weights& w, const Tensor& dx, Write write) {
+  cpu::conv_gather(ConvDirection::forward, {geometry, dy.shape(), dx.shape()}, dy, w, packs_, {},
+                   dx, write);
+}
+
+void CpuBackend::conv_transpose_backward_weights(const ConvGeometry& geometry, const Tensor& x,
+                                                 const Tensor& dy, const Tensor& dw, Write write) {
+  cpu::conv_weights({geometry, dy.shape(), x.shape()}, dy, x, dw, write);
+}
+
+}  // namespace gan

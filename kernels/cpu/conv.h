@@ -1,0 +1,36 @@
+// Convolutions on the CPU. A convolution and its transpose are the same three computations between
+// a large picture {N, H, W, C} and small maps {N, P, Q, K}, with weights {K, kernel, kernel, C}:
+//
+//   forward:  maps = conv(picture)         a convolution, and the data gradient of its transpose
+//   data:     picture = its data gradient  a transposed convolution, and a convolution's gradient
+//   weights:  the weights' gradient
+#pragma once
+
+#include "kernels/backend.h"
+#include "kernels/cpu/weight_packs.h"
+
+namespace gan::cpu {
+
+struct ConvShape {
+  ConvGeometry geometry;
+  Shape picture, maps;
+};
+
+enum class ConvDirection : uint8_t { forward, data, weights };
+
+// Reads a convolution call of a backend as one of the three computations.
+struct ConvCall {
+  ConvShape shape;
+  ConvDirection direction;
+};
+ConvCall conv_call(const Call& call);
+
+// forward and data: `to` = act(sum + bias), or with accumulate `to` += sum (then without epilogue).
+void conv_gather(ConvDirection direction, const ConvShape& shape, const Tensor& from,
+                 const Weights& weights, WeightPacks& packs, const Epilogue& epilogue,
+                 const Tensor& to, Write write);
+
+void conv_weights(const ConvShape& shape, const Tensor& picture, const Tensor& maps,
+                  const Tensor& dw, Write write);
+
+}  // namespace gan::cpu

@@ -1,0 +1,226 @@
+// Convolution forward, and its data gradient, which is the transposed convolution.
+//
+// Both give each result pixel a sum over a small window of the input times weights. Forward, the
+// window of pixel (y, x) starts at (y*stride - padding, x*stride - padding) and all pixels use the
+// same weights. Backward, a pixel sees every stride-th weight only: those that hit it. So pixels fall
+// into stride x stride classes, by (y + padding) % stride and (x + padding) % stride, and each class
+// is an ordinary convolution with its own part of the weights and windows at (y + padding)/stride.
+//
+// A row of a window is a run of neighbouring numbers, so a window is a few segments (Gather). The
+// input rows of a block of results are first copied with their padding; weights are packed into
+// panels [class][tile of results' channels][window row][window column][input channel][channel of
+// tile], in pieces that stay in the second-level cache while all pixels of the block pass by.
+// Multiply-adds: the convolution's own, except that channels are rounded up to vectors.
+#include <algorithm>
+#include <vector>
+
+#include "engine/parallel.h"
+#include "kernels/cpu/conv.h"
+#include "kernels/cpu/conv_input.h"
+#include "kernels/cpu/conv_micro.h"
+#include "kernels/cpu/epilogue.h"
+
+namespace gan::cpu {
+namespace {
+
+constexpr int64_t kBlockPixels = 128;        // results of one class and block
+constexpr int64_t kPanelBytes = 320 * 1024;  // of weights at a time
+constexpr int64_t kEnoughTasks = 64;         // more than any sensible number of threads
+
+// One class of result pixels. Its windows have `rows` x `cols` pixels.
+struct PixelClass {
+  int64_t y, x;         // residues that tell the class
+  int64_t rows, cols;   // of the window
+  int64_t taps_before;  // window pixels of the classes before it: where its panels start
+};
+
+// The geometry of one direction.
+class Windows {
+ public:
+  Windows(ConvDirection direction, const ConvShape& shape)
+      : forward_(direction == ConvDirection::forward),
+        kernel_(shape.geometry.kernel),
+        stride_(shape.geometry.stride),
+        padding_(shape.geometry.padding),
+        step_(forward_ ? 1 : stride_) {
+    int64_t taps = 0;
+    for (int64_t y = 0; y < step_; ++y) {
+      for (int64_t x = 0; x < step_; ++x) {
+        classes_.push_back({y, x, extent(y), extent(x), taps});
+        taps += classes_.back().rows * classes_.back().cols;
+      }
+    }
+  }
+
+  const std::vector<PixelClass>& classes() const { return classes_; }
+  // Neighbouring pixels of a class are this far apart.
+  int64_t step() const { return step_; }
+
+  // The first row (or column) at or after `from` of the class with residue `residue`.
+  int64_t first(int64_t from, int64_t residue) const {
+    return from + ((residue - from - padding_) % step_ + step_) % step_;
+  }
+  // Where the window of row (or column) y starts; `size` is the window's extent.
+  int64_t start(int64_t y, int64_t size) const {
+    return forward_ ? y * stride_ - padding_ : (y + padding_) / stride_ - (size - 1);
+  }
+  // The weights' row (or column) at place `i` of a window.
+  int64_t tap(int64_t i, const int64_t residue, int64_t size) const {
+    return forward_ ? i : residue + (size - 1 - i) * stride_;
+  }
+  // Input rows (or columns) that results [begin, end) look at.
+  int64_t input_begin(int64_t begin) const { return start(begin, extent(0)); }
+  int64_t input_end(int64_t end) const { return start(end - 1, extent(0)) + extent(0); }
+
+ private:
+  int64_t extent(int64_t residue) const {
+    return forward_ ? kernel_ : residue < kernel_ ? (kernel_ - residue - 1) / stride_ + 1 : 0;
+  }
+
+  bool forward_;
+  int64_t kernel_, stride_, padding_, step_;
+  std::vector<PixelClass> classes_;
+};
+
+// Everything that a block of results needs.
+struct Job {
+  const Windows& windows;
+  const Tensor &from, &to;
+  const float* panels;
+  const Epilogue& epilogue;
+  Write write;
+  int64_t in_channels, out_channels, padded_channels;
+};
+
+// The weights in panels. `out_first`: results' channels are the weights' rows (forward).
+void pack_panels(const Windows& windows, const Tensor& weights, bool out_first, float* panels) {
+  const Shape& s = weights.shape();
+  const int64_t ins = out_first ? s.c : s.n, outs = out_first ? s.n : s.c;
+  const int64_t padded = round_up(outs, kVector);
+  const int64_t tiles = (padded + kTile - 1) / kTile;
+  const int64_t tap_pitch = weights.pitch(), row_pitch = s.h * s.w * tap_pitch;
+  const int64_t in_pitch = out_first ? 1 : row_pitch, out_pitch = out_first ? row_pitch : 1;
+  for (const PixelClass& c : windows.classes()) {
+    const int64_t taps = c.rows * c.cols;
+    parallel_for(tiles * taps, [&](int64_t task) {
+      const int64_t first = task / taps * kTile, tap = task % taps;
+      const int64_t width = std::min(kTile, padded - first), used = std::min(width, outs - first);
+      const int64_t r = windows.tap(tap / c.cols, c.y, c.rows);
+      const int64_t t = windows.tap(tap % c.cols, c.x, c.cols);
+      const float* source = weights.as<float>() + (r * s.w + t) * tap_pitch + first * out_pitch;
+      float* panel = panels + (c.taps_before * padded + taps * first + tap * width) * ins;
+      for (int64_t i = 0; i < ins; ++i, source += in_pitch, panel += width) {
+        for (int64_t o = 0; o < used; ++o) panel[o] = source[o * out_pitch];
+        std::fill(panel + used, panel + width, 0.0f);
+      }
+    });
+  }
+}
+
+// A result pixel: where its window lies in the copied input, and where it goes.
+struct Pixel {
+  const float* in;
+  float* out;
+};
+
+// All pixels of a block, one class, result channels [first, first + kTile).
+void gather_tile(const Job& job, const PixelClass& c, const std::vector<Pixel>& pixels,
+                 int64_t input_row, int64_t first) {
+  const int64_t taps = c.rows * c.cols;
+  const int64_t width = std::min(kTile, job.padded_channels - first);
+  const int64_t used = std::min(width, job.out_channels - first);
+  alignas(64) float spare[kGatherPixels * kTile] = {};
+
+  Gather g;
+  g.accumulate = job.write == Write::accumulate;
+  g.width = width;
+  g.panel = job.panels + (c.taps_before * job.padded_channels + taps * first) * job.in_channels;
+  const int64_t run = c.cols * job.in_channels;
+  const int64_t runs_at_once = std::clamp<int64_t>(
+      kPanelBytes / std::max<int64_t>(1, run * width * static_cast<int64_t>(sizeof(float))), 1,
+      Gather::kMaxSegments);
+  int64_t row = 0;
+  do {
+    g.segments = static_cast<int>(std::min(runs_at_once, c.rows - row));
+    for (int i = 0; i < g.segments; ++i) g.segment[i] = {(row + i) * input_row, run};
+    row += g.segments;
+    for (size_t p = 0; p < pixels.size(); p += kGatherPixels) {
+      const size_t count = std::min<size_t>(kGatherPixels, pixels.size() - p);
+      for (size_t i = 0; i < kGatherPixels; ++i) {
+        const Pixel& pixel = pixels[p + std::min(i, count - 1)];
+        g.in[i] = pixel.in;
+        const bool direct = i < count && used == width;
+        g.out[i] = direct ? pixel.out + first : spare + i * kTile;
+        if (!direct && g.accumulate) std::copy_n(pixel.out + first, used, g.out[i]);
+      }
+      conv_micro()->gather(g);
+      for (size_t i = 0; i < count; ++i) {
+        float* out = pixels[p + i].out + first;
+        if (used != width) std::copy_n(g.out[i], used, out);
+        if (row >= c.rows) apply_epilogue(job.epilogue, first, used, out);
+      }
+    }
+    g.panel += g.segments * run * width;
+    g.accumulate = true;
+  } while (row < c.rows);
+}
+
+// Rows [begin, end) of result n, channel tiles [first, last).
+void gather_block(const Job& job, int64_t n, int64_t begin, int64_t end, int64_t first_tile,
+                  int64_t last_tile) {
+  static thread_local ThreadScratch scratch;
+  static thread_local std::vector<Pixel> pixels;
+  const Windows& w = job.windows;
+  const Shape& out = job.to.shape();
+  const int64_t row = w.input_begin(begin), col = w.input_begin(0);
+  const Window window = {row, w.input_end(end) - row, col, w.input_end(out.w) - col};
+  float* input = scratch.floats(window.pixels() * job.in_channels);
+  copy_window(job.from, n, window, 0, job.in_channels, input);
+
+  for (const PixelClass& c : w.classes()) {
+    pixels.clear();
+    for (int64_t y = w.first(begin, c.y); y < end; y += w.step()) {
+      const float* in = input + (w.start(y, c.rows) - row) * window.cols * job.in_channels;
+      float* to = job.to.as<float>() + (n * out.h + y) * out.w * job.to.pitch();
+      for (int64_t x = w.first(0, c.x); x < out.w; x += w.step())
+        pixels.push_back(
+            {in + (w.start(x, c.cols) - col) * job.in_channels, to + x * job.to.pitch()});
+    }
+    for (int64_t tile = first_tile; tile < last_tile; ++tile)
+      gather_tile(job, c, pixels, window.cols * job.in_channels, tile * kTile);
+  }
+}
+
+}  // namespace
+
+void conv_gather(ConvDirection direction, const ConvShape& shape, const Tensor& from,
+                 const Weights& weights, WeightPacks& packs, const Epilogue& epilogue,
+                 const Tensor& to, Write write) {
+  const Windows windows(direction, shape);
+  const bool forward = direction == ConvDirection::forward;
+  const ConvGeometry& g = shape.geometry;
+  const int64_t ins = from.shape().c, outs = to.shape().c, padded = round_up(outs, kVector);
+  // What the panels depend on besides the weights.
+  const uint64_t layout = static_cast<uint64_t>(g.stride) << 8 | (forward ? 0u : 1u);
+  const int64_t numbers = int64_t{g.kernel} * g.kernel * ins * padded;
+  const auto* panels = static_cast<const float*>(
+      packs.find(weights, layout, static_cast<size_t>(numbers) * sizeof(float), [&](void* memory) {
+        pack_panels(windows, weights.values, forward, static_cast<float*>(memory));
+      }));
+
+  const Job job = {windows, from, to, panels, epilogue, write, ins, outs, padded};
+  const int64_t step = windows.step(), height = to.shape().h;
+  const int64_t rows =
+      step * std::max<int64_t>(1, kBlockPixels / std::max<int64_t>(1, to.shape().w / step));
+  const int64_t blocks = (height + rows - 1) / rows;
+  const int64_t tiles = (padded + kTile - 1) / kTile;
+  const bool split = to.shape().n * blocks < kEnoughTasks;
+  const int64_t parts = split ? tiles : 1;
+  parallel_for(to.shape().n * blocks * parts, [&](int64_t task) {
+    const int64_t part = task % parts, block = task / parts % blocks, n = task / parts / blocks;
+    gather_block(job, n, block * rows, std::min(height, (block + 1) * rows), split ? part : 0,
+                 split ? part + 1 : tiles);
+  });
+}
+
+}  // namespace gan::cpu

@@ -1,0 +1,173 @@
+// The weights' gradient of a convolution:
+//
+//   dw[k, r, t, c] = sum over n, y, x of maps[n, y, x, k] * picture[n, y*stride + r - padding,
+//                                                                  x*stride + t - padding, c]
+//
+// A sum of outer products, one per pixel. The result is cut into tasks of 64 k x 64 c, and where
+// that gives too few tasks the pictures into parts, whose results are added in order; the cuts
+// depend on the shapes only. A task copies the rows it needs of a block of pixels out of both
+// tensors, with their padding, maps in fours of channels, and then makes all taps' sums over that
+// block. With few picture channels, a row of a window (t and c together) counts as one run.
+#include <algorithm>
+#include <vector>
+
+#include "engine/parallel.h"
+#include "kernels/cpu/conv.h"
+#include "kernels/cpu/conv_input.h"
+#include "kernels/cpu/conv_micro.h"
+
+namespace gan::cpu {
+namespace {
+
+constexpr int64_t kBlockPixels = 128;  // pixels of the maps copied at a time
+constexpr int64_t kEnoughTasks = 48;   // more than any sensible number of threads
+
+// Numbers of the copied picture that meet a pixel's maps: `width` of them from `offset` on, counted
+// from the pixel's window. They make up dw[k][to, to + used).
+struct Run {
+  int64_t offset, used, width, to;
+};
+
+// How the work is cut up.
+struct Cut {
+  explicit Cut(const ConvShape& s)
+      : shape(s),
+        channels(std::min(kTile, s.picture.c)),
+        tiles((s.picture.c + kTile - 1) / kTile),
+        groups((s.maps.c + kTile - 1) / kTile),
+        parts(std::clamp<int64_t>(kEnoughTasks / (tiles * groups), 1, s.maps.n)),
+        rows(std::max<int64_t>(1, kBlockPixels / s.maps.w)),
+        cols((s.maps.w - 1) * s.geometry.stride + s.geometry.kernel) {}
+
+  // The runs of a picture tile, whose pixels are `channels` numbers apart.
+  std::vector<Run> runs(int64_t tile) const {
+    const int64_t kernel = shape.geometry.kernel, c = shape.picture.c;
+    std::vector<Run> all;
+    const auto add = [&](int64_t offset, int64_t used, int64_t to) {
+      all.push_back({offset, used, round_up(used, kVector), to});
+    };
+    for (int64_t r = 0; r < kernel; ++r) {
+      if (tiles == 1) {
+        for (int64_t done = 0; done < kernel * c; done += kTile)
+          add(r * cols * c + done, std::min(kTile, kernel * c - done), r * kernel * c + done);
+      } else {
+        for (int64_t t = 0; t < kernel; ++t)
+          add((r * cols + t) * channels, std::min(kTile, c - tile * kTile),
+              (r * kernel + t) * c + tile * kTile);
+      }
+    }
+    return all;
+  }
+
+  ConvShape shape;
+  int64_t channels;       // of a picture tile
+  int64_t tiles, groups;  // of picture channels, of maps' channels
+  int64_t parts;          // of the pictures
+  int64_t rows, cols;     // of a block: rows of maps, columns of the copied picture
+};
+
+// Sums of a task: [run][k of the group][kTile].
+int64_t sums_per_task(const Cut& cut) {
+  return static_cast<int64_t>(cut.runs(0).size()) * kTile * kTile;
+}
+
+// Copies `rows` rows of maps as [four channels][pixel][4]; channels past the end become zero.
+void copy_maps(const Tensor& maps, int64_t n, int64_t row, int64_t rows, int64_t channel,
+               int64_t channels, float* to) {
+  const Shape& s = maps.shape();
+  const int64_t pixels = rows * s.w;
+  const float* from = maps.as<float>() + (n * s.h + row) * s.w * maps.pitch() + channel;
+  for (int64_t k = 0; k < channels; k += kOuterRows) {
+    const int64_t used = std::min(kOuterRows, channels - k);
+    const float* source = from + k;
+    for (int64_t p = 0; p < pixels; ++p, source += maps.pitch(), to += kOuterRows) {
+      if (used == kOuterRows) {
+        std::memcpy(to, source, kOuterRows * sizeof(float));
+      } else {
+        for (int64_t i = 0; i < kOuterRows; ++i) to[i] = i < used ? source[i] : 0.0f;
+      }
+    }
+  }
+}
+
+struct Task {
+  int64_t tile, group, part;
+};
+
+// All sums of a task.
+void sum_task(const Cut& cut, const Tensor& picture, const Tensor& maps, const Task& task,
+              float* sums) {
+  static thread_local ThreadScratch picture_scratch, maps_scratch;
+  const ConvShape& s = cut.shape;
+  const ConvGeometry& g = s.geometry;
+  const std::vector<Run> runs = cut.runs(task.tile);
+  std::fill_n(sums, sums_per_task(cut), 0.0f);
+  const int64_t first_k = task.group * kTile, ks = std::min(kTile, s.maps.c - first_k);
+  const int64_t first_c = task.tile * kTile, cs = std::min(kTile, s.picture.c - first_c);
+  const int64_t block_rows = (cut.rows - 1) * g.stride + g.kernel;
+  // Runs are read in whole vectors: the copy has room behind its end.
+  const int64_t picture_numbers = block_rows * cut.cols * cut.channels;
+  float* picture_block = picture_scratch.floats(picture_numbers + kTile);
+  std::fill_n(picture_block, picture_numbers + kTile, 0.0f);
+  float* maps_block = maps_scratch.floats(cut.rows * s.maps.w * kTile);
+
+  const int64_t first_n = s.maps.n * task.part / cut.parts;
+  const int64_t last_n = s.maps.n * (task.part + 1) / cut.parts;
+  Outer outer;
+  outer.cols = s.maps.w;
+  outer.right_step = g.stride * cut.channels;
+  outer.right_row = g.stride * cut.cols * cut.channels;
+  for (int64_t n = first_n; n < last_n; ++n) {
+    for (int64_t row = 0; row < s.maps.h; row += cut.rows) {
+      outer.rows = std::min(cut.rows, s.maps.h - row);
+      const Window window = {row * g.stride - g.padding, (outer.rows - 1) * g.stride + g.kernel,
+                             -g.padding, cut.cols};
+      copy_window(picture, n, window, first_c, cs, picture_block);
+      copy_maps(maps, n, row, outer.rows, first_k, ks, maps_block);
+      for (size_t run = 0; run < runs.size(); ++run) {
+        outer.right = picture_block + runs[run].offset;
+        outer.width = runs[run].width;
+        for (int64_t k = 0; k < ks; k += kOuterRows) {
+          outer.left = maps_block + k * outer.rows * s.maps.w;
+          outer.sums = sums + (static_cast<int64_t>(run) * kTile + k) * kTile;
+          conv_micro()->outer(outer);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void conv_weights(const ConvShape& shape, const Tensor& picture, const Tensor& maps,
+                  const Tensor& dw, Write write) {
+  static thread_local ThreadScratch scratch;
+  const Cut cut(shape);
+  const int64_t numbers = sums_per_task(cut), pairs = cut.tiles * cut.groups;
+  float* sums = scratch.floats(numbers * pairs * cut.parts);
+  parallel_for(pairs * cut.parts, [&](int64_t i) {
+    const Task task = {i / cut.parts % cut.tiles, i / cut.parts / cut.tiles, i % cut.parts};
+    sum_task(cut, picture, maps, task, sums + i * numbers);
+  });
+
+  // dw[k] as one row of kernel * kernel * C numbers.
+  const int64_t row_numbers =
+      int64_t{shape.geometry.kernel} * shape.geometry.kernel * shape.picture.c;
+  parallel_for(shape.maps.c * cut.tiles, [&](int64_t i) {
+    const int64_t k = i / cut.tiles, tile = i % cut.tiles, group = k / kTile;
+    const std::vector<Run> runs = cut.runs(tile);
+    float* row = dw.as<float>() + k * row_numbers;
+    for (size_t run = 0; run < runs.size(); ++run) {
+      float* to = row + runs[run].to;
+      for (int64_t part = 0; part < cut.parts; ++part) {
+        const int64_t task = (group * cut.tiles + tile) * cut.parts + part;
+        const float* from =
+            sums + task * numbers + (static_cast<int64_t>(run) * kTile + k % kTile) * kTile;
+        const bool add = part > 0 || write == Write::accumulate;
+        for (int64_t j = 0; j < runs[run].used; ++j) to[j] = (add ? to[j] : 0.0f) + from[j];
+      }
+    }
+  });
+}
+
+}  // namespace gan::cpu

@@ -1,0 +1,30 @@
+#include "kernels/cpu/cpu_backend.h"
+
+#include "engine/parallel.h"
+#include "kernels/cpu/conv_micro.h"
+#include "kernels/cpu/simd.h"
+
+namespace gan {
+
+std::string CpuBackend::description() const {
+  return str("cpu (", cpu::instruction_set(), ", ", threads(),
+             threads() == 1 ? " thread)" : " threads)");
+}
+
+bool CpuBackend::supports(const Call& call) const {
+  if (call.dtype != DType::f32) return false;
+  const bool convolution = call.op <= Op::conv_transpose_backward_weights;
+  return !convolution || cpu::conv_micro() != nullptr;
+}
+
+float* CpuBackend::scratch(int64_t count) {
+  const size_t bytes = static_cast<size_t>(count) * sizeof(float);
+  if (scratch_.bytes() < bytes) scratch_ = Buffer(host_memory(), bytes);
+  return static_cast<float*>(scratch_.data());
+}
+
+std::unique_ptr<Backend> make_cpu_backend() {
+  return std::make_unique<CpuBackend>();
+}
+
+}  // namespace gan

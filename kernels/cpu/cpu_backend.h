@@ -1,0 +1,93 @@
+// All operations on the CPU, in float32, for whatever instruction set there is.
+//
+// Every memory-bound operation reads and writes each number as few times as it can, takes channel slices, and
+// gives the same bytes whatever the number of threads. One file per family of operations; its banner
+// tells the bytes moved per element, which is what its time is made of.
+#pragma once
+
+#include <memory>
+
+#include "kernels/backend.h"
+#include "kernels/cpu/weight_packs.h"
+
+namespace gan {
+
+class CpuBackend final : public Backend {
+ public:
+  std::string_view name() const override { return "cpu"; }
+  std::string description() const override;
+  bool supports(const Call& call) const override;
+
+  void conv_forward(const ConvGeometry& geometry, const Tensor& x, const Weights& w,
+                    const Epilogue& epilogue, const Tensor& y) override;
+  void conv_backward_data(const ConvGeometry& geometry, const Tensor& dy, const Weights& w,
+                          const Tensor& dx, Write write) override;
+  void conv_backward_weights(const ConvGeometry& geometry, const Tensor& x, const Tensor& dy,
+                             const Tensor& dw, Write write) override;
+  void conv_transpose_forward(const ConvGeometry& geometry, const Tensor& x, const Weights& w,
+                              const Epilogue& epilogue, const Tensor& y) override;
+  void conv_transpose_backward_data(const ConvGeometry& geometry, const Tensor& dy,
+                                    const Weights& w, const Tensor& dx, Write write) override;
+  void conv_transpose_backward_weights(const ConvGeometry& geometry, const Tensor& x,
+                                       const Tensor& dy, const Tensor& dw, Write write) override;
+
+  void batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
+                        const BatchNormSaved& saved, const Tensor& y) override;
+  void batch_norm_infer(const Tensor& x, const BatchNorm& norm, Activation act,
+                        const Tensor& y) override;
+  void batch_norm_backward(const Tensor& x, const Tensor& dy, const BatchNorm& norm, Activation act,
+                           const BatchNormSaved& saved, const Tensor& dx, const Tensor& dgamma,
+                           const Tensor& dbeta, Write write) override;
+  void batch_norm_fold(const Tensor& w, const BatchNorm& norm, bool transposed,
+                       const Tensor& folded_w, const Tensor& folded_bias) override;
+
+  void activation_forward(Activation act, const Tensor& x, const Tensor& y) override;
+  void activation_backward(Activation act, const Tensor& y, const Tensor& dy, const Tensor& dx,
+                           Write write) override;
+
+  void avg_pool_forward(const Tensor& x, const Tensor& y) override;
+  void avg_pool_backward(const Tensor& dy, const Tensor& dx, Write write) override;
+  void max_pool_forward(const Tensor& x, const Tensor& y) override;
+  void max_pool_backward(const Tensor& x, const Tensor& dy, const Tensor& dx, Write write) override;
+
+  void dropout(float p, const RandomKey& key, const Tensor& x, const Tensor& y,
+               Write write) override;
+
+  void linear_forward(const Tensor& x, const Weights& w, const Tensor& bias,
+                      const Tensor& y) override;
+  void linear_backward_data(const Tensor& dy, const Weights& w, const Tensor& dx,
+                            Write write) override;
+  void linear_backward_weights(const Tensor& x, const Tensor& dy, const Tensor& dw,
+                               Write write) override;
+
+  void bce_with_logits(const Tensor& x, float target, float weight, const Tensor& loss,
+                       const Tensor& dx, Write write) override;
+  void l1_loss(const Tensor& x, const Tensor& target, float weight, const Tensor& loss,
+               const Tensor& dx, Write write) override;
+  void mse_loss(const Tensor& x, const Tensor& target, float weight, const Tensor& loss,
+                const Tensor& dx, Write write) override;
+
+  void adam(const AdamSettings& settings, const uint64_t* step, const Tensor& parameters,
+            const Tensor& gradients, const Tensor& first_moment,
+            const Tensor& second_moment) override;
+
+  void fill(const Tensor& x, float value) override;
+  void fill_uniform(const RandomKey& key, const Tensor& x) override;
+  void copy(const Tensor& x, const Tensor& y) override;
+  void add(const Tensor& x, const Tensor& y) override;
+  void channel_sum(const Tensor& x, const Tensor& sums, Write write) override;
+
+  void assemble_batch(const Tensor& photos, const PhotoPick* picks, const Tensor& gray,
+                      const Tensor& color) override;
+
+ private:
+  // Working memory for `count` floats, valid until the next call; kept between operations.
+  float* scratch(int64_t count);
+
+  Buffer scratch_;
+  cpu::WeightPacks packs_;
+};
+
+std::unique_ptr<Backend> make_cpu_backend();
+
+}  // namespace gan

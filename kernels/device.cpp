@@ -1,0 +1,63 @@
+#include "kernels/device.h"
+
+#include <fstream>
+#include <utility>
+
+#include "engine/parallel.h"
+#include "kernels/cpu/cpu_backend.h"
+#include "kernels/onednn/onednn_backend.h"
+#include "kernels/reference/reference_backend.h"
+
+namespace gan {
+namespace {
+
+// What the processor calls itself, where the system tells.
+std::string processor_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    if (line.rfind("model name", 0) != 0) continue;
+    const size_t start = line.find_first_not_of(" :\t", line.find(':'));
+    if (start != std::string::npos) return line.substr(start);
+  }
+  return "of unknown name";
+}
+
+std::vector<std::unique_ptr<Backend>> cpu_backends(const std::string& wanted) {
+  std::vector<std::unique_ptr<Backend>> backends;
+  if (wanted != "reference") {
+    std::unique_ptr<Backend> onednn = make_onednn_backend();
+    if (!onednn && wanted == "onednn") {
+      throw DeviceError(
+          "backend onednn is not in this build: install libdnnl-dev, configure and build again");
+    }
+    if (onednn) backends.push_back(std::move(onednn));
+    backends.push_back(make_cpu_backend());
+  }
+  backends.push_back(make_reference_backend());
+  return backends;
+}
+
+}  // namespace
+
+const std::vector<std::string>& device_names() {
+  static const std::vector<std::string> names = {"auto", "cpu", "gpu"};
+  return names;
+}
+
+const std::vector<std::string>& backend_names() {
+  static const std::vector<std::string> names = {"auto", "reference", "onednn", "cuda", "cudnn"};
+  return names;
+}
+
+Device open_device(const DeviceOptions& options) {
+  if (options.device == "gpu" || options.backend == "cuda" || options.backend == "cudnn") {
+    throw DeviceError("this build has no GPU support: use --device cpu");
+  }
+  if (options.threads > 0) set_threads(options.threads);
+  Kernels kernels(cpu_backends(options.backend));
+  std::string description = str("CPU ", processor_name(), ", ", threads(),
+                                threads() == 1 ? " thread; " : " threads; ", kernels.description());
+  return {host_memory(), std::move(kernels), std::move(description)};
+}
+
+}  // namespace gan

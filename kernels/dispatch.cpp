@@ -1,0 +1,45 @@
+#include "kernels/dispatch.h"
+
+#include <initializer_list>
+#include <utility>
+
+namespace gan {
+
+Kernels::Kernels(std::vector<std::unique_ptr<Backend>> by_preference)
+    : backends_(std::move(by_preference)) {}
+
+size_t Kernels::Hash::operator()(const Call& call) const {
+  const ConvGeometry& g = call.geometry;
+  uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a over the fields
+  for (int64_t field :
+       {static_cast<int64_t>(call.op), static_cast<int64_t>(call.dtype), call.x.n, call.x.h,
+        call.x.w, call.x.c, call.y.n, call.y.h, call.y.w, call.y.c, int64_t{g.kernel},
+        int64_t{g.stride}, int64_t{g.padding}, int64_t{g.output_padding}}) {
+    hash = (hash ^ static_cast<uint64_t>(field)) * 0x100000001b3u;
+  }
+  return hash;
+}
+
+Backend& Kernels::operator()(const Call& call) {
+  if (const auto found = chosen_.find(call); found != chosen_.end()) return *found->second;
+  for (const auto& backend : backends_) {
+    if (!backend->supports(call)) continue;
+    chosen_.emplace(call, backend.get());
+    choices_.push_back({call, backend.get()});
+    return *backend;
+  }
+  throw InternalError(str("no backend runs ", name_of(call.op), " in ", name_of(call.dtype),
+                          ", input ", call.x, ", output ", call.y, ", kernel ",
+                          call.geometry.kernel, ", stride ", call.geometry.stride));
+}
+
+std::string Kernels::description() const {
+  std::string text;
+  for (const auto& backend : backends_) {
+    if (!text.empty()) text += ", ";
+    text += backend->description();
+  }
+  return text;
+}
+
+}  // namespace gan

@@ -1,0 +1,42 @@
+// Which backend runs which operation.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "kernels/backend.h"
+
+namespace gan {
+
+// Backends in order of preference. Each distinct call is resolved once, to the first backend that
+// supports it, and remembered.
+class Kernels {
+ public:
+  explicit Kernels(std::vector<std::unique_ptr<Backend>> by_preference);
+
+  // Throws InternalError when no backend supports the call.
+  Backend& operator()(const Call& call);
+
+  // "oneDNN 2.6.3, cpu AVX-512": what the backends say of themselves, first choice first.
+  std::string description() const;
+
+  struct Choice {
+    Call call;
+    const Backend* backend;
+  };
+  // All choices made so far, in the order in which they were first needed.
+  const std::vector<Choice>& choices() const { return choices_; }
+
+ private:
+  struct Hash {
+    size_t operator()(const Call& call) const;
+  };
+
+  std::vector<std::unique_ptr<Backend>> backends_;
+  std::unordered_map<Call, Backend*, Hash> chosen_;
+  std::vector<Choice> choices_;
+};
+
+}  // namespace gan

@@ -1,0 +1,345 @@
+#include "kernels/ops.h"
+
+#include <algorithm>
+
+namespace gan::ops {
+namespace {
+
+Call conv_call(Op forward, Op transposed, const Conv& conv, const Tensor& x, const Tensor& y) {
+  return {conv.transposed ? transposed : forward, x.dtype(), x.shape(), y.shape(), conv.geometry};
+}
+
+Call simple_call(Op op, const Tensor& x, const Tensor& y) {
+  return {op, x.dtype(), x.shape(), y.shape(), {}};
+}
+
+// Statistics and losses are sums over many elements: bfloat16 has too few digits for them.
+DType statistics_type(DType activations) {
+  return activations == DType::bf16 ? DType::f32 : activations;
+}
+
+Weights weights_of(const Variable& w) {
+  return {w.value, w.version};
+}
+
+void conv_forward(Kernels& kernels, const Conv& conv, const Tensor& x, const Weights& w,
+                  const Epilogue& epilogue, const Tensor& y) {
+  Backend& backend = kernels(conv_call(Op::conv_forward, Op::conv_transpose_forward, conv, x, y));
+  if (conv.transposed) {
+    backend.conv_transpose_forward(conv.geometry, x, w, epilogue, y);
+  } else {
+    backend.conv_forward(conv.geometry, x, w, epilogue, y);
+  }
+}
+
+// The gradients of x and w from dy, each only where wanted.
+void conv_backward(Kernels& kernels, Tape& tape, const Conv& conv, Variable& x, Variable& w,
+                   const Tensor& dy) {
+  if (w.needs_grad) {
+    const auto [dw, write] = tape.grad_target(w);
+    Backend& backend = kernels(conv_call(Op::conv_backward_weights,
+                                         Op::conv_transpose_backward_weights, conv, x.value, dy));
+    if (conv.transposed) {
+      backend.conv_transpose_backward_weights(conv.geometry, x.value, dy, dw, write);
+    } else {
+      backend.conv_backward_weights(conv.geometry, x.value, dy, dw, write);
+    }
+  }
+  if (x.needs_grad) {
+    const auto [dx, write] = tape.grad_target(x);
+    Backend& backend = kernels(
+        conv_call(Op::conv_backward_data, Op::conv_transpose_backward_data, conv, x.value, dy));
+    if (conv.transposed) {
+      backend.conv_transpose_backward_data(conv.geometry, dy, weights_of(w), dx, write);
+    } else {
+      backend.conv_backward_data(conv.geometry, dy, weights_of(w), dx, write);
+    }
+  }
+}
+
+void bias_backward(Kernels& kernels, Tape& tape, Variable& bias, const Tensor& dy) {
+  if (!bias.needs_grad) return;
+  const auto [db, write] = tape.grad_target(bias);
+  kernels(simple_call(Op::memory, dy, db)).channel_sum(dy, db, write);
+}
+
+BatchNorm norm_tensors(const NormVariables& norm) {
+  return {norm.gamma.value, norm.beta.value, norm.running_mean.value, norm.running_var.value};
+}
+
+Tensor result_tensor(Context& context, const Shape& shape, DType dtype, const Tensor& into) {
+  if (!into) return context.tape.allocate(shape, dtype);
+  require(into.shape() == shape && into.dtype() == dtype, "a result of shape ", shape,
+          " cannot be written into a tensor of shape ", into.shape());
+  return into;
+}
+
+// Folds `norm` into the weights unless that has been done for their present content.
+void refresh_fold(Context& context, const Conv& conv, const Variable& w, const NormVariables& norm,
+                  FoldedWeights& folded, Memory& memory) {
+  if (folded.version != 0 && folded.of_weights == w.version &&
+      folded.of_statistics == norm.running_mean.version) {
+    return;
+  }
+  if (!folded.memory.data()) {
+    const size_t bias_bytes = norm.gamma.value.bytes();
+    folded.memory = Buffer(memory, w.value.bytes() + bias_bytes);
+    auto* start = static_cast<std::byte*>(folded.memory.data());
+    folded.w = Tensor(start, w.value.shape(), w.value.dtype());
+    folded.bias = Tensor(start + w.value.bytes(), norm.gamma.value.shape(), w.value.dtype());
+  }
+  context.kernels(simple_call(Op::batch_norm, w.value, w.value))
+      .batch_norm_fold(w.value, norm_tensors(norm), conv.transposed, folded.w, folded.bias);
+  folded.version = next_version();
+  folded.of_weights = w.version;
+  folded.of_statistics = norm.running_mean.version;
+}
+
+}  // namespace
+
+Shape output_shape(const Conv& conv, const Shape& x, const Tensor& w) {
+  require(w.shape().h == conv.geometry.kernel && w.shape().w == conv.geometry.kernel &&
+              x.c == (conv.transposed ? w.shape().n : w.shape().c),
+          "weights of shape ", w.shape(), " do not fit an input of shape ", x);
+  return conv.transposed ? conv_transpose_output(x, w.shape().c, conv.geometry)
+                         : conv_output(x, w.shape().n, conv.geometry);
+}
+
+Variable& conv_act(Context& context, const Conv& conv, Variable& x, Variable& w, Variable& bias,
+                   Activation act, const Tensor& into) {
+  Kernels& kernels = context.kernels;
+  Tape& tape = context.tape;
+  const Tensor y =
+      result_tensor(context, output_shape(conv, x.value.shape(), w.value), x.value.dtype(), into);
+  conv_forward(kernels, conv, x.value, weights_of(w), {bias.value, act}, y);
+
+  const bool needs_grad = context.training && (x.needs_grad || w.needs_grad || bias.needs_grad);
+  Variable& result = tape.variable(y, needs_grad);
+  tape.record(result, [&kernels, &tape, conv, &x, &w, &bias, act, &result] {
+    Tensor dz = result.grad;  // gradient before the activation
+    if (act != Activation::none) {
+      dz = tape.allocate(result.value.shape(), result.value.dtype());
+      kernels(simple_call(Op::activation, result.value, dz))
+          .activation_backward(act, result.value, result.grad, dz, Write::overwrite);
+    }
+    bias_backward(kernels, tape, bias, dz);
+    conv_backward(kernels, tape, conv, x, w, dz);
+  });
+  return result;
+}
+
+Variable& conv_bn_act(Context& context, const Conv& conv, Variable& x, Variable& w,
+                      const NormVariables& norm, Activation act, FoldedWeights& folded,
+                      const Tensor& into) {
+  Kernels& kernels = context.kernels;
+  Tape& tape = context.tape;
+  const DType dtype = x.value.dtype();
+  const Tensor y =
+      result_tensor(context, output_shape(conv, x.value.shape(), w.value), dtype, into);
+
+  if (!context.training) {
+    refresh_fold(context, conv, w, norm, folded, tape.memory());
+    conv_forward(kernels, conv, x.value, {folded.w, folded.version}, {folded.bias, act}, y);
+    return tape.constant(y);
+  }
+
+  const Tensor z = tape.allocate(y.shape(), dtype);
+  conv_forward(kernels, conv, x.value, weights_of(w), {}, z);
+  const Shape channels = vector_shape(y.shape().c);
+  const BatchNormSaved saved = {tape.allocate(channels, statistics_type(dtype)),
+                                tape.allocate(channels, statistics_type(dtype))};
+  const BatchNorm tensors = norm_tensors(norm);
+  kernels(simple_call(Op::batch_norm, z, y)).batch_norm_train(z, tensors, act, saved, y);
+  norm.running_mean.version = next_version();
+
+  Variable& gamma = norm.gamma;
+  Variable& beta = norm.beta;
+  Variable& result =
+      tape.variable(y, x.needs_grad || w.needs_grad || gamma.needs_grad || beta.needs_grad);
+  tape.record(
+      result, [&kernels, &tape, conv, &x, &w, &gamma, &beta, tensors, act, z, saved, &result] {
+        Tensor dgamma, dbeta;
+        Write write = Write::overwrite;
+        if (gamma.needs_grad && beta.needs_grad) {
+          const auto target = tape.grad_target(gamma);
+          dgamma = target.grad;
+          write = target.write;
+          dbeta = tape.grad_target(beta).grad;
+        }
+        // z is not needed any more: its gradient takes its place.
+        const Tensor& dz = z;
+        kernels(simple_call(Op::batch_norm, z, result.value))
+            .batch_norm_backward(z, result.grad, tensors, act, saved, dz, dgamma, dbeta, write);
+        conv_backward(kernels, tape, conv, x, w, dz);
+      });
+  return result;
+}
+
+Variable& activation(Context& context, Activation act, Variable& x, const Tensor& into) {
+  Kernels& kernels = context.kernels;
+  Tape& tape = context.tape;
+  const Tensor y = result_tensor(context, x.value.shape(), x.value.dtype(), into);
+  kernels(simple_call(Op::activation, x.value, y)).activation_forward(act, x.value, y);
+  Variable& result = tape.variable(y, context.training && x.needs_grad);
+  tape.record(result, [&kernels, &tape, act, &x, &result] {
+    const auto [dx, write] = tape.grad_target(x);
+    kernels(simple_call(Op::activation, x.value, result.value))
+        .activation_backward(act, result.value, result.grad, dx, write);
+  });
+  return result;
+}
+
+Variable& avg_pool(Context& context, Variable& x) {
+  Kernels& kernels = context.kernels;
+  Tape& tape = context.tape;
+  const Shape& s = x.value.shape();
+  const Tensor y = tape.allocate({s.n, s.h / 2, s.w / 2, s.c}, x.value.dtype());
+  kernels(simple_call(Op::avg_pool, x.value, y)).avg_pool_forward(x.value, y);
+  Variable& result = tape.variable(y, context.training && x.needs_grad);
+  tape.record(result, [&kernels, &tape, &x, &result] {
+    const auto [dx, write] = tape.grad_target(x);
+    kernels(simple_call(Op::avg_pool, x.value, result.value))
+        .avg_pool_backward(result.grad, dx, write);
+  });
+  return result;
+}
+
+Variable& max_pool(Context& context, Variable& x) {
+  Kernels& kernels = context.kernels;
+  Tape& tape = context.tape;
+  const Shape& s = x.value.shape();
+  const Tensor y = tape.allocate({s.n, s.h / 2, s.w / 2, s.c}, x.value.dtype());
+  kernels(simple_call(Op::max_pool, x.value, y)).max_pool_forward(x.value, y);
+  Variable& result = tape.variable(y, context.training && x.needs_grad);
+  tape.record(result, [&kernels, &tape, &x, &result] {
+    const auto [dx, write] = tape.grad_target(x);
+    kernels(simple_call(Op::max_pool, x.value, result.value))
+        .max_pool_backward(x.value, result.grad, dx, write);
+  });
+  return result;
+}
+
+Variable& dropout(Context& context, float p, Variable& x) {
+  if (!context.training || p <= 0) return x;
+  Kernels& kernels = context.kernels;
+  Tape& tape = context.tape;
+  const RandomKey key = context.next_random_key();
+  const Tensor y = tape.allocate(x.value.shape(), x.value.dtype());
+  kernels(simple_call(Op::dropout, x.value, y)).dropout(p, key, x.value, y, Write::overwrite);
+  Variable& result = tape.variable(y, x.needs_grad);
+  tape.record(result, [&kernels, &tape, p, key, &x, &result] {
+    const auto [dx, write] = tape.grad_target(x);
+    kernels(simple_call(Op::dropout, x.value, result.value))
+        .dropout(p, key, result.grad, dx, write);
+  });
+  return result;
+}
+
+Variable& linear(Context& context, Variable& x, Variable& w, Variable& bias) {
+  Kernels& kernels = context.kernels;
+  Tape& tape = context.tape;
+  const Shape& in = x.value.shape();
+  const Shape& weights = w.value.shape();
+  require(in.h == weights.h && in.w == weights.w && in.c == weights.c, "a linear layer of shape ",
+          weights, " does not fit an input of shape ", in);
+  const Tensor y = tape.allocate({in.n, 1, 1, weights.n}, x.value.dtype());
+  kernels(simple_call(Op::linear, x.value, y))
+      .linear_forward(x.value, weights_of(w), bias.value, y);
+  const bool needs_grad = context.training && (x.needs_grad || w.needs_grad || bias.needs_grad);
+  Variable& result = tape.variable(y, needs_grad);
+  tape.record(result, [&kernels, &tape, &x, &w, &bias, &result] {
+    Backend& backend = kernels(simple_call(Op::linear, x.value, result.value));
+    bias_backward(kernels, tape, bias, result.grad);
+    if (w.needs_grad) {
+      const auto [dw, write] = tape.grad_target(w);
+      backend.linear_backward_weights(x.value, result.grad, dw, write);
+    }
+    if (x.needs_grad) {
+      const auto [dx, write] = tape.grad_target(x);
+      backend.linear_backward_data(result.grad, weights_of(w), dx, write);
+    }
+  });
+  return result;
+}
+
+namespace {
+
+// A loss computes its value and its gradient in one pass, so nothing is left to record.
+template <class Run>
+Tensor loss(Context& context, Variable& x, Run&& run) {
+  const Tensor value = context.tape.allocate(vector_shape(1), statistics_type(x.value.dtype()));
+  Tape::GradTarget target = {{}, Write::overwrite};
+  if (context.training && x.needs_grad) target = context.tape.grad_target(x);
+  run(context.kernels(simple_call(Op::loss, x.value, x.value)), value, target.grad, target.write);
+  return value;
+}
+
+}  // namespace
+
+Tensor bce_with_logits(Context& context, Variable& x, float target, float weight) {
+  return loss(context, x,
+              [&](Backend& backend, const Tensor& value, const Tensor& dx, Write write) {
+                backend.bce_with_logits(x.value, target, weight, value, dx, write);
+              });
+}
+
+Tensor l1_loss(Context& context, Variable& x, const Tensor& target, float weight) {
+  return loss(context, x,
+              [&](Backend& backend, const Tensor& value, const Tensor& dx, Write write) {
+                backend.l1_loss(x.value, target, weight, value, dx, write);
+              });
+}
+
+Tensor mse_loss(Context& context, Variable& x, const Tensor& target, float weight) {
+  return loss(context, x,
+              [&](Backend& backend, const Tensor& value, const Tensor& dx, Write write) {
+                backend.mse_loss(x.value, target, weight, value, dx, write);
+              });
+}
+
+Concat::Concat(Context& context, const Shape& picture, DType dtype,
+               std::initializer_list<int64_t> channels)
+    : context_(context) {
+  int64_t total = 0;
+  for (int64_t count : channels) total += count;
+  whole_ = context.tape.allocate({picture.n, picture.h, picture.w, total}, dtype);
+  int64_t first = 0;
+  for (int64_t count : channels) {
+    slots_.push_back(whole_.channels(first, count));
+    first += count;
+  }
+}
+
+Variable& Concat::join(std::initializer_list<Variable*> parts) {
+  require(parts.size() == slots_.size(), "a concatenation of ", slots_.size(), " parts got ",
+          parts.size());
+  bool needs_grad = false;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const Variable& part = *parts.begin()[i];
+    require(part.value.data() == slots_[i].data() && part.value.shape() == slots_[i].shape(),
+            "part ", i, " of a concatenation was not written into its slot");
+    needs_grad = needs_grad || part.needs_grad;
+  }
+  Kernels& kernels = context_.kernels;
+  Tape& tape = context_.tape;
+  Variable& result = tape.variable(whole_, context_.training && needs_grad);
+  // The parts' gradients are slices of the whole's. A part that already has one (because something
+  // recorded later reads it alone) adds its slice.
+  tape.record(result, [&kernels, &tape, members = std::vector<Variable*>(parts), &result] {
+    int64_t first = 0;
+    for (Variable* part : members) {
+      const int64_t count = part->value.shape().c;
+      const Tensor slice = result.grad.channels(first, count);
+      first += count;
+      if (!part->needs_grad) continue;
+      if (part->grad_written) {
+        kernels(simple_call(Op::memory, slice, part->grad)).add(slice, part->grad);
+      } else {
+        tape.adopt_grad(*part, slice);
+      }
+    }
+  });
+  return result;
+}
+
+}  // namespace gan::ops

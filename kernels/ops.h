@@ -1,0 +1,99 @@
+// Differentiable operations: the only place where the tape and the kernels meet. Models see this
+// header and nothing below it.
+//
+// Every function runs its forward kernels at once and records how to run backwards. Results that
+// take an `into` argument are written there (a slice of a Concat) instead of into fresh memory.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <vector>
+
+#include "engine/autograd.h"
+#include "kernels/dispatch.h"
+
+namespace gan {
+
+// What a forward pass runs on.
+struct Context {
+  Kernels& kernels;
+  Tape& tape;
+  // Training: batch statistics, dropout, gradients. Inference: running statistics folded into the
+  // weights, nothing recorded.
+  bool training = true;
+  // For dropout. `step` lives in the device's memory; `random_stream` counts the random operations
+  // of this step.
+  uint64_t seed = 0;
+  const uint64_t* step = nullptr;
+  uint32_t random_stream = 0;
+
+  RandomKey next_random_key() { return {seed, random_stream++, step}; }
+};
+
+namespace ops {
+
+// A convolution or its transpose.
+struct Conv {
+  ConvGeometry geometry;
+  bool transposed = false;
+};
+Shape output_shape(const Conv& conv, const Shape& x, const Tensor& w);
+
+// Learned and running values of a batch norm.
+struct NormVariables {
+  Variable& gamma;
+  Variable& beta;
+  Variable& running_mean;  // its version names the content of both running statistics
+  Variable& running_var;
+};
+
+// Weights with inference-mode batch norm folded in, kept until what they derive from changes.
+struct FoldedWeights {
+  Buffer memory;
+  Tensor w, bias;
+  uint64_t version = 0;
+  uint64_t of_weights = 0, of_statistics = 0;
+};
+
+// act(conv(x) + bias)
+Variable& conv_act(Context& context, const Conv& conv, Variable& x, Variable& w, Variable& bias,
+                   Activation act, const Tensor& into = {});
+
+// act(batch_norm(conv(x))): the block that nearly every layer is. Statistics, normalisation and
+// activation are one kernel each way; a backend that can also fuse the convolution is asked here.
+Variable& conv_bn_act(Context& context, const Conv& conv, Variable& x, Variable& w,
+                      const NormVariables& norm, Activation act, FoldedWeights& folded,
+                      const Tensor& into = {});
+
+Variable& activation(Context& context, Activation act, Variable& x, const Tensor& into = {});
+Variable& avg_pool(Context& context, Variable& x);  // 2x2
+Variable& max_pool(Context& context, Variable& x);  // 2x2
+Variable& dropout(Context& context, float p, Variable& x);
+Variable& linear(Context& context, Variable& x, Variable& w, Variable& bias);
+
+// Losses. The result is one number in the device's memory; weight * its gradient flows into x.
+Tensor bce_with_logits(Context& context, Variable& x, float target, float weight = 1);
+Tensor l1_loss(Context& context, Variable& x, const Tensor& target, float weight = 1);
+Tensor mse_loss(Context& context, Variable& x, const Tensor& target, float weight = 1);
+
+// Concatenation along the channels without a copy: its parts are written where they belong.
+class Concat {
+ public:
+  // `picture` gives n, h and w; the parts' channels follow one another.
+  Concat(Context& context, const Shape& picture, DType dtype,
+         std::initializer_list<int64_t> channels);
+
+  // Where part `index` has to be written.
+  const Tensor& operator[](size_t index) const { return slots_[index]; }
+
+  // The whole, once every part has been written into its slot.
+  Variable& join(std::initializer_list<Variable*> parts);
+
+ private:
+  Context& context_;
+  Tensor whole_;
+  std::vector<Tensor> slots_;
+};
+
+}  // namespace ops
+}  // namespace gan

@@ -1,0 +1,61 @@
+// Layers: parameters plus one forward. Built once, called with whatever runs below.
+#pragma once
+
+#include <string>
+
+#include "kernels/ops.h"
+#include "model/parameters.h"
+
+namespace gan {
+
+// The three convolutions of the networks: all 3x3.
+inline constexpr ops::Conv kSame = {{.stride = 1}, false};                    // h x w
+inline constexpr ops::Conv kDown = {{.stride = 2}, false};                    // h/2 x w/2
+inline constexpr ops::Conv kUp = {{.stride = 2, .output_padding = 1}, true};  // 2h x 2w
+
+// Convolution without bias, batch norm, activation. Its tensors are NAME.conv.weight and
+// NAME.bn.weight, .bias, .running_mean, .running_var.
+class ConvBlock {
+ public:
+  ConvBlock(ParameterSet& parameters, const std::string& name, const ops::Conv& conv,
+            int64_t in_channels, int64_t out_channels, Activation act);
+  Variable& operator()(Context& context, Variable& x, const Tensor& into = {});
+
+ private:
+  ops::Conv conv_;
+  Activation act_;
+  Parameter& weight_;
+  Parameter& gamma_;
+  Parameter& beta_;
+  Parameter& running_mean_;
+  Parameter& running_var_;
+  ops::FoldedWeights folded_;
+};
+
+// Convolution with bias, activation. Its tensors are NAME.weight and NAME.bias.
+class PlainConv {
+ public:
+  PlainConv(ParameterSet& parameters, const std::string& name, const ops::Conv& conv,
+            int64_t in_channels, int64_t out_channels, Activation act);
+  Variable& operator()(Context& context, Variable& x, const Tensor& into = {});
+
+ private:
+  ops::Conv conv_;
+  Activation act_;
+  Parameter& weight_;
+  Parameter& bias_;
+};
+
+// Fully connected, from a picture of h x w x channels to `outputs` numbers.
+class Linear {
+ public:
+  Linear(ParameterSet& parameters, const std::string& name, int64_t h, int64_t w, int64_t channels,
+         int64_t outputs);
+  Variable& operator()(Context& context, Variable& x);
+
+ private:
+  Parameter& weight_;
+  Parameter& bias_;
+};
+
+}  // namespace gan

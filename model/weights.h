@@ -1,0 +1,44 @@
+// Networks to and from tensor files. Files hold PyTorch's layouts; memory holds channels last.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "model/generator.h"
+#include "model/tensor_file.h"
+
+namespace gan {
+
+// Adds every parameter and running statistic to `file` as float32, names prefixed with `prefix`.
+void store_parameters(const ParameterSet& parameters, const std::string& prefix, TensorFile& file);
+
+// Throws DataError naming the first parameter that `file` (read from `path`) lacks or holds in
+// another shape, expected and found. Needs no allocated parameters.
+void check_parameters(const ParameterSet& parameters, const std::string& prefix,
+                      const TensorFile& file, const std::string& path);
+
+// Fills every parameter from `file` after check_parameters. A value that is not finite is a
+// DataError too; the parameters are then unchanged.
+void load_parameters(ParameterSet& parameters, const std::string& prefix, const TensorFile& file,
+                     const std::string& path);
+
+// The tensor's shape in files: {C}, {rows, columns, h, w} or {rows, columns*h*w}.
+std::vector<int64_t> file_shape(const Parameter& parameter);
+// Dense values between memory order and file order.
+std::vector<float> to_file_order(const Parameter& parameter, const std::vector<float>& values);
+std::vector<double> to_memory_order(const Parameter& parameter, const std::vector<double>& values);
+
+// Writes a generator for inference; `metadata` is stored beside its model and width.
+void save_generator(const std::string& path, const Generator& generator,
+                    std::map<std::string, std::string> metadata);
+
+struct LoadedGenerator {
+  std::unique_ptr<Generator> generator;
+  std::map<std::string, std::string> metadata;
+};
+// Reads a generator of any model: the file says which. Throws DataError when the file is no
+// generator's or does not fit.
+LoadedGenerator load_generator(const std::string& path, Memory& memory);
+
+}  // namespace gan

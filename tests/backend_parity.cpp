@@ -1,0 +1,185 @@
+#include "tests/backend_parity.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <exception>
+#include <iomanip>
+#include <limits>
+
+#include "kernels/reference/reference_backend.h"
+
+namespace gan::testing {
+namespace {
+
+constexpr uint64_t kSeed = 20240229;
+
+std::string index_text(const Shape& s, int64_t element) {
+  return str("[", element / (s.h * s.w * s.c), ", ", element / (s.w * s.c) % s.h, ", ",
+             element / s.c % s.w, ", ", element % s.c, "]");
+}
+
+double rms_of(const std::vector<double>& values) {
+  double squares = 0;
+  for (const double value : values) squares += value * value;
+  return values.empty() ? 0 : std::sqrt(squares / static_cast<double>(values.size()));
+}
+
+// The length of the sum behind one element of an output. Where pictures come out beside sums, as of
+// losses and batch norm, each of their elements is computed by itself.
+int64_t terms_behind(const OpCase& c, const Field& field) {
+  const bool elementwise = op_of(c.function) == Op::loss || op_of(c.function) == Op::batch_norm;
+  return elementwise && field.content == Content::data ? 1 : reduction_length(c);
+}
+
+// The comparison of one case; keeps the worst element.
+class Comparison {
+ public:
+  Comparison(const OpCase& op_case, Precision precision)
+      : case_(op_case), precision_(precision), values_(make_values(op_case, precision, kSeed)) {}
+
+  const Values& values() const { return values_; }
+
+  // Compares one output with the reference's result, to which its old values are added if the call
+  // was to accumulate.
+  void compare(const Field& field, Write write, const std::vector<double>& result,
+               const std::vector<double>& actual) {
+    const Tolerance& tolerance = tolerance_for(op_of(case_.function), precision_);
+    const double rms = rms_of(result);
+    const bool adds = field.accumulates && write == Write::accumulate;
+    const std::vector<double>& olds = values_.find(field.name)->second;
+    for (size_t i = 0; i < result.size(); ++i) {
+      const double old = adds ? olds[i] : 0, expected = result[i] + old;
+      const double allowed = allowed_error(tolerance, precision_, type_of(field, precision_),
+                                           terms_behind(case_, field), rms, result[i], old);
+      const double error = std::abs(actual[i] - expected);
+      double used = error == 0 ? 0 : 100 * error / allowed;
+      if (std::isnan(used)) used = std::numeric_limits<double>::infinity();
+      if (used <= used_ && !where_.empty()) continue;
+      used_ = used;
+      where_ =
+          str(std::setprecision(9), field.name, index_text(field.shape, static_cast<int64_t>(i)),
+              adds ? " (accumulated)" : "", " is ", actual[i], ", reference ", expected, ", ",
+              fixed(used, used < 10 ? 1 : 0), "% of the tolerance");
+    }
+  }
+
+  void fail(const std::string& what) {
+    if (failure_.empty()) failure_ = what;
+  }
+
+  ParityReport report() const {
+    ParityReport report;
+    const bool equal = failure_.empty() && used_ <= 100;
+    report.outcome = equal ? ParityReport::Outcome::equal : ParityReport::Outcome::different;
+    report.budget_used = used_;
+    report.text = str(case_.name, " (", gan::name_of(data_type(precision_)), ", seed ", kSeed,
+                      "): ", where_, failure_.empty() ? "" : "; ", failure_);
+    return report;
+  }
+
+ private:
+  const OpCase& case_;
+  Precision precision_;
+  Values values_;
+  double used_ = 0;
+  std::string where_, failure_;
+};
+
+// NaNs with different bits are the same value here; everything else must agree in every bit.
+bool same_bits(const std::vector<double>& a, const std::vector<double>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](double x, double y) {
+    return std::bit_cast<uint64_t>(x) == std::bit_cast<uint64_t>(y) ||
+           (std::isnan(x) && std::isnan(y));
+  });
+}
+
+// One call of the candidate, compared with the reference's results.
+void compare_call(Comparison& comparison, Backend& candidate, OpTensors& tensors,
+                  const Values& results, Write write, uint64_t version) {
+  tensors.fill(comparison.values(), write);
+  try {
+    tensors.run(candidate, write, version);
+  } catch (const std::exception& error) {
+    comparison.fail(str("threw: ", error.what()));
+    return;
+  }
+  const std::string damage = tensors.damage();
+  if (!damage.empty()) comparison.fail(damage);
+  for (const auto& [name, result] : results) {
+    const Field& field = tensors.field(name);
+    comparison.compare(field, write, result, tensors.values(name));
+  }
+}
+
+// Everything the call wrote, by name.
+Values written_by_call(const OpTensors& tensors) {
+  Values written;
+  for (const Field& field : tensors.fields())
+    if (field.role != Role::input) written[field.name] = tensors.values(field.name);
+  return written;
+}
+
+}  // namespace
+
+ParityReport check_backend_against_reference(Backend& candidate, Memory& memory,
+                                             const OpCase& op_case, Precision precision) {
+  if (!candidate.supports(call_of(op_case, call_type(op_case, precision)))) {
+    ParityReport report;
+    report.text = str(op_case.name, ": not supported by ", candidate.name());
+    return report;
+  }
+  Comparison comparison(op_case, precision);
+  OpTensors exact(host_memory(), op_case, Precision::f64);
+  exact.fill(comparison.values(), Write::overwrite);
+  exact.run(*make_reference_backend(), Write::overwrite);
+  const Values results = written_by_call(exact);
+
+  OpTensors tensors(memory, op_case, precision);
+  compare_call(comparison, candidate, tensors, results, Write::overwrite, 0);
+  const Values first = written_by_call(tensors);
+  // Again, with weights that have a name: nothing kept from other calls may be mistaken for them,
+  // and the result may depend on nothing but the inputs.
+  const uint64_t version = next_version();
+  compare_call(comparison, candidate, tensors, results, Write::overwrite, version);
+  for (const auto& [name, values] : written_by_call(tensors)) {
+    if (!same_bits(first.find(name)->second, values)) {
+      comparison.fail(str(name, " differs between two equal calls"));
+    }
+  }
+  if (has_write(op_case)) {
+    compare_call(comparison, candidate, tensors, results, Write::accumulate, version);
+  }
+  return comparison.report();
+}
+
+ParitySummary check_backend_against_reference(Backend& candidate, Memory& memory,
+                                              const std::vector<OpCase>& cases,
+                                              Precision precision) {
+  ParitySummary summary;
+  for (const OpCase& op_case : cases) {
+    const ParityReport report =
+        check_backend_against_reference(candidate, memory, op_case, precision);
+    if (report.outcome == ParityReport::Outcome::unsupported) {
+      ++summary.unsupported;
+      continue;
+    }
+    ++summary.checked;
+    if (report.outcome == ParityReport::Outcome::different) summary.failures.push_back(report.text);
+    if (report.budget_used >= summary.worst_budget_used) {
+      summary.worst_budget_used = report.budget_used;
+      summary.worst = report.text;
+    }
+  }
+  return summary;
+}
+
+std::string ParitySummary::text() const {
+  constexpr size_t kShown = 10;
+  std::string text = str(checked, " cases checked, ", unsupported, " not supported, ",
+                         failures.size(), " different\nworst: ", worst);
+  for (size_t i = 0; i < std::min(kShown, failures.size()); ++i) text += "\n  " + failures[i];
+  return text;
+}
+
+}  // namespace gan::testing

@@ -1,0 +1,92 @@
+// The one list of what the kernels are tested on and timed at: every shape that the networks
+// really use, and small awkward ones. Parity tests, gradient tests and gan_bench all read it, so
+// what is timed is what is tested.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/backend.h"
+
+namespace gan::testing {
+
+// The functions of Backend.
+enum class Function : uint8_t {
+  conv_forward,
+  conv_backward_data,
+  conv_backward_weights,
+  conv_transpose_forward,
+  conv_transpose_backward_data,
+  conv_transpose_backward_weights,
+  batch_norm_train,
+  batch_norm_infer,
+  batch_norm_backward,
+  batch_norm_fold,
+  activation_forward,
+  activation_backward,
+  avg_pool_forward,
+  avg_pool_backward,
+  max_pool_forward,
+  max_pool_backward,
+  dropout,
+  linear_forward,
+  linear_backward_data,
+  linear_backward_weights,
+  bce_with_logits,
+  l1_loss,
+  mse_loss,
+  adam,
+  fill,
+  fill_uniform,
+  copy,
+  add,
+  channel_sum,
+  assemble_batch,
+};
+const char* name_of(Function function);
+Op op_of(Function function);
+
+// Foreign channels on both sides of a slice. Gradients lie as their values do.
+struct Margin {
+  int64_t before = 0, after = 0;
+};
+
+// One call of one function.
+struct OpCase {
+  std::string name;  // "enc2 conv_forward"
+  Function function = Function::copy;
+  // The operation's forward input and output, also for its backward directions. batch_norm_fold:
+  // x is the weights; adam: x is the flat parameters; assemble_batch: x is the photo set.
+  Shape x = {}, y = {};
+  ConvGeometry geometry = {};
+  Activation act = Activation::none;
+  Margin x_margin = {}, y_margin = {};
+  bool bias = false;
+  bool transposed = false;     // batch_norm_fold
+  bool skip_optional = false;  // without dx of a loss, dgamma and dbeta of batch norm
+  bool in_place = false;       // batch_norm_backward: dx is x
+  bool ties = false;           // max pooling: many equal maxima
+  float target = 1;            // bce_with_logits
+  float drop = 0.3f;           // dropout
+  uint64_t step = 3;           // adam, dropout, fill_uniform
+};
+
+// How a backend is asked whether it can do this.
+Call call_of(const OpCase& op_case, DType dtype);
+
+// How many terms the longest sum behind one result has. 0: results are copies, not computed.
+int64_t reduction_length(const OpCase& op_case);
+
+// Multiplications of the convolutions and linear layers; 0 for the others, which move memory.
+int64_t multiply_adds(const OpCase& op_case);
+
+// Every call of a training step and of inference of the final generator of base width `width` with
+// the classic discriminator, and of the demo generator, names beginning "d." and "demo.".
+std::vector<OpCase> network_cases(int64_t width, int64_t batch);
+
+// 1x1 pictures, odd extents, batches of 1 and 3, channel counts no vector width divides, slices,
+// every activation, and everything optional left out once.
+std::vector<OpCase> small_cases();
+
+}  // namespace gan::testing

@@ -1,0 +1,230 @@
+#include "tests/op_tensors.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+namespace gan::testing {
+namespace {
+
+constexpr size_t kGuardBytes = 256;  // keeps the tensor as well aligned as an arena would
+// Repeated, these bits are a NaN in every float type. Outputs are guarded by others than inputs,
+// so that a copy that runs over does not copy guards on equal guards.
+constexpr uint16_t kInputGuard = 0x7ff1, kOutputGuard = 0x7ff2;
+
+AdamSettings adam_settings() {
+  AdamSettings settings;
+  settings.learning_rate = 0.05;  // large, or the updates would drown in the parameters' rounding
+  return settings;
+}
+
+// Windows that reach over the photo's edges and beyond, flipped every other time.
+std::vector<PhotoPick> picks_of(const OpCase& c) {
+  std::vector<PhotoPick> picks;
+  for (int64_t n = 0; n < c.y.n; ++n) {
+    const int64_t top = n * 5 % (c.x.h + 2) - 2, left = n * 7 % (c.x.w + 3) - 3;
+    picks.push_back({static_cast<int32_t>((n + 1) % c.x.n), static_cast<int32_t>(top),
+                     static_cast<int32_t>(left), static_cast<int32_t>(n % 2)});
+  }
+  return picks;
+}
+
+Buffer upload_bytes(Memory& memory, const void* data, size_t bytes) {
+  Buffer buffer(memory, bytes);
+  memory.copy_from_host(buffer.data(), data, bytes);
+  return buffer;
+}
+
+}  // namespace
+
+GuardedTensor::GuardedTensor(Memory& memory, const Field& field, DType type)
+    : memory_(&memory), constant_(field.role == Role::input) {
+  const int64_t pitch = field.margin.before + field.shape.c + field.margin.after;
+  const size_t bytes = static_cast<size_t>(field.shape.pixels() * pitch) * size_of(type);
+  written_.resize(bytes + 2 * kGuardBytes);
+  block_ = Buffer(memory, written_.size());
+  void* first = static_cast<std::byte*>(block_.data()) + kGuardBytes;
+  const Shape wide = {field.shape.n, field.shape.h, field.shape.w, pitch};
+  tensor_ = Tensor(first, wide, type).channels(field.margin.before, field.shape.c);
+}
+
+void GuardedTensor::upload(const std::vector<double>& values) {
+  const uint16_t guard = constant_ ? kInputGuard : kOutputGuard;
+  for (size_t i = 0; i + sizeof guard <= written_.size(); i += sizeof guard)
+    std::memcpy(&written_[i], &guard, sizeof guard);
+  memory_->copy_from_host(block_.data(), written_.data(), written_.size());
+  from_host(*memory_, tensor_, values.data());
+  memory_->copy_to_host(written_.data(), block_.data(), written_.size());
+}
+
+void GuardedTensor::fill(const std::vector<double>& values) {
+  require(static_cast<int64_t>(values.size()) == tensor_.elements(), "fill: ", values.size(),
+          " values for shape ", tensor_.shape());
+  upload(values);
+}
+
+void GuardedTensor::poison() {
+  upload(std::vector<double>(static_cast<size_t>(tensor_.elements()),
+                             std::numeric_limits<double>::quiet_NaN()));
+}
+
+std::string GuardedTensor::damage() const {
+  std::vector<std::byte> now(written_.size());
+  memory_->copy_to_host(now.data(), block_.data(), now.size());
+  const size_t size = size_of(tensor_.dtype());
+  const size_t first = static_cast<size_t>(static_cast<const std::byte*>(tensor_.data()) -
+                                           static_cast<const std::byte*>(block_.data()));
+  if (!constant_) {  // what the call was meant to write is not damage
+    for (int64_t pixel = 0; pixel < tensor_.shape().pixels(); ++pixel) {
+      const size_t at = first + static_cast<size_t>(pixel * tensor_.pitch()) * size;
+      std::memcpy(&now[at], &written_[at], static_cast<size_t>(tensor_.shape().c) * size);
+    }
+  }
+  for (size_t i = 0; i < now.size(); ++i) {
+    if (now[i] == written_[i]) continue;
+    const auto element =
+        (static_cast<int64_t>(i) - static_cast<int64_t>(first)) / static_cast<int64_t>(size);
+    return str("memory changed that was not the call's to write, ", element,
+               " elements from the tensor's first (shape ", tensor_.shape(), ", pitch ",
+               tensor_.pitch(), ")");
+  }
+  return "";
+}
+
+OpTensors::OpTensors(Memory& memory, const OpCase& op_case, Precision precision)
+    : case_(op_case),
+      memory_(&memory),
+      fields_(fields_of(op_case)),
+      step_(upload_bytes(memory, &op_case.step, sizeof op_case.step)) {
+  for (const Field& field : fields_)
+    tensors_.try_emplace(field.name, memory, field, type_of(field, precision));
+  if (op_case.function == Function::assemble_batch) {
+    const std::vector<PhotoPick> picks = picks_of(op_case);
+    picks_ = upload_bytes(memory, picks.data(), picks.size() * sizeof picks[0]);
+  }
+}
+
+void OpTensors::fill(const Values& values, Write write) {
+  for (const Field& field : fields_) {
+    GuardedTensor& tensor = tensors_.at(field.name);
+    const bool keeps = field.accumulates && write == Write::accumulate;
+    if (field.role == Role::output && !keeps) {
+      tensor.poison();
+    } else {
+      tensor.fill(values.find(field.name)->second);
+    }
+  }
+}
+
+void OpTensors::set(std::string_view name, const std::vector<double>& values) {
+  const auto found = tensors_.find(name);
+  require(found != tensors_.end(), "the case has no field ", name);
+  found->second.fill(values);
+}
+
+const Field& OpTensors::field(std::string_view name) const {
+  const auto found = std::find_if(fields_.begin(), fields_.end(),
+                                  [&](const Field& field) { return field.name == name; });
+  require(found != fields_.end(), "the case has no field ", name);
+  return *found;
+}
+
+Tensor OpTensors::operator[](std::string_view name) const {
+  const auto found = tensors_.find(name);
+  return found == tensors_.end() ? Tensor() : found->second.tensor();
+}
+
+std::vector<double> OpTensors::values(std::string_view name) const {
+  return to_host_f64(*memory_, (*this)[name]);
+}
+
+std::string OpTensors::damage() const {
+  for (const auto& [name, tensor] : tensors_) {
+    const std::string found = tensor.damage();
+    if (!found.empty()) return str(name, ": ", found);
+  }
+  return "";
+}
+
+void OpTensors::run(Backend& backend, Write write, uint64_t version) const {
+  const OpTensors& t = *this;
+  const OpCase& c = case_;
+  const ConvGeometry& g = c.geometry;
+  const Weights w = {t["w"], version};
+  const Epilogue epilogue = {t["bias"], c.act};
+  const BatchNorm norm = {t["gamma"], t["beta"], t["running_mean"], t["running_var"]};
+  const BatchNormSaved saved = {t["mean"], t["inv_std"]};
+  const auto* step = static_cast<const uint64_t*>(step_.data());
+  const RandomKey key = {0x9e3779b97f4a7c15u, 5, step};
+  const float weight = loss_weight(c);
+
+  using enum Function;
+  switch (c.function) {
+    case conv_forward:
+      return backend.conv_forward(g, t["x"], w, epilogue, t["y"]);
+    case conv_backward_data:
+      return backend.conv_backward_data(g, t["dy"], w, t["dx"], write);
+    case conv_backward_weights:
+      return backend.conv_backward_weights(g, t["x"], t["dy"], t["dw"], write);
+    case conv_transpose_forward:
+      return backend.conv_transpose_forward(g, t["x"], w, epilogue, t["y"]);
+    case conv_transpose_backward_data:
+      return backend.conv_transpose_backward_data(g, t["dy"], w, t["dx"], write);
+    case conv_transpose_backward_weights:
+      return backend.conv_transpose_backward_weights(g, t["x"], t["dy"], t["dw"], write);
+    case batch_norm_train:
+      return backend.batch_norm_train(t["x"], norm, c.act, saved, t["y"]);
+    case batch_norm_infer:
+      return backend.batch_norm_infer(t["x"], norm, c.act, t["y"]);
+    case batch_norm_backward:
+      return backend.batch_norm_backward(t["x"], t["dy"], norm, c.act, saved,
+                                         t[c.in_place ? "x" : "dx"], t["dgamma"], t["dbeta"],
+                                         write);
+    case batch_norm_fold:
+      return backend.batch_norm_fold(t["w"], norm, c.transposed, t["folded_w"], t["folded_bias"]);
+    case activation_forward:
+      return backend.activation_forward(c.act, t["x"], t["y"]);
+    case activation_backward:
+      return backend.activation_backward(c.act, t["y"], t["dy"], t["dx"], write);
+    case avg_pool_forward:
+      return backend.avg_pool_forward(t["x"], t["y"]);
+    case avg_pool_backward:
+      return backend.avg_pool_backward(t["dy"], t["dx"], write);
+    case max_pool_forward:
+      return backend.max_pool_forward(t["x"], t["y"]);
+    case max_pool_backward:
+      return backend.max_pool_backward(t["x"], t["dy"], t["dx"], write);
+    case dropout:
+      return backend.dropout(c.drop, key, t["x"], t["y"], write);
+    case linear_forward:
+      return backend.linear_forward(t["x"], w, t["bias"], t["y"]);
+    case linear_backward_data:
+      return backend.linear_backward_data(t["dy"], w, t["dx"], write);
+    case linear_backward_weights:
+      return backend.linear_backward_weights(t["x"], t["dy"], t["dw"], write);
+    case bce_with_logits:
+      return backend.bce_with_logits(t["x"], c.target, weight, t["loss"], t["dx"], write);
+    case l1_loss:
+      return backend.l1_loss(t["x"], t["target"], weight, t["loss"], t["dx"], write);
+    case mse_loss:
+      return backend.mse_loss(t["x"], t["target"], weight, t["loss"], t["dx"], write);
+    case adam:
+      return backend.adam(adam_settings(), step, t["parameters"], t["gradients"], t["first_moment"],
+                          t["second_moment"]);
+    case fill:
+      return backend.fill(t["x"], 0.3f);
+    case fill_uniform:
+      return backend.fill_uniform(key, t["x"]);
+    case copy:
+      return backend.copy(t["x"], t["y"]);
+    case add:
+      return backend.add(t["x"], t["y"]);
+    case channel_sum:
+      return backend.channel_sum(t["x"], t["sums"], write);
+    case assemble_batch:
+      return backend.assemble_batch(t["photos"], static_cast<const PhotoPick*>(picks_.data()),
+                                    t["gray"], t["color"]);
+  }
+}
+
+}  // namespace gan::testing

@@ -1,0 +1,122 @@
+// gan_eval WEIGHTS DATA: measures how well a generator colours photos.
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "engine/error.h"
+#include "model/weights.h"
+#include "tools/cli.h"
+#include "train/evaluate.h"
+#include "train/progress.h"
+
+namespace {
+
+using namespace gan;
+
+struct Options {
+  std::string weights, data;
+  std::string split = "all";
+  double validation = 0.1;
+  bool network_output = false, json = false, quiet = false;
+};
+
+// The photos of the wanted split, in the order of their names.
+PhotoSet wanted_photos(const Options& options) {
+  std::unique_ptr<Progress> progress;
+  const auto show = [&](int64_t done, int64_t total) {
+    if (!progress) {
+      progress =
+          std::make_unique<Progress>("Loading", "photos", total, progress_style(options.quiet));
+    }
+    progress->update(done);
+  };
+  const double fraction = options.split == "all" ? 0 : options.validation;
+  Dataset data = load_dataset(
+      options.data, {.size = kWorkSize, .validation_fraction = fraction, .min_photos = 1}, show);
+  if (progress) progress->finish();
+  std::cerr << "data: " << data.report.summary() << std::endl;
+  return options.split == "validation" ? std::move(data.validation) : std::move(data.train);
+}
+
+void print_table(const MetricsSummary& s) {
+  const auto line = [](const char* name, double value, int digits, const char* note) {
+    std::cout << "  " << name << std::string(24 - std::string(name).size(), ' ')
+              << fixed(value, digits) << "  " << note << "\n";
+  };
+  std::cout << s.photos << " photos\n";
+  line("PSNR", s.psnr, 2, "dB, higher is better");
+  line("PSNR of a and b", s.psnr_ab, 2, "dB");
+  line("SSIM", s.ssim, 4, "1 is identical");
+  line("SSIM of luma", s.ssim_luma, 4, "");
+  line("CIEDE2000", s.ciede2000, 2, "mean, lower is better");
+  line("CIEDE2000 90%", s.ciede2000_p90, 2, "");
+  line("colourfulness ratio", s.colorfulness_ratio, 3, "1 is as colourful as the truth");
+  line("bias a", s.bias_a, 2, "above 0: too red, below: too green");
+  line("bias b", s.bias_b, 2, "above 0: too yellow, below: too blue");
+  line("white chroma", s.white_chroma, 2, "colour on what should be white");
+  line("score", s.score, 2, "CIEDE2000 plus a penalty for too little or too much colour");
+}
+
+void print_json(const Options& options, const PhotoSet& photos,
+                const std::vector<PhotoMetrics>& all, const MetricsSummary& summary) {
+  nlohmann::json out = {{"weights", options.weights},
+                        {"data", options.data},
+                        {"split", options.split},
+                        {"output", options.network_output ? "network" : "own luma"},
+                        {"mean", to_json(summary)}};
+  if (options.split != "all") out["validation_fraction"] = options.validation;
+  out["photos"] = nlohmann::json::array();
+  for (size_t i = 0; i < all.size(); ++i) {
+    nlohmann::json photo = to_json(all[i]);
+    photo["name"] = photos.names[i];
+    out["photos"].push_back(std::move(photo));
+  }
+  std::cout << out.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
+}
+
+int evaluate_weights(const Options& options, const DeviceOptions& device_options) {
+  Device device = open_and_announce(device_options);
+  const LoadedGenerator loaded = load_generator(options.weights, device.memory);
+  Colorizer colorizer(device, *loaded.generator);
+  const PhotoSet photos = wanted_photos(options);
+  if (photos.count() == 0) {
+    throw DataError(str(options.data, ": no photo is in the ", options.split, " split"));
+  }
+  Progress progress("Measuring", "photos", photos.count(), progress_style(options.quiet));
+  const auto all =
+      evaluate(colorizer, photos, -1, options.network_output ? Output::network : Output::own_luma,
+               [&](int64_t done) { progress.update(done); });
+  progress.finish();
+  const MetricsSummary summary = summarize(all);
+  if (options.json) {
+    print_json(options, photos, all, summary);
+  } else {
+    print_table(summary);
+  }
+  return static_cast<int>(ExitCode::ok);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  DeviceOptions device_options;
+  CLI::App app("Colours photos whose colours are known, and measures the difference.", "gan_eval");
+  set_up(app,
+         "  gan_eval run/weights.bin my_photos\n"
+         "  gan_eval run/weights.bin data/flowers --split validation --json > quality.json\n"
+         "  gan_eval run/weights.bin my_photos --raw\n");
+  app.add_option("WEIGHTS", options.weights, "Weights file of a generator")->required();
+  app.add_option("DATA", options.data, "Folder of colour photos")->required();
+  app.add_option("--split", options.split, "Which of the photos, as gan_train splits them")
+      ->check(CLI::IsMember({"all", "validation", "train"}));
+  app.add_option("--validation", options.validation, "Share set aside for validation")
+      ->check(CLI::Range(0.001, 0.9));
+  app.add_flag("--raw", options.network_output,
+               "Measure the network's own RGB instead of the photo with its own luma");
+  app.add_flag("--json", options.json, "Print all metrics, of each photo and their means, as JSON");
+  app.add_flag("--quiet", options.quiet, "No progress lines");
+  add_device_options(app, device_options);
+  return run_program(app, argc, argv, [&] { return evaluate_weights(options, device_options); });
+}

@@ -1,0 +1,137 @@
+#include "train/colorizer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/parallel.h"
+#include "train/color.h"
+
+namespace gan {
+namespace {
+
+// Longer photos are squeezed: a network has no use for a strip, and memory is bounded.
+constexpr double kMaxAspect = 4;
+
+struct Size {
+  int width, height;
+};
+
+// The size at which the network sees a photo.
+Size work_size(const Image& photo, int multiple) {
+  const double aspect =
+      std::min(kMaxAspect, static_cast<double>(std::max(photo.width, photo.height)) /
+                               std::min(photo.width, photo.height));
+  const int longer = static_cast<int>(std::lround(kWorkSize * aspect / multiple)) * multiple;
+  return photo.width >= photo.height ? Size{longer, kWorkSize} : Size{kWorkSize, longer};
+}
+
+uint8_t gray_level(const Image& photo, int x, int y) {
+  const uint8_t* p = photo.at(x, y);
+  return photo.channels >= 3 ? luma_u8(p[0], p[1], p[2]) : p[0];
+}
+
+uint8_t to_level(float unit) {
+  return static_cast<uint8_t>(std::lround(std::clamp(unit, 0.0f, 1.0f) * 255));
+}
+
+// Where a pixel of an axis falls between those of another: weights of `first` and `first + 1`.
+struct Position {
+  int first, second;
+  float weight;  // of `second`
+};
+
+std::vector<Position> positions(int size, int source_size) {
+  std::vector<Position> out(static_cast<size_t>(size));
+  for (int i = 0; i < size; ++i) {
+    const double at = std::clamp((i + 0.5) * source_size / size - 0.5, 0.0, source_size - 1.0);
+    const int first = static_cast<int>(at);
+    out[i] = {first, std::min(first + 1, source_size - 1), static_cast<float>(at - first)};
+  }
+  return out;
+}
+
+struct Chroma {
+  float cb, cr;
+};
+
+Chroma mix(const Chroma& a, const Chroma& b, float weight_b) {
+  return {a.cb + (b.cb - a.cb) * weight_b, a.cr + (b.cr - a.cr) * weight_b};
+}
+
+std::vector<Chroma> chroma_of(const Image& colors) {
+  std::vector<Chroma> out;
+  out.reserve(static_cast<size_t>(colors.width) * colors.height);
+  for (int y = 0; y < colors.height; ++y) {
+    for (int x = 0; x < colors.width; ++x) {
+      const uint8_t* p = colors.at(x, y);
+      const YCbCr c = to_ycbcr(p[0], p[1], p[2]);
+      out.push_back({c.cb, c.cr});
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<float> Colorizer::run(const std::vector<Image>& photos) {
+  const int64_t n = static_cast<int64_t>(photos.size());
+  const int width = photos[0].width, height = photos[0].height;
+  std::vector<float> gray;
+  gray.reserve(static_cast<size_t>(n) * width * height * 3);
+  for (const Image& photo : photos) {
+    require(photo.width == width && photo.height == height, "photos of one batch differ in size");
+    for (int y = 0; y < height; ++y) {
+      for (int x = 0; x < width; ++x) {
+        gray.insert(gray.end(), 3, static_cast<float>(gray_level(photo, x, y)) / 255.0f);
+      }
+    }
+  }
+  tape_.reset();
+  const Tensor input = tape_.allocate({n, height, width, 3}, DType::f32);
+  from_host(device_.memory, input, gray.data());
+  Context context{.kernels = device_.kernels, .tape = tape_, .training = false};
+  return to_host(device_.memory, generator_.forward(context, tape_.constant(input)).value);
+}
+
+std::vector<Image> Colorizer::predict(const std::vector<Image>& photos) {
+  if (photos.empty()) return {};
+  const std::vector<float> rgb = run(photos);
+  std::vector<Image> out;
+  size_t next = 0;
+  for (const Image& photo : photos) {
+    Image image(photo.width, photo.height, 3);
+    for (uint8_t& level : image.pixels) level = to_level(rgb[next++]);
+    out.push_back(std::move(image));
+  }
+  return out;
+}
+
+Image Colorizer::colorize(const Image& photo) {
+  const Size size = work_size(photo, generator_.size_multiple());
+  return with_chroma_of(photo, predict({resize(photo, size.width, size.height)})[0]);
+}
+
+Image with_chroma_of(const Image& photo, const Image& colors) {
+  const std::vector<Chroma> chroma = chroma_of(colors);
+  const std::vector<Position> columns = positions(photo.width, colors.width);
+  const std::vector<Position> rows = positions(photo.height, colors.height);
+  Image out(photo.width, photo.height, 3);
+  parallel_ranges(photo.height, 16, [&](int64_t begin, int64_t end) {
+    std::vector<Chroma> line(static_cast<size_t>(colors.width));
+    for (int y = static_cast<int>(begin); y < end; ++y) {
+      const Chroma* above = &chroma[static_cast<size_t>(rows[y].first) * colors.width];
+      const Chroma* below = &chroma[static_cast<size_t>(rows[y].second) * colors.width];
+      for (int x = 0; x < colors.width; ++x) line[x] = mix(above[x], below[x], rows[y].weight);
+      for (int x = 0; x < photo.width; ++x) {
+        const uint8_t* p = photo.at(x, y);
+        const float level = photo.channels >= 3 ? luma(p[0], p[1], p[2]) : p[0];
+        const Chroma c = mix(line[columns[x].first], line[columns[x].second], columns[x].weight);
+        const auto rgb = recolor(level, c.cb, c.cr);
+        std::copy(rgb.begin(), rgb.end(), out.at(x, y));
+      }
+    }
+  });
+  return out;
+}
+
+}  // namespace gan
