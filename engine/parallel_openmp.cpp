@@ -21,7 +21,7 @@ void parallel_for(int64_t count, const std::function<void(int64_t)>& body) {
     return;
   }
   std::exception_ptr failure;
-#pragma omp parallel for schedule(dynamic, 1)
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads())
   for (int64_t i = 0; i < count; ++i) {
     try {
       body(i);

@@ -127,11 +127,11 @@ class Run {
               .seed = settings.seed}),
         batches_(device, data_.train, batch_size_),
         colorizer_(device, *generator_) {
-    folder_.create();
-    data_.report.write_bad_files(folder_.bad_files());
     if (!settings.init.empty()) {
       load_parameters(generator_->parameters(), "", read_tensor_file(settings.init), settings.init);
     }
+    folder_.create();
+    data_.report.write_bad_files(folder_.bad_files());
   }
 
   void train(const std::function<bool()>& stop_requested) {
@@ -293,7 +293,10 @@ class Run {
   }
 
   void report(const EpochRecord& record) const {
-    const double left = record.seconds / record.epoch * (settings_.epochs - record.epoch);
+    double left = record.seconds / record.epoch * (settings_.epochs - record.epoch);
+    if (settings_.time_limit_minutes > 0) {
+      left = std::min(left, settings_.time_limit_minutes * 60 - record.seconds);
+    }
     std::cout << "epoch " << record.epoch << "/" << settings_.epochs << ": D "
               << fixed(record.d_loss_real + record.d_loss_fake + record.d_loss_noise, 3) << ", G "
               << fixed(record.g_adversarial, 3) << ", L1 " << fixed(record.l1, 4) << "; D right on "

@@ -30,6 +30,12 @@ void conv_gather(ConvDirection direction, const ConvShape& shape, const Tensor& 
                  const Weights& weights, WeightPacks& packs, const Epilogue& epilogue,
                  const Tensor& to, Write write);
 
+// The same for results of so few channels that most of a vector would be empty (conv_thin.cpp).
+bool conv_is_thin(ConvDirection direction, const ConvShape& shape);
+void conv_thin(ConvDirection direction, const ConvShape& shape, const Tensor& from,
+               const Weights& weights, WeightPacks& packs, const Epilogue& epilogue,
+               const Tensor& to, Write write);
+
 void conv_weights(const ConvShape& shape, const Tensor& picture, const Tensor& maps,
                   const Tensor& dw, Write write);
 

@@ -19,7 +19,7 @@
 namespace gan::cpu {
 namespace {
 
-// Unaligned vectors. (A struct, because template arguments lose attributes.)
+// Unaligned vectors. Structs, because template arguments and auto lose the alignment.
 struct Wide {
   typedef float Vector __attribute__((vector_size(64), aligned(4), may_alias));
 };
@@ -31,11 +31,11 @@ struct Narrow {
 };
 
 template <class V>
-GAN_INLINE auto& vector_at(float* p) {
+GAN_INLINE typename V::Vector& vector_at(float* p) {
   return *reinterpret_cast<typename V::Vector*>(p);
 }
 template <class V>
-GAN_INLINE const auto& vector_at(const float* p) {
+GAN_INLINE const typename V::Vector& vector_at(const float* p) {
   return *reinterpret_cast<const typename V::Vector*>(p);
 }
 
@@ -93,10 +93,10 @@ GAN_INLINE void outer_columns(const Outer& o, int64_t first) {
       sum[i][v] = vector_at<V>(o.sums + i * kTile + first + v * kLanes);
   }
   const float* left = o.left;
-  const int64_t cols = o.cols, step = o.right_step;
+  const int64_t cols = o.cols, step = o.right_step, left_step = o.left_step;
   for (int64_t r = 0; r < o.rows; ++r) {
     const float* right = o.right + r * o.right_row + first;
-    for (int64_t c = 0; c < cols; ++c, left += kRows, right += step) {
+    for (int64_t c = 0; c < cols; ++c, left += left_step, right += step) {
       Vector row[vectors];
       GAN_UNROLL
       for (int v = 0; v < vectors; ++v) row[v] = vector_at<V>(right + v * kLanes);

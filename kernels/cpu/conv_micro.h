@@ -33,12 +33,13 @@ struct Gather {
 };
 
 // sums[i][0..width) += sum over pixels p of left[p][i] * right[p][0..width), i < kOuterRows. The
-// pixels are `rows` rows of `cols`; `left` is dense, sums has kTile numbers per row.
+// pixels are `rows` rows of `cols`; sums has kTile numbers per row.
 struct Outer {
   int64_t rows = 0, cols = 0;
   const float* left = nullptr;
   const float* right = nullptr;
-  int64_t right_step = 0, right_row = 0;  // numbers from pixel to pixel and from row to row
+  int64_t left_step = 0;                  // numbers from pixel to pixel
+  int64_t right_step = 0, right_row = 0;  // the same, and from row to row
   int64_t width = 0;                      // a multiple of kVector, at most kTile
   float* sums = nullptr;
 };

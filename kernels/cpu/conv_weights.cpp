@@ -3,11 +3,12 @@
 //   dw[k, r, t, c] = sum over n, y, x of maps[n, y, x, k] * picture[n, y*stride + r - padding,
 //                                                                  x*stride + t - padding, c]
 //
-// A sum of outer products, one per pixel. The result is cut into tasks of 64 k x 64 c, and where
+// A sum of outer products, one per pixel. The result is cut into tasks of 256 k x 64 c, and where
 // that gives too few tasks the pictures into parts, whose results are added in order; the cuts
-// depend on the shapes only. A task copies the rows it needs of a block of pixels out of both
-// tensors, with their padding, maps in fours of channels, and then makes all taps' sums over that
-// block. With few picture channels, a row of a window (t and c together) counts as one run.
+// depend on the shapes only. A task copies what it needs of a block of pixels out of both tensors,
+// the picture with its padding, and then makes all taps' sums over that block, which by then lies in
+// the second-level cache. With few picture channels, a row of a window (t and c together) counts as
+// one run.
 #include <algorithm>
 #include <vector>
 
@@ -20,7 +21,8 @@ namespace gan::cpu {
 namespace {
 
 constexpr int64_t kBlockPixels = 128;  // pixels of the maps copied at a time
-constexpr int64_t kEnoughTasks = 48;   // more than any sensible number of threads
+constexpr int64_t kGroup = 256;        // maps' channels of a task
+constexpr int64_t kEnoughTasks = 32;   // for any usual number of threads
 
 // Numbers of the copied picture that meet a pixel's maps: `width` of them from `offset` on, counted
 // from the pixel's window. They make up dw[k][to, to + used).
@@ -32,14 +34,17 @@ struct Run {
 struct Cut {
   explicit Cut(const ConvShape& s)
       : shape(s),
-        channels(std::min(kTile, s.picture.c)),
         tiles((s.picture.c + kTile - 1) / kTile),
-        groups((s.maps.c + kTile - 1) / kTile),
+        groups((s.maps.c + kGroup - 1) / kGroup),
         parts(std::clamp<int64_t>(kEnoughTasks / (tiles * groups), 1, s.maps.n)),
+        group(round_up(std::min(kGroup, s.maps.c), kOuterRows)),
         rows(std::max<int64_t>(1, kBlockPixels / s.maps.w)),
         cols((s.maps.w - 1) * s.geometry.stride + s.geometry.kernel) {}
 
-  // The runs of a picture tile, whose pixels are `channels` numbers apart.
+  // The channels of a picture tile; so far apart are the pixels of its copy.
+  int64_t channels(int64_t tile) const { return std::min(kTile, shape.picture.c - tile * kTile); }
+
+  // What a picture tile is multiplied as.
   std::vector<Run> runs(int64_t tile) const {
     const int64_t kernel = shape.geometry.kernel, c = shape.picture.c;
     std::vector<Run> all;
@@ -52,41 +57,32 @@ struct Cut {
           add(r * cols * c + done, std::min(kTile, kernel * c - done), r * kernel * c + done);
       } else {
         for (int64_t t = 0; t < kernel; ++t)
-          add((r * cols + t) * channels, std::min(kTile, c - tile * kTile),
-              (r * kernel + t) * c + tile * kTile);
+          add((r * cols + t) * channels(tile), channels(tile), (r * kernel + t) * c + tile * kTile);
       }
     }
     return all;
   }
 
   ConvShape shape;
-  int64_t channels;       // of a picture tile
   int64_t tiles, groups;  // of picture channels, of maps' channels
   int64_t parts;          // of the pictures
+  int64_t group;          // sums' rows of a task
   int64_t rows, cols;     // of a block: rows of maps, columns of the copied picture
 };
 
 // Sums of a task: [run][k of the group][kTile].
 int64_t sums_per_task(const Cut& cut) {
-  return static_cast<int64_t>(cut.runs(0).size()) * kTile * kTile;
+  return static_cast<int64_t>(cut.runs(0).size()) * cut.group * kTile;
 }
 
-// Copies `rows` rows of maps as [four channels][pixel][4]; channels past the end become zero.
-void copy_maps(const Tensor& maps, int64_t n, int64_t row, int64_t rows, int64_t channel,
-               int64_t channels, float* to) {
-  const Shape& s = maps.shape();
-  const int64_t pixels = rows * s.w;
-  const float* from = maps.as<float>() + (n * s.h + row) * s.w * maps.pitch() + channel;
-  for (int64_t k = 0; k < channels; k += kOuterRows) {
-    const int64_t used = std::min(kOuterRows, channels - k);
-    const float* source = from + k;
-    for (int64_t p = 0; p < pixels; ++p, source += maps.pitch(), to += kOuterRows) {
-      if (used == kOuterRows) {
-        std::memcpy(to, source, kOuterRows * sizeof(float));
-      } else {
-        for (int64_t i = 0; i < kOuterRows; ++i) to[i] = i < used ? source[i] : 0.0f;
-      }
-    }
+// Copies `pixels` pixels of maps, `channels` of each, `pitch` apart; rounded up with zeros.
+void copy_maps(const Tensor& maps, int64_t pixel, int64_t pixels, int64_t channel, int64_t channels,
+               int64_t pitch, float* to) {
+  const float* from = maps.as<float>() + pixel * maps.pitch() + channel;
+  const int64_t rounded = round_up(channels, kOuterRows);
+  for (int64_t p = 0; p < pixels; ++p, from += maps.pitch(), to += pitch) {
+    std::memcpy(to, from, static_cast<size_t>(channels) * sizeof(float));
+    for (int64_t k = channels; k < rounded; ++k) to[k] = 0;
   }
 }
 
@@ -102,34 +98,39 @@ void sum_task(const Cut& cut, const Tensor& picture, const Tensor& maps, const T
   const ConvGeometry& g = s.geometry;
   const std::vector<Run> runs = cut.runs(task.tile);
   std::fill_n(sums, sums_per_task(cut), 0.0f);
-  const int64_t first_k = task.group * kTile, ks = std::min(kTile, s.maps.c - first_k);
-  const int64_t first_c = task.tile * kTile, cs = std::min(kTile, s.picture.c - first_c);
+  const int64_t first_k = task.group * kGroup, ks = std::min(kGroup, s.maps.c - first_k);
+  const int64_t first_c = task.tile * kTile, cs = cut.channels(task.tile);
   const int64_t block_rows = (cut.rows - 1) * g.stride + g.kernel;
   // Runs are read in whole vectors: the copy has room behind its end.
-  const int64_t picture_numbers = block_rows * cut.cols * cut.channels;
+  const int64_t picture_numbers = block_rows * cut.cols * cs;
   float* picture_block = picture_scratch.floats(picture_numbers + kTile);
   std::fill_n(picture_block, picture_numbers + kTile, 0.0f);
-  float* maps_block = maps_scratch.floats(cut.rows * s.maps.w * kTile);
+  // An odd number of cache lines from pixel to pixel: a power of two would have all pixels compete
+  // for the same few places in the cache.
+  const int64_t maps_pitch = round_up(ks, 2 * kVector) + kVector;
+  float* maps_block = maps_scratch.floats(cut.rows * s.maps.w * maps_pitch);
 
   const int64_t first_n = s.maps.n * task.part / cut.parts;
   const int64_t last_n = s.maps.n * (task.part + 1) / cut.parts;
   Outer outer;
   outer.cols = s.maps.w;
-  outer.right_step = g.stride * cut.channels;
-  outer.right_row = g.stride * cut.cols * cut.channels;
+  outer.left_step = maps_pitch;
+  outer.right_step = g.stride * cs;
+  outer.right_row = g.stride * cut.cols * cs;
   for (int64_t n = first_n; n < last_n; ++n) {
     for (int64_t row = 0; row < s.maps.h; row += cut.rows) {
       outer.rows = std::min(cut.rows, s.maps.h - row);
       const Window window = {row * g.stride - g.padding, (outer.rows - 1) * g.stride + g.kernel,
                              -g.padding, cut.cols};
       copy_window(picture, n, window, first_c, cs, picture_block);
-      copy_maps(maps, n, row, outer.rows, first_k, ks, maps_block);
+      copy_maps(maps, (n * s.maps.h + row) * s.maps.w, outer.rows * s.maps.w, first_k, ks,
+                maps_pitch, maps_block);
       for (size_t run = 0; run < runs.size(); ++run) {
         outer.right = picture_block + runs[run].offset;
         outer.width = runs[run].width;
         for (int64_t k = 0; k < ks; k += kOuterRows) {
-          outer.left = maps_block + k * outer.rows * s.maps.w;
-          outer.sums = sums + (static_cast<int64_t>(run) * kTile + k) * kTile;
+          outer.left = maps_block + k;
+          outer.sums = sums + (static_cast<int64_t>(run) * cut.group + k) * kTile;
           conv_micro()->outer(outer);
         }
       }
@@ -154,7 +155,7 @@ void conv_weights(const ConvShape& shape, const Tensor& picture, const Tensor& m
   const int64_t row_numbers =
       int64_t{shape.geometry.kernel} * shape.geometry.kernel * shape.picture.c;
   parallel_for(shape.maps.c * cut.tiles, [&](int64_t i) {
-    const int64_t k = i / cut.tiles, tile = i % cut.tiles, group = k / kTile;
+    const int64_t k = i / cut.tiles, tile = i % cut.tiles, group = k / kGroup;
     const std::vector<Run> runs = cut.runs(tile);
     float* row = dw.as<float>() + k * row_numbers;
     for (size_t run = 0; run < runs.size(); ++run) {
@@ -162,7 +163,7 @@ void conv_weights(const ConvShape& shape, const Tensor& picture, const Tensor& m
       for (int64_t part = 0; part < cut.parts; ++part) {
         const int64_t task = (group * cut.tiles + tile) * cut.parts + part;
         const float* from =
-            sums + task * numbers + (static_cast<int64_t>(run) * kTile + k % kTile) * kTile;
+            sums + task * numbers + (static_cast<int64_t>(run) * cut.group + k % kGroup) * kTile;
         const bool add = part > 0 || write == Write::accumulate;
         for (int64_t j = 0; j < runs[run].used; ++j) to[j] = (add ? to[j] : 0.0f) + from[j];
       }

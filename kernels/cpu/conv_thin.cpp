@@ -1,0 +1,151 @@
+// Convolution forward (stride 1) and data gradient for results of a few channels, such as a photo.
+//
+// One product per input pixel gives what all taps make of it, kernel * kernel * channels numbers
+// side by side (27 for a photo, instead of nine times 3 in vectors of 16). Each result pixel then
+// collects its share from the pixels of its window:
+//
+//   taps[i, (r, t, o)] = sum over c of from[i, c] * w[.., r, t, ..]
+//   to[y, x, o] = sum over (r, t) of taps[the pixel that tap (r, t) takes from, (r, t, o)]
+//
+// A block of rows keeps as many rows of taps as a window is high.
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "engine/parallel.h"
+#include "kernels/cpu/conv.h"
+#include "kernels/cpu/conv_input.h"
+#include "kernels/cpu/conv_micro.h"
+#include "kernels/cpu/conv_windows.h"
+#include "kernels/cpu/epilogue.h"
+
+namespace gan::cpu {
+namespace {
+
+constexpr int64_t kBlockRows =
+    32;  // of results; the taps of the rows around a block are made twice
+
+struct Job {
+  ConvDirection direction;
+  const ConvShape& shape;
+  const Windows& windows;
+  const Tensor &from, &to;
+  const float* panel;
+  const Epilogue& epilogue;
+  Write write;
+  int64_t width;  // of a pixel's taps, rounded up to vectors
+};
+
+// [input channel][(r, t, o)]
+void pack_panel(ConvDirection direction, const Tensor& weights, int64_t width, float* panel) {
+  const Shape& s = weights.shape();
+  const bool forward = direction == ConvDirection::forward;
+  const int64_t ins = forward ? s.c : s.n, outs = forward ? s.n : s.c, taps = s.h * s.w;
+  std::fill_n(panel, ins * width, 0.0f);
+  for (int64_t i = 0; i < ins; ++i)
+    for (int64_t tap = 0; tap < taps; ++tap)
+      for (int64_t o = 0; o < outs; ++o)
+        panel[i * width + tap * outs + o] =
+            weights.as<float>()[((forward ? o : i) * taps + tap) * weights.pitch() +
+                                (forward ? i : o)];
+}
+
+// The taps of input row `row` of picture n.
+void make_taps(const Job& job, int64_t n, int64_t row, float* taps) {
+  const Shape& in = job.from.shape();
+  const float* from = job.from.as<float>() + (n * in.h + row) * in.w * job.from.pitch();
+  std::array<float, kTile> spare;
+  Gather g;
+  g.segments = 1;
+  g.segment[0] = {0, in.c};
+  g.panel = job.panel;
+  g.width = job.width;
+  for (int64_t x = 0; x < in.w; x += kGatherPixels) {
+    for (int64_t i = 0; i < kGatherPixels; ++i) {
+      const bool inside = x + i < in.w;
+      g.in[i] = from + (inside ? x + i : x) * job.from.pitch();
+      g.out[i] = inside ? taps + (x + i) * job.width : spare.data();
+    }
+    conv_micro()->gather(g);
+  }
+}
+
+// Adds tap (r, t) of an input row to a result row. Pixel x takes from input pixel (x + shift)/step
+// where that is whole.
+void collect(const Job& job, const float* taps, int64_t tap, int64_t shift, int64_t step,
+             float* to) {
+  const int64_t outs = job.to.shape().c, in_w = job.from.shape().w;
+  int64_t x = (step - shift % step) % step;  // shift may be negative: then this is at most 2*step
+  while (x + shift < 0) x += step;
+  const float* source = taps + (x + shift) / step * job.width + tap * outs;
+  float* out = to + x * job.to.pitch();
+  const int64_t last = std::min(job.to.shape().w, in_w * step - shift);
+  for (; x < last; x += step, source += job.width, out += step * job.to.pitch())
+    for (int64_t o = 0; o < outs; ++o) out[o] += source[o];
+}
+
+// Rows [begin, end) of result n.
+void thin_block(const Job& job, int64_t n, int64_t begin, int64_t end) {
+  static thread_local ThreadScratch scratch;
+  const ConvGeometry& g = job.shape.geometry;
+  const Shape &in = job.from.shape(), &out = job.to.shape();
+  const bool forward = job.direction == ConvDirection::forward;
+  const int64_t high = job.windows.input_end(begin + 1) - job.windows.input_begin(begin);
+  const int64_t row_numbers = in.w * job.width;
+  float* ring = scratch.floats(high * row_numbers);
+  const auto slot = [&](int64_t row) { return ring + row % high * row_numbers; };
+
+  int64_t made = std::max<int64_t>(0, job.windows.input_begin(begin));  // rows before are made
+  for (int64_t y = begin; y < end; ++y) {
+    for (; made < std::min(in.h, job.windows.input_end(y + 1)); ++made)
+      make_taps(job, n, made, slot(made));
+    float* to = job.to.as<float>() + (n * out.h + y) * out.w * job.to.pitch();
+    if (job.write == Write::overwrite) {
+      for (int64_t x = 0; x < out.w; ++x) std::fill_n(to + x * job.to.pitch(), out.c, 0.0f);
+    }
+    for (int64_t r = 0; r < g.kernel; ++r) {
+      // Forward, result y takes tap r from input row y + r - padding; backward from the row whose
+      // stride-fold is y + padding - r.
+      const int64_t place = forward ? y + r - g.padding : y + g.padding - r;
+      const int64_t step = forward ? 1 : g.stride;
+      if (place < 0 || place % step != 0 || place / step >= in.h) continue;
+      for (int64_t t = 0; t < g.kernel; ++t)
+        collect(job, slot(place / step), r * g.kernel + t, forward ? t - g.padding : g.padding - t,
+                step, to);
+    }
+    for (int64_t x = 0; x < out.w; ++x)
+      apply_epilogue(job.epilogue, 0, out.c, to + x * job.to.pitch());
+  }
+}
+
+}  // namespace
+
+bool conv_is_thin(ConvDirection direction, const ConvShape& shape) {
+  const bool forward = direction == ConvDirection::forward;
+  const ConvGeometry& g = shape.geometry;
+  const int64_t outs = forward ? shape.maps.c : shape.picture.c;
+  const int64_t taps = int64_t{g.kernel} * g.kernel, width = round_up(taps * outs, kVector);
+  return (!forward || g.stride == 1) && width <= kTile && width < taps * round_up(outs, kVector);
+}
+
+void conv_thin(ConvDirection direction, const ConvShape& shape, const Tensor& from,
+               const Weights& weights, WeightPacks& packs, const Epilogue& epilogue,
+               const Tensor& to, Write write) {
+  const Windows windows(direction, shape);
+  const int64_t taps = int64_t{shape.geometry.kernel} * shape.geometry.kernel;
+  const int64_t width = round_up(taps * to.shape().c, kVector);
+  const uint64_t layout = direction == ConvDirection::forward ? 2u : 3u;
+  const auto bytes = static_cast<size_t>(from.shape().c * width) * sizeof(float);
+  const auto* panel =
+      static_cast<const float*>(packs.find(weights, layout, bytes, [&](void* memory) {
+        pack_panel(direction, weights.values, width, static_cast<float*>(memory));
+      }));
+  const Job job = {direction, shape, windows, from, to, panel, epilogue, write, width};
+  const int64_t height = to.shape().h, blocks = (height + kBlockRows - 1) / kBlockRows;
+  parallel_for(to.shape().n * blocks, [&](int64_t i) {
+    const int64_t begin = i % blocks * kBlockRows;
+    thin_block(job, i / blocks, begin, std::min(height, begin + kBlockRows));
+  });
+}
+
+}  // namespace gan::cpu

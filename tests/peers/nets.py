@@ -1,0 +1,100 @@
+"""PyTorch twins of the networks."""
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+LEAKY_SLOPE = 0.2
+
+
+class Block(nn.Module):
+    """Convolution without bias, batch norm."""
+
+    def __init__(self, inputs, outputs, stride=1, up=False):
+        super().__init__()
+        self.conv = (nn.ConvTranspose2d(inputs, outputs, 3, 2, 1, 1, bias=False) if up
+                     else nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False))
+        self.bn = nn.BatchNorm2d(outputs)
+
+    def forward(self, x):
+        return self.bn(self.conv(x))
+
+
+class Plain(nn.Module):
+    """Convolution with bias, as a module with the tensor names of our files."""
+
+    def __init__(self, inputs, outputs, stride=1):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, stride, 1)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+class Generator(nn.Module):
+    """The final generator. `seen` is called with the input of every kinked activation."""
+
+    def __init__(self, w, seen=lambda name, x: None):
+        super().__init__()
+        self.seen = seen
+        self.enc1, self.enc2 = Block(3, w, 2), Block(w, 2 * w)
+        self.enc3, self.enc4 = Block(2 * w, 2 * w, 2), Block(2 * w, 4 * w)
+        self.enc5 = Block(4 * w, 8 * w, 2)
+        self.dec1, self.dec2 = Block(8 * w, 4 * w, up=True), Block(8 * w, 2 * w, up=True)
+        self.dec3, self.out = Block(4 * w, w, up=True), Plain(w, 3)
+
+    def layer(self, name, x):
+        x = getattr(self, name)(x)
+        self.seen("g." + name, x)
+        return F.relu(x)
+
+    def forward(self, gray):
+        a = self.layer("enc2", self.layer("enc1", gray))
+        b = self.layer("enc4", self.layer("enc3", a))
+        up = torch.cat((self.layer("dec1", self.layer("enc5", b)), b), 1)
+        up = torch.cat((self.layer("dec2", up), a), 1)
+        return torch.sigmoid(self.out(self.layer("dec3", up)))
+
+
+class Discriminator(nn.Module):
+    """The classic discriminator; returns logits."""
+
+    def __init__(self, seen=lambda name, x: None, dropout=0):
+        super().__init__()
+        self.seen, self.dropout = seen, dropout
+        self.l1, self.l2, self.l3 = Plain(3, 32, 2), Block(32, 64), Block(64, 128)
+        self.l4, self.fc = Block(128, 256), nn.Linear(256 * 16 * 16, 1)
+
+    def layer(self, name, x):
+        x = getattr(self, name)(x)
+        self.seen("d." + name, x)
+        return F.leaky_relu(x, LEAKY_SLOPE)
+
+    def forward(self, photo):
+        x = F.avg_pool2d(self.layer("l1", photo), 2)
+        x = F.avg_pool2d(self.drop(self.layer("l2", x)), 2)
+        x = self.drop(self.layer("l4", self.drop(self.layer("l3", x))))
+        return self.fc(x.flatten(1))
+
+    def drop(self, x):
+        return F.dropout(x, self.dropout, self.training) if self.dropout > 0 else x
+
+
+class Demo(nn.Module):
+    """The generator of the original's surviving weights."""
+
+    def __init__(self):
+        super().__init__()
+        for i, (a, b) in enumerate(((3, 16), (16, 32), (32, 64), (64, 128)), 1):
+            setattr(self, f"l{i}", nn.Conv2d(a, b, 3, 1, 1))
+        for i, (a, b) in enumerate(((128, 64), (128, 32), (64, 16), (32, 3)), 1):
+            setattr(self, f"t{i}", nn.ConvTranspose2d(a, b, 3, 2, 1, 1))
+
+    def forward(self, gray):
+        skips = []
+        for i in range(1, 5):
+            gray = F.leaky_relu(F.max_pool2d(getattr(self, f"l{i}")(gray), 2), LEAKY_SLOPE)
+            skips.append(gray)
+        x = self.t1(skips[3])
+        for i in (2, 3, 4):
+            x = getattr(self, f"t{i}")(torch.cat((x, skips[4 - i]), 1))
+        return torch.sigmoid(x)

@@ -1,0 +1,154 @@
+#!/usr/bin/env bash
+# programs.sh BIN: the programs from end to end, as a person uses and misuses them. Every failure has to
+# be one clear line, the right exit code, and no file left behind.
+set -u
+bin=$(cd "$1" && pwd) || exit 2
+work=$(mktemp -d)
+trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+cd "$work" || exit 2
+failures=0 checks=0
+
+fail() {
+  echo "FAILED: $*"
+  failures=$((failures + 1))
+}
+
+# expect CODE TEXT PROGRAM ARGUMENTS...: runs it and looks at the exit code, at TEXT on stderr or stdout
+# (a regular expression), and that a failure says so in one line beside the device line.
+expect() {
+  local code=$1 text=$2 program=$3
+  shift 3
+  checks=$((checks + 1))
+  "$bin/$program" "$@" >out.txt 2>err.txt
+  local found=$?
+  [ "$found" = "$code" ] || fail "$program $* exited $found, expected $code: $(tail -1 err.txt)"
+  grep -qE -- "$text" out.txt err.txt || fail "$program $*: no '$text' in: $(cat out.txt err.txt)"
+  if [ "$code" -gt 1 ]; then
+    local lines
+    lines=$(grep -cvE '^(device|data):|^Loading' err.txt)
+    [ "$lines" = 1 ] || fail "$program $*: $lines lines of error, expected one: $(cat err.txt)"
+  fi
+}
+
+exists() { [ -s "$1" ] || fail "$1 is missing or empty"; }
+absent() { [ ! -e "$1" ] || fail "$1 should not be there"; }
+size_of() { identify -format '%wx%h' "$1"; }
+
+# --- Photos to work with.
+expect 0 '' gan_flowers photos --count 40 --seed 3
+expect 2 '--force' gan_flowers photos --count 4
+expect 0 '' gan_flowers unseen --count 2 --seed 4
+exists photos/flower_images/flower_labels.csv
+exists photos/flower_images/0040.png
+
+# --- Training.
+train=(gan_train photos --width 8 --batch-size 8 --backend auto)
+expect 0 'colour a photo: gan_colorize run/weights.bin' "${train[@]}" --out run --epochs 2
+for file in weights.bin last.bin log.csv samples/epoch-0001.png samples/epoch-0002.png; do
+  exists run/$file
+done
+[ "$(wc -l <run/log.csv)" = 3 ] || fail "log.csv has $(wc -l <run/log.csv) lines, expected 3"
+expect 2 'holds a training run already' "${train[@]}" --out run --epochs 1
+expect 0 'done: 1 epoch' "${train[@]}" --out again --epochs 1 --init run/weights.bin
+expect 3 'expected shape 4x3x3x3, found 8x3x3x3' gan_train photos --width 4 --out x --init run/weights.bin
+expect 0 'done' gan_train photos --model demo --batch-size 8 --epochs 1 --out demo
+expect 0 '--time-limit' gan_train --help
+expect 0 '^gan_train [0-9]' gan_train --version
+
+# The same seed gives the same weights.
+expect 0 'done' "${train[@]}" --out same --epochs 1 --seed 5
+expect 0 'done' "${train[@]}" --out same2 --epochs 1 --seed 5
+cmp -s same/weights.bin same2/weights.bin || fail "the same seed gave other weights"
+
+# Ctrl-C ends the run with its files written.
+"$bin/gan_train" photos --width 8 --batch-size 8 --out stopped --epochs 100000 >out.txt 2>err.txt &
+pid=$!
+for _ in $(seq 600); do
+  [ -s stopped/weights.bin ] && break
+  sleep 0.1
+done
+[ -s stopped/weights.bin ] || kill -KILL $pid
+kill -INT $pid
+wait $pid || fail "an interrupted run exited $?"
+grep -q '^done' out.txt || fail "an interrupted run did not say that it was done"
+exists stopped/last.bin
+
+# Photos in color/ and gray/; bad files among good ones.
+mkdir -p pairs/color pairs/gray mixed
+cp photos/flower_images/000*.png pairs/color
+cp photos/flower_images/000*.png pairs/gray
+expect 0 '9 found, 9 used' gan_train pairs --width 4 --batch-size 4 --epochs 1 --out pairs_run
+cp photos/flower_images/001*.png mixed
+echo 'no photo' >mixed/text.png
+: >mixed/empty.jpg
+convert mixed/0010.png mixed/whole.jpg
+head -c 1500 mixed/whole.jpg >mixed/cut.jpg
+convert mixed/0011.png -colorspace Gray mixed/gray.jpg
+expect 0 '3 unreadable' gan_train mixed --width 4 --batch-size 4 --epochs 1 --out mixed_run
+[ "$(wc -l <mixed_run/bad_files.txt)" = 4 ] || fail "bad_files.txt: $(cat mixed_run/bad_files.txt)"
+
+# --- Colouring.
+expect 0 'unseen/flower_images/0001_color.png' gan_colorize run/weights.bin unseen/flower_images/0001.png
+exists unseen/flower_images/0001_color.png
+expect 2 'exists already' gan_colorize run/weights.bin unseen/flower_images/0001.png
+expect 0 '' gan_colorize run/weights.bin unseen/flower_images/0001.png --force
+convert photos/flower_images/0001.png -resize '301x77!' -quality 90 wide.jpg
+expect 0 'wide.out.jpg' gan_colorize run/weights.bin wide.jpg -o wide.out.jpg
+[ "$(size_of wide.out.jpg)" = 301x77 ] || fail "coloured photo is $(size_of wide.out.jpg), not 301x77"
+expect 0 '' gan_colorize run/weights.bin wide.jpg -o raw.png --raw
+[ "$(size_of raw.png)" = 128x128 ] || fail "--raw wrote $(size_of raw.png)"
+convert wide.jpg wide.bmp
+expect 0 'colored/wide_color.jpg' gan_colorize run/weights.bin wide.bmp --format jpg -o colored
+convert -size 1x1 xc:gray dot.png
+expect 0 '' gan_colorize run/weights.bin dot.png
+# Brightness stays: the luma of the result is the photo's.
+difference=$(convert unseen/flower_images/0001.png unseen/flower_images/0001_color.png \
+  -colorspace Rec601Luma -compose difference -composite -format '%[fx:maxima*255]' info:)
+awk -v d="$difference" 'BEGIN { exit !(d <= 1.01) }' || fail "luma changed by $difference levels"
+
+expect 3 'looks like text' gan_colorize run/weights.bin mixed/text.png
+expect 3 'looks like an empty file' gan_colorize run/weights.bin mixed/empty.jpg
+expect 3 'cut off' gan_colorize run/weights.bin mixed/cut.jpg
+expect 3 'no such file' gan_colorize run/weights.bin nowhere.jpg
+expect 3 'cannot write' gan_colorize run/weights.bin wide.jpg -o /proc/wide.png
+expect 2 'one file, but there are 2' gan_colorize run/weights.bin wide.jpg wide.bmp -o one.png
+expect 2 'would be written to this name' gan_colorize run/weights.bin wide.jpg wide.bmp
+expect 1 '1 done, 1 failed' gan_colorize run/weights.bin wide.jpg mixed/text.png -o some
+for file in mixed/text_color.png mixed/empty_color.png mixed/cut_color.png one.png some/text_color.png; do
+  absent $file
+done
+
+# --- Weights that are none.
+head -c 5000 run/weights.bin >cut.bin
+expect 3 'truncated' gan_colorize cut.bin wide.jpg -o never.png
+expect 3 'not a usable weights file' gan_colorize wide.jpg wide.jpg -o never.png
+expect 3 'cannot open' gan_colorize nowhere.bin wide.jpg -o never.png
+expect 3 'is a folder' gan_colorize run wide.jpg -o never.png
+absent never.png
+
+# --- Measuring.
+expect 0 'CIEDE2000' gan_eval run/weights.bin photos --split validation
+expect 0 '"ciede2000"' gan_eval run/weights.bin photos --json --quiet
+expect 3 'no such folder' gan_eval run/weights.bin nowhere
+
+# --- Misuse of gan_train.
+mkdir nothing
+expect 3 'no such folder' gan_train nowhere --out x
+expect 3 '0 photos to use' gan_train nothing --out x
+expect 3 'folder' gan_train wide.jpg --out x
+expect 2 '--epochs: Value -3 not in range' gan_train photos --epochs -3 --out x
+expect 2 '--lr-g' gan_train photos --lr-g abc --out x
+expect 2 'did you mean --epochs' gan_train photos --epohcs 3 --out x
+expect 2 'DATA is required' gan_train
+expect 2 'multiple of 4' gan_train photos --width 30 --out x
+expect 4 'no GPU' gan_train photos --device gpu --out x
+expect 3 'cannot create the folder' gan_train photos --out /proc/run
+expect 3 'is a file' gan_train photos --out wide.jpg
+absent x
+
+# --- Nothing half-written anywhere.
+leftovers=$(find . -name '*.tmp*' -o -name '.*.part' -o -name '.writable')
+[ -z "$leftovers" ] || fail "left behind: $leftovers"
+
+echo "programs: $checks runs, $failures failures"
+[ "$failures" = 0 ]

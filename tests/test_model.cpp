@@ -1,0 +1,413 @@
+// Networks, their parameters, their optimiser, and weights files.
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/random.h"
+#include "kernels/device.h"
+#include "model/adam.h"
+#include "model/discriminator.h"
+#include "model/generator.h"
+#include "model/weights.h"
+#include "tests/temp_folder.h"
+
+namespace gan {
+namespace {
+
+std::unique_ptr<Generator> ready(const std::string& model, int width, uint64_t seed,
+                                 Use use = Use::inference) {
+  auto generator = make_generator(model, width);
+  generator->parameters().allocate(host_memory(), DType::f32, use);
+  generator->parameters().initialize(seed);
+  return generator;
+}
+
+// Running statistics and batch-norm parameters that are not those of a fresh network.
+void disturb_norms(ParameterSet& parameters, uint64_t seed) {
+  Random random(seed);
+  for (Parameter& p : parameters.all()) {
+    if (p.name.find(".bn.") == std::string::npos) continue;
+    std::vector<float> values = to_host(parameters.memory(), p.value);
+    for (float& x : values) x += 0.5f * random.uniform();
+    from_host(parameters.memory(), p.value, values.data());
+  }
+  parameters.values_changed();
+}
+
+std::vector<float> random_values(int64_t count, uint64_t seed) {
+  Random random(seed);
+  std::vector<float> values(static_cast<size_t>(count));
+  for (float& x : values) x = random.uniform();
+  return values;
+}
+
+std::vector<float> infer(Device& device, Generator& generator, int64_t size) {
+  Tape tape(device.memory);
+  const Tensor gray = tape.allocate({1, size, size, 3}, DType::f32);
+  from_host(device.memory, gray, random_values(gray.elements(), 3).data());
+  Context context{device.kernels, tape, false};
+  return to_host(device.memory, generator.forward(context, tape.constant(gray)).value);
+}
+
+// Compared as a whole: a failed == between vectors would print every number.
+bool same(const std::vector<float>& a, const std::vector<float>& b) {
+  return a == b;
+}
+
+// What loading refuses a file with; empty when it loads.
+std::string refusal(const std::string& path) {
+  try {
+    load_generator(path, host_memory());
+  } catch (const DataError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+std::set<std::string> names_of(const ParameterSet& parameters) {
+  std::set<std::string> names;
+  for (const Parameter& p : parameters.all()) names.insert(p.name);
+  return names;
+}
+
+void add_block(std::set<std::string>& names, const std::string& block) {
+  names.insert(block + ".conv.weight");
+  for (const char* part : {"weight", "bias", "running_mean", "running_var"}) {
+    names.insert(block + ".bn." + part);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("the networks have the documented number of parameters", "[model]") {
+  ClassicDiscriminator discriminator(0.3f);
+  discriminator.parameters().allocate(host_memory(), DType::f32, Use::inference);
+  CHECK(ready("gan", 64, 1)->parameters().learned_count() == 3'619'203);
+  CHECK(ready("demo", 64, 1)->parameters().learned_count() == 218'227);
+  CHECK(discriminator.parameters().learned_count() == 454'401);
+}
+
+TEST_CASE("tensor names and file shapes are those of the documentation", "[model]") {
+  std::set<std::string> expected;
+  for (const char* block : {"enc1", "enc2", "enc3", "enc4", "enc5", "dec1", "dec2", "dec3"}) {
+    add_block(expected, block);
+  }
+  expected.insert({"out.conv.weight", "out.conv.bias"});
+  const auto generator = make_generator("gan", 64);
+  CHECK(names_of(generator->parameters()) == expected);
+
+  expected = {"l1.conv.weight", "l1.conv.bias", "fc.weight", "fc.bias"};
+  for (const char* block : {"l2", "l3", "l4"}) add_block(expected, block);
+  ClassicDiscriminator discriminator(0);
+  CHECK(names_of(discriminator.parameters()) == expected);
+
+  for (const Parameter& p : generator->parameters().all()) {
+    if (p.name == "enc2.conv.weight") CHECK(file_shape(p) == std::vector<int64_t>{128, 64, 3, 3});
+    if (p.name == "dec1.conv.weight") CHECK(file_shape(p) == std::vector<int64_t>{512, 256, 3, 3});
+    if (p.name == "enc5.bn.running_var") CHECK(file_shape(p) == std::vector<int64_t>{512});
+  }
+  for (const Parameter& p : discriminator.parameters().all()) {
+    if (p.name == "fc.weight") CHECK(file_shape(p) == std::vector<int64_t>{1, 65'536});
+  }
+}
+
+TEST_CASE("file order and memory order are inverse to each other", "[model]") {
+  const auto generator = make_generator("gan", 4);
+  for (const Parameter& p : generator->parameters().all()) {
+    const auto values = random_values(p.value.elements(), 5);
+    const auto file = to_file_order(p, values);
+    const auto back = to_memory_order(p, {file.begin(), file.end()});
+    CHECK(same({back.begin(), back.end()}, values));
+    if (p.name != "enc2.conv.weight") continue;
+    // Memory holds {out, y, x, in}, files {out, in, y, x}: element out 3, in 2, y 1, x 0.
+    CHECK(file[((3 * 4 + 2) * 3 + 1) * 3 + 0] == values[((3 * 3 + 1) * 3 + 0) * 4 + 2]);
+  }
+}
+
+TEST_CASE("the width of a generator is checked", "[model]") {
+  for (const int width : {0, -4, 2, 6, 516, 1'000'000}) {
+    CHECK_THROWS_AS(make_generator("gan", width), UsageError);
+  }
+  CHECK_THROWS_WITH(make_generator("nonesuch", 64), Catch::Contains("nonesuch") &&
+                                                        Catch::Contains("gan") &&
+                                                        Catch::Contains("demo"));
+}
+
+TEST_CASE("initial weights fill the documented range and nothing else", "[model]") {
+  const auto generator = ready("gan", 16, 1);
+  for (const Parameter& p : generator->parameters().all()) {
+    CAPTURE(p.name);
+    const auto values = to_host(host_memory(), p.value);
+    float least = values[0], most = values[0];
+    for (float x : values) {
+      least = std::min(least, x);
+      most = std::max(most, x);
+    }
+    if (p.name.find(".conv.weight") != std::string::npos) {
+      // 1/sqrt(fan_in), fan_in counting the second axis of the file's layout.
+      const auto shape = file_shape(p);
+      const double bound = 1 / std::sqrt(static_cast<double>(shape[1] * shape[2] * shape[3]));
+      CHECK(least >= -bound);
+      CHECK(most <= bound);
+      CHECK(least < -0.8 * bound);
+      CHECK(most > 0.8 * bound);
+    } else if (p.name.find(".bn.") != std::string::npos) {
+      const bool one = p.name.find(".bn.weight") != std::string::npos ||
+                       p.name.find("running_var") != std::string::npos;
+      CHECK(least == (one ? 1.0f : 0.0f));
+      CHECK(most == least);
+    }
+  }
+}
+
+TEST_CASE("initial values depend on the seed and the name, not on what else there is", "[model]") {
+  ParameterSet small, large;
+  const auto add = [](ParameterSet& set, const std::string& name) {
+    set.add(name, {8, 3, 3, 4}, FileLayout::conv, Initial::uniform(1));
+  };
+  add(small, "b");
+  add(large, "a");
+  add(large, "b");
+  for (ParameterSet* set : {&small, &large}) {
+    set->allocate(host_memory(), DType::f32, Use::inference);
+    set->initialize(1);
+  }
+  const auto b = to_host(host_memory(), small.all()[0].value);
+  CHECK(same(to_host(host_memory(), large.all()[1].value), b));
+  CHECK_FALSE(same(to_host(host_memory(), large.all()[0].value), b));
+  small.initialize(2);
+  CHECK_FALSE(same(to_host(host_memory(), small.all()[0].value), b));
+}
+
+TEST_CASE("parameters without memory for gradients still infer", "[model]") {
+  const auto generator = ready("gan", 4, 1, Use::inference);
+  CHECK_FALSE(generator->parameters().gradients());
+  Device device = open_device({.backend = "reference"});
+  CHECK(infer(device, *generator, 16).size() == 16 * 16 * 3);
+}
+
+TEST_CASE("frozen parameters receive no gradient, and thaw", "[model]") {
+  const auto generator = ready("gan", 4, 1, Use::training);
+  ParameterSet& parameters = generator->parameters();
+  const auto wanting = [&] {
+    int64_t count = 0;
+    for (const Parameter& p : parameters.all()) count += p.needs_grad;
+    return count;
+  };
+  const int64_t learned = wanting();
+  CHECK(learned == 26);  // running statistics never want one
+  {
+    const Frozen frozen(parameters);
+    CHECK(wanting() == 0);
+    Device device = open_device({.backend = "reference"});
+    Tape tape(device.memory);
+    const Tensor gray = tape.allocate({1, 16, 16, 3}, DType::f32);
+    from_host(device.memory, gray, random_values(gray.elements(), 1).data());
+    Context context{device.kernels, tape};
+    Variable& out = generator->forward(context, tape.constant(gray));
+    CHECK_FALSE(out.needs_grad);
+    tape.backward();
+    for (const Parameter& p : parameters.all()) CHECK_FALSE(p.grad_written);
+  }
+  CHECK(wanting() == learned);
+}
+
+TEST_CASE("folded batch norm infers what unfolded batch norm does", "[model]") {
+  Device device = open_device({.backend = "reference"});
+  const bool transposed = GENERATE(false, true);
+  const Activation act = GENERATE(Activation::relu, Activation::leaky_relu);
+  CAPTURE(transposed);
+  ParameterSet parameters;
+  ConvBlock block(parameters, "b", transposed ? kUp : kDown, 5, 7, act);
+  parameters.allocate(device.memory, DType::f32, Use::inference);
+  parameters.initialize(1);
+  disturb_norms(parameters, 2);
+
+  Tape tape(device.memory);
+  const Tensor x = tape.allocate({2, 6, 6, 5}, DType::f32);
+  from_host(device.memory, x, random_values(x.elements(), 4).data());
+  Context context{device.kernels, tape, false};
+  const auto folded = to_host(device.memory, block(context, tape.constant(x)).value);
+
+  const auto find = [&](const std::string& name) -> const Parameter& {
+    for (const Parameter& p : parameters.all())
+      if (p.name == "b." + name) return p;
+    throw InternalError("no parameter " + name);
+  };
+  const ConvGeometry geometry = (transposed ? kUp : kDown).geometry;
+  const Shape shape = transposed ? conv_transpose_output(x.shape(), 7, geometry)
+                                 : conv_output(x.shape(), 7, geometry);
+  const Tensor sums = tape.allocate(shape, DType::f32), y = tape.allocate(shape, DType::f32);
+  const Weights w = {find("conv.weight").value, 0};
+  const Op op = transposed ? Op::conv_transpose_forward : Op::conv_forward;
+  Backend& backend = device.kernels({op, DType::f32, x.shape(), shape, geometry});
+  if (transposed) {
+    backend.conv_transpose_forward(geometry, x, w, {}, sums);
+  } else {
+    backend.conv_forward(geometry, x, w, {}, sums);
+  }
+  backend.batch_norm_infer(sums,
+                           {find("bn.weight").value, find("bn.bias").value,
+                            find("bn.running_mean").value, find("bn.running_var").value},
+                           act, y);
+  const auto unfolded = to_host(device.memory, y);
+  REQUIRE(folded.size() == unfolded.size());
+  for (size_t i = 0; i < folded.size(); ++i) CHECK(folded[i] == Approx(unfolded[i]).margin(1e-6));
+}
+
+TEST_CASE("folded weights follow every change of values and statistics", "[model]") {
+  Device device = open_device({.backend = "reference"});
+  const auto generator = ready("gan", 4, 1);
+  const auto first = infer(device, *generator, 16);
+  CHECK(same(infer(device, *generator, 16), first));
+  disturb_norms(generator->parameters(), 3);
+  const auto second = infer(device, *generator, 16);
+  CHECK_FALSE(same(second, first));
+  generator->parameters().initialize(1);
+  CHECK(same(infer(device, *generator, 16), first));
+}
+
+TEST_CASE("adam moves all parameters of a network at once as its formula says", "[model]") {
+  Device device = open_device({.backend = "reference"});
+  ParameterSet parameters;
+  parameters.add("a", {2, 3, 3, 2}, FileLayout::conv, Initial::uniform(1));
+  parameters.add_running("statistic", vector_shape(5), Initial::constant(3));
+  parameters.add("b", vector_shape(5), FileLayout::vector, Initial::constant(2));
+  parameters.allocate(device.memory, DType::f64, Use::training);
+  parameters.initialize(1);
+  const AdamSettings settings{.learning_rate = 0.01, .beta1 = 0.5, .beta2 = 0.9, .eps = 1e-3};
+  Adam adam(parameters, settings);
+
+  std::vector<double> value = to_host_f64(device.memory, parameters.values());
+  std::vector<double> m(value.size()), v(value.size());
+  Random random(1);
+  for (int step = 1; step <= 3; ++step) {
+    std::vector<double> gradient(value.size());
+    for (double& g : gradient) g = random.normal();
+    from_host(device.memory, parameters.gradients(), gradient.data());
+    for (Parameter& p : parameters.all()) p.grad_written = p.learned;
+    adam.update(device.kernels);
+    for (size_t i = 0; i < value.size(); ++i) {
+      m[i] = 0.5 * m[i] + 0.5 * gradient[i];
+      v[i] = 0.9 * v[i] + 0.1 * gradient[i] * gradient[i];
+      const double mean = m[i] / (1 - std::pow(0.5, step));
+      value[i] -= 0.01 * mean / (std::sqrt(v[i] / (1 - std::pow(0.9, step))) + 1e-3);
+    }
+    const auto now = to_host_f64(device.memory, parameters.values());
+    for (const Parameter& p : parameters.all()) CHECK_FALSE(p.grad_written);
+    for (size_t i = 0; i < value.size(); ++i) CHECK(now[i] == Approx(value[i]).epsilon(1e-12));
+  }
+  CHECK(adam.steps() == 3);
+  const auto statistic = to_host(device.memory, parameters.all()[1].value);
+  CHECK(statistic == std::vector<float>(5, 3.0f));
+}
+
+TEST_CASE("adam without all gradients names the parameter that lacks one", "[model]") {
+  Device device = open_device({.backend = "reference"});
+  const auto generator = ready("gan", 4, 1, Use::training);
+  Adam adam(generator->parameters(), {});
+  CHECK_THROWS_WITH(adam.update(device.kernels), Catch::Contains("enc1.conv.weight"));
+}
+
+TEST_CASE("a saved generator loads as the same bytes and gives the same picture", "[model]") {
+  const TempFolder folder;
+  const std::string first = (folder / "a.bin").string(), second = (folder / "b.bin").string();
+  const std::string model = GENERATE("gan", "demo");
+  const auto generator = ready(model, 8, 5);
+  disturb_norms(generator->parameters(), 6);
+  save_generator(first, *generator, {{"recipe", "classic"}, {"step", "17"}});
+  const LoadedGenerator loaded = load_generator(first, host_memory());
+  CHECK(loaded.generator->model() == model);
+  CHECK(loaded.metadata.at("recipe") == "classic");
+  CHECK(loaded.metadata.at("step") == "17");
+  save_generator(second, *loaded.generator, {{"recipe", "classic"}, {"step", "17"}});
+  const bool same_bytes = read_text(first) == read_text(second);
+  CHECK(same_bytes);
+  CHECK(folder.entries() == 2);  // no temporary file stays
+
+  Device device = open_device({.backend = "reference"});
+  CHECK(same(infer(device, *loaded.generator, 16), infer(device, *generator, 16)));
+}
+
+TEST_CASE("a weights file that does not fit is refused with the reason", "[model]") {
+  const TempFolder folder;
+  const std::string path = (folder / "w.bin").string();
+  save_generator(path, *ready("gan", 4, 1), {});
+  TensorFile file = read_tensor_file(path);
+  const auto at = [&](const std::string& name) -> FileTensor& {
+    for (FileTensor& t : file.tensors)
+      if (t.name == name) return t;
+    throw InternalError("no tensor " + name);
+  };
+  const auto written_refusal = [&] {
+    write_tensor_file(path, file);
+    return refusal(path);
+  };
+
+  SECTION("nothing wrong") {
+    CHECK(written_refusal() == "");
+  }
+  SECTION("missing tensor") {
+    at("dec2.bn.bias").name = "dec2.bn.other";
+    CHECK_THAT(written_refusal(), Catch::Contains("dec2.bn.bias") && Catch::Contains("missing") &&
+                                      Catch::Contains(path));
+  }
+  SECTION("wrong shape") {
+    at("enc2.conv.weight").shape = {4, 8, 3, 3};
+    CHECK_THAT(written_refusal(), Catch::Contains("enc2.conv.weight") &&
+                                      Catch::Contains("expected shape 8x4x3x3") &&
+                                      Catch::Contains("found 4x8x3x3"));
+  }
+  SECTION("values that are not finite") {
+    const float bad = GENERATE(NAN, INFINITY, -INFINITY);
+    FileTensor& tensor = at("enc1.bn.running_var");
+    std::vector<float> values(4, 1.0f);
+    values[2] = bad;
+    tensor = make_file_tensor(tensor.name, tensor.shape, values);
+    CHECK_THAT(written_refusal(),
+               Catch::Contains("enc1.bn.running_var") && Catch::Contains("not finite"));
+  }
+  SECTION("integers instead of real numbers") {
+    FileTensor& tensor = at("enc1.bn.bias");
+    tensor.dtype = "I32";
+    CHECK_THAT(written_refusal(), Catch::Contains("enc1.bn.bias") && Catch::Contains("I32"));
+  }
+  SECTION("no model") {
+    file.metadata.erase("model");
+    CHECK_THAT(written_refusal(), Catch::Contains("names no model"));
+  }
+  SECTION("unknown model") {
+    file.metadata["model"] = "perceptron";
+    CHECK_THAT(written_refusal(), Catch::Contains("perceptron") && Catch::Contains("gan"));
+  }
+  SECTION("absurd width") {
+    file.metadata["width"] =
+        GENERATE("0", "-64", "1000000000", "99999999999999999999", "512x", "many", "");
+    CHECK(written_refusal() != "");
+  }
+  SECTION("a width that the tensors do not have takes no memory for it") {
+    file.metadata["width"] = "512";
+    CHECK_THAT(written_refusal(), Catch::Contains("enc1.conv.weight") &&
+                                      Catch::Contains("expected shape 512x3x3x3") &&
+                                      Catch::Contains("found 4x3x3x3"));
+  }
+}
+
+TEST_CASE("parameters stay as they are when loading fails", "[model]") {
+  const auto generator = ready("gan", 4, 1);
+  TensorFile file;
+  store_parameters(generator->parameters(), "g.", file);
+  FileTensor& last = file.tensors.back();
+  std::vector<float> values(static_cast<size_t>(last.elements()), NAN);
+  last = make_file_tensor(last.name, last.shape, values);
+  const auto other = ready("gan", 4, 2);
+  const auto before = to_host(host_memory(), other->parameters().values());
+  CHECK_THROWS_AS(load_parameters(other->parameters(), "g.", file, "f"), DataError);
+  CHECK(same(to_host(host_memory(), other->parameters().values()), before));
+}
+
+}  // namespace gan

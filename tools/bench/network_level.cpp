@@ -1,0 +1,97 @@
+#include <algorithm>
+#include <memory>
+
+#include "model/discriminator.h"
+#include "model/generator.h"
+#include "tools/bench/bench.h"
+#include "tools/bench/cost.h"
+#include "tools/bench/limits.h"
+#include "tools/bench/photos.h"
+
+namespace gan::bench {
+namespace {
+
+constexpr int kSize = ClassicDiscriminator::kSize;
+// The check keeps all channel counts and shrinks the pictures: seconds become milliseconds.
+constexpr int kCheckSize = 32;
+
+class NetworkRun {
+ public:
+  NetworkRun(Device& device, int width, int64_t batch_size, int64_t size)
+      : device_(device),
+        generator_(make_generator("gan", width)),
+        inputs_(device.memory),
+        gray_(random_photos(inputs_, batch_size, size, 1)),
+        color_(random_photos(inputs_, batch_size, size, 2)),
+        tape_(device.memory) {
+    generator_->parameters().allocate(device.memory, DType::f32, Use::training);
+    generator_->parameters().initialize(1);
+  }
+
+  Tensor infer() {
+    tape_.reset();
+    Context context{device_.kernels, tape_, false};
+    return generator_->forward(context, tape_.constant(gray_)).value;
+  }
+
+  // Leaves the gradients in the parameters.
+  Tensor forward_backward() {
+    tape_.reset();
+    generator_->parameters().forget_gradients();
+    Context context{device_.kernels, tape_};
+    Variable& fake = generator_->forward(context, tape_.constant(gray_));
+    const Tensor loss = ops::l1_loss(context, fake, color_);
+    tape_.backward();
+    return loss;
+  }
+
+  // Waits until everything before it is computed: on some devices that takes until it is read.
+  void wait_for(const Tensor& result) {
+    const Tensor first(result.data(), vector_shape(1), result.dtype());
+    to_host(device_.memory, first);
+  }
+
+  std::vector<float> values(const Tensor& tensor) { return to_host(device_.memory, tensor); }
+  std::vector<float> gradients() { return values(generator_->parameters().gradients()); }
+
+ private:
+  Device& device_;
+  std::unique_ptr<Generator> generator_;
+  Arena inputs_;
+  Tensor gray_, color_;
+  Tape tape_;
+};
+
+}  // namespace
+
+std::vector<Row> network_level(Device& device, const Options& options) {
+  const int width = options.width, batch = options.batch_size;
+  Row infer{"network", "generator inference", width, batch};
+  Row train{"network", "generator forward+backward", width, batch};
+  infer.photos = train.photos = batch;
+  infer.flop = batch * inference_flop(width, kSize);
+  train.flop = batch * forward_backward_flop(width, kSize);
+  infer.limit = kOutputLimit;
+  train.limit = kGradientLimit;
+  {
+    Device reference = open_device({.backend = "reference"});
+    NetworkRun expected(reference, width, 1, kCheckSize), checked(device, width, 1, kCheckSize);
+    infer.error =
+        relative_error(checked.values(checked.infer()), expected.values(expected.infer()));
+    const double loss_error = relative_error(checked.values(checked.forward_backward()),
+                                             expected.values(expected.forward_backward()));
+    const double gradient_error = relative_error(checked.gradients(), expected.gradients());
+    // The loss has the stricter limit: brought to that of the gradients.
+    train.error = std::max(gradient_error, loss_error * kGradientLimit / kOutputLimit);
+  }
+  NetworkRun run(device, width, batch, kSize);
+  if (infer.correct()) {
+    infer.timing = measure(options.seconds, [&] { run.wait_for(run.infer()); });
+  }
+  if (train.correct()) {
+    train.timing = measure(options.seconds, [&] { run.wait_for(run.forward_backward()); });
+  }
+  return {infer, train};
+}
+
+}  // namespace gan::bench

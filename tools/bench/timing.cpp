@@ -1,0 +1,48 @@
+#include "tools/bench/timing.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+namespace gan::bench {
+namespace {
+
+constexpr int kFewestRepeats = 3;  // a median needs them, however long one takes
+constexpr int kMostRepeats = 10'000;
+constexpr double kSettled = 0.1;       // relative difference of two runs in a row
+constexpr double kWarmUpShare = 0.25;  // of the seconds allowed, when the time does not settle
+
+double time_of(const std::function<void()>& body) {
+  const auto start = std::chrono::steady_clock::now();
+  body();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+double quantile(const std::vector<double>& sorted, double share) {
+  const double place = share * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<size_t>(place);
+  const size_t above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (place - std::floor(place)) * (sorted[above] - sorted[below]);
+}
+
+Timing measure(double seconds, const std::function<void()>& body) {
+  double last = time_of(body);  // the first run also allocates and packs weights
+  double spent = last;
+  while (spent < kWarmUpShare * seconds) {
+    const double now = time_of(body);
+    spent += now;
+    const bool settled = std::abs(now - last) < kSettled * last;
+    last = now;
+    if (settled) break;
+  }
+  const int repeats =
+      std::clamp(static_cast<int>(std::min(seconds / last, 1e9)), kFewestRepeats, kMostRepeats);
+  std::vector<double> times;
+  for (int i = 0; i < repeats; ++i) times.push_back(time_of(body));
+  std::sort(times.begin(), times.end());
+  return {quantile(times, 0.5), quantile(times, 0.05), quantile(times, 0.95), repeats};
+}
+
+}  // namespace gan::bench

@@ -1,0 +1,21 @@
+// How long something takes, on a machine that does other things too.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+namespace gan::bench {
+
+struct Timing {
+  double median = 0, p5 = 0, p95 = 0;  // seconds
+  int repeats = 0;
+};
+
+// Runs `body` until its time settles, then as often as fits into `seconds`, at least a few times.
+// `body` must wait for its own result.
+Timing measure(double seconds, const std::function<void()>& body);
+
+// The value below which `share` (0..1) of the sorted numbers lie, interpolated.
+double quantile(const std::vector<double>& sorted, double share);
+
+}  // namespace gan::bench
