@@ -269,6 +269,49 @@ TEST_CASE("folded weights follow every change of values and statistics", "[model
   CHECK_FALSE(same(second, first));
   generator->parameters().initialize(1);
   CHECK(same(infer(device, *generator, 16), first));
+
+  // A pass in training mode moves the running statistics, without an optimiser.
+  Tape tape(device.memory);
+  const Tensor gray = tape.allocate({1, 16, 16, 3}, DType::f32);
+  from_host(device.memory, gray, random_values(gray.elements(), 1).data());
+  Context context{device.kernels, tape};
+  generator->forward(context, tape.constant(gray));
+  CHECK_FALSE(same(infer(device, *generator, 16), first));
+}
+
+TEST_CASE("a part of a concatenation that is also read alone gets both gradients", "[model]") {
+  Device device = open_device({.backend = "reference"});
+  Tape tape(device.memory);
+  Context context{device.kernels, tape};
+  const auto tensor = [&](const Shape& shape, uint64_t seed) {
+    const Tensor made = tape.allocate(shape, DType::f32);
+    from_host(device.memory, made, random_values(shape.elements(), seed).data());
+    return made;
+  };
+  const Shape part_shape = {1, 2, 2, 3}, whole_shape = {1, 2, 2, 6};
+  Variable& x = tape.variable(tensor(part_shape, 1), true);
+  Variable& y = tape.variable(tensor(part_shape, 2), true);
+  ops::Concat concat(context, {1, 2, 2, 0}, DType::f32, {3, 3});
+  Variable& a = ops::activation(context, Activation::none, x, concat[0]);
+  Variable& b = ops::activation(context, Activation::none, y, concat[1]);
+  Variable& whole = concat.join({&a, &b});
+  Variable& alone = ops::activation(context, Activation::none, a);  // after the join
+  const Tensor whole_target = tensor(whole_shape, 3), alone_target = tensor(part_shape, 4);
+  ops::mse_loss(context, whole, whole_target);
+  ops::mse_loss(context, alone, alone_target);
+  tape.backward();
+
+  const auto read = [&](const Tensor& t) { return to_host(device.memory, t); };
+  const auto xs = read(x.value), ys = read(y.value);
+  const auto of_whole = read(whole_target), of_alone = read(alone_target);
+  const auto dx = read(x.grad), dy = read(y.grad);
+  for (size_t pixel = 0; pixel < 4; ++pixel)
+    for (size_t c = 0; c < 3; ++c) {
+      const size_t i = 3 * pixel + c;
+      const float from_whole = 2 * (xs[i] - of_whole[6 * pixel + c]) / 24;
+      CHECK(dx[i] == Approx(from_whole + 2 * (xs[i] - of_alone[i]) / 12).margin(1e-6));
+      CHECK(dy[i] == Approx(2 * (ys[i] - of_whole[6 * pixel + 3 + c]) / 24).margin(1e-6));
+    }
 }
 
 TEST_CASE("adam moves all parameters of a network at once as its formula says", "[model]") {

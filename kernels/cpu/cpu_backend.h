@@ -80,6 +80,11 @@ class CpuBackend final : public Backend {
   void assemble_batch(const Tensor& photos, const PhotoPick* picks, const Tensor& gray,
                       const Tensor& color) override;
 
+  // What tests ask: how often weights were brought into a convolution's layout, and how many such
+  // packs are kept.
+  int64_t packings() const { return packs_.packings(); }
+  int64_t packs_kept() const { return packs_.kept(); }
+
  private:
   // Working memory for `count` floats, valid until the next call; kept between operations.
   float* scratch(int64_t count);

@@ -6,7 +6,8 @@
 
 namespace gan {
 
-using onednn::ConvShape;
+using cpu::ConvCall;
+using cpu::ConvShape;
 using onednn::Direction;
 using onednn::Plan;
 using onednn::Primitives;
@@ -81,27 +82,9 @@ std::string OneDnnBackend::description() const {
 
 bool OneDnnBackend::supports(const Call& call) const {
   if (call.dtype != DType::f32 || call.x.elements() == 0 || call.y.elements() == 0) return false;
-  const ConvShape conv = {call.geometry, call.x, call.y},
-                  transpose = {call.geometry, call.y, call.x};
-  const auto can = [&](Direction direction, const ConvShape& shape) {
-    return state_->primitives.find(direction, shape) != nullptr;
-  };
-  switch (call.op) {
-    case Op::conv_forward:
-      return can(Direction::forward, conv);
-    case Op::conv_backward_data:
-      return can(Direction::data, conv);
-    case Op::conv_backward_weights:
-      return can(Direction::weights, conv);
-    case Op::conv_transpose_forward:
-      return can(Direction::data, transpose);
-    case Op::conv_transpose_backward_data:
-      return can(Direction::forward, transpose);
-    case Op::conv_transpose_backward_weights:
-      return can(Direction::weights, transpose);
-    default:
-      return false;
-  }
+  if (call.op > Op::conv_transpose_backward_weights) return false;
+  const ConvCall conv = cpu::conv_call(call);
+  return state_->primitives.find(conv.direction, conv.shape) != nullptr;
 }
 
 void OneDnnBackend::conv_forward(const ConvGeometry& geometry, const Tensor& x, const Weights& w,
@@ -139,7 +122,7 @@ void OneDnnBackend::conv_transpose_backward_weights(const ConvGeometry& geometry
 
 OneDnnBackend::Statistics OneDnnBackend::statistics() const {
   const Primitives& p = state_->primitives;
-  return {p.made(), p.packings(), p.packs_kept(), p.implementations()};
+  return {p.made(), p.packs().packings(), p.packs().kept(), p.implementations()};
 }
 
 std::unique_ptr<Backend> make_onednn_backend() {

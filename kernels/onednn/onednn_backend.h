@@ -42,7 +42,8 @@ class OneDnnBackend final : public Backend {
     int64_t primitives = 0;  // made so far, reorders included
     int64_t packings = 0;    // times that weights were brought into a primitive's layout
     int64_t packs_kept = 0;
-    std::vector<std::string> implementations;  // "dec1-like shape: jit:avx512_core" of convolutions
+    // Of convolutions: "forward 16x128x128x3 - 16x64x64x64: jit:avx512_core"
+    std::vector<std::string> implementations;
   };
   Statistics statistics() const;
 

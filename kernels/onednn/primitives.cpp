@@ -13,9 +13,6 @@ using dnnl::prop_kind;
 constexpr auto kDirect = dnnl::algorithm::convolution_direct;
 constexpr auto kFloat = memory::data_type::f32;
 
-// Weights of a training run (both networks, two layouts each) and of inference besides it.
-constexpr size_t kMaxPacks = 64;
-
 memory::desc layout_of(const Shape& s, int64_t pitch) {
   return memory::desc({s.n, s.c, s.h, s.w}, kFloat, {s.h * s.w * pitch, 1, s.w * pitch, pitch});
 }
@@ -247,24 +244,11 @@ void Primitives::reorder(const memory& from, const memory& to, bool add) {
 memory Primitives::packed(const Weights& weights, const Plan& plan) {
   const memory values = view_weights(weights.values);
   if (values.get_desc() == plan.weights) return values;
-  const auto key = std::make_pair(static_cast<const void*>(weights.values.data()), &plan);
-  if (!packs_.contains(key) && packs_.size() >= kMaxPacks) forget_oldest_pack();
-  Pack& pack = packs_[key];
-  pack.last_use = ++clock_;
-  if (!pack.memory.data()) pack.memory = Buffer(host_memory(), plan.weights.get_size());
-  const memory packed(plan.weights, engine_, pack.memory.data());
-  if (weights.version == 0 || pack.version != weights.version) {
-    reorder(values, packed, false);
-    pack.version = weights.version;
-    ++packings_;
-  }
-  return packed;
-}
-
-void Primitives::forget_oldest_pack() {
-  packs_.erase(std::min_element(packs_.begin(), packs_.end(), [](const auto& a, const auto& b) {
-    return a.second.last_use < b.second.last_use;
-  }));
+  const auto layout = static_cast<uint64_t>(reinterpret_cast<uintptr_t>(&plan));
+  void* packed = packs_.find(weights, layout, plan.weights.get_size(), [&](void* to) {
+    reorder(values, memory(plan.weights, engine_, to), false);
+  });
+  return memory(plan.weights, engine_, packed);
 }
 
 std::vector<std::string> Primitives::implementations() const {

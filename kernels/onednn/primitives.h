@@ -6,21 +6,15 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "kernels/backend.h"
+#include "kernels/cpu/conv.h"
+#include "kernels/cpu/weight_packs.h"
 
 namespace gan::onednn {
 
-// The three computations behind a convolution and its transpose.
-enum class Direction : uint8_t { forward, data, weights };
-
-// A convolution from a picture to maps. The transposed one goes from maps to a picture.
-struct ConvShape {
-  ConvGeometry geometry;
-  Shape picture, maps;
-};
+using cpu::ConvShape;
+using Direction = cpu::ConvDirection;
 
 // A convolution primitive and the layouts it works on.
 struct Plan {
@@ -60,17 +54,11 @@ class Primitives {
   dnnl::memory packed(const Weights& weights, const Plan& plan);
 
   int64_t made() const { return made_; }
-  int64_t packings() const { return packings_; }
-  int64_t packs_kept() const { return static_cast<int64_t>(packs_.size()); }
+  const cpu::WeightPacks& packs() const { return packs_; }
   std::vector<std::string> implementations() const;
 
  private:
   using Key = std::array<int64_t, 16>;
-  struct Pack {
-    uint64_t version = 0;
-    uint64_t last_use = 0;
-    Buffer memory;
-  };
   struct Reorder {
     dnnl::memory::desc from, to;
     bool add;
@@ -82,17 +70,14 @@ class Primitives {
                              Activation act);
   dnnl::memory working(const dnnl::memory::desc& layout, Slot slot);
   void reorder(const dnnl::memory& from, const dnnl::memory& to, bool add);
-  void forget_oldest_pack();
 
   dnnl::engine engine_;
   dnnl::stream stream_;
   std::map<Key, std::unique_ptr<Plan>> plans_;
   std::vector<Reorder> reorders_;
-  std::map<std::pair<const void*, const Plan*>, Pack> packs_;
+  cpu::WeightPacks packs_;
   std::array<Buffer, 4> slots_;
-  uint64_t clock_ = 0;  // counts uses of packs
   int64_t made_ = 0;
-  int64_t packings_ = 0;
 };
 
 }  // namespace gan::onednn

@@ -18,6 +18,10 @@ these), pictures are multiples of 1/256 in float16, results of large tensors are
 seeds from --seed on, --tries are tried and the one is kept whose activations stay farthest from
 the kinks of ReLU, LeakyReLU and the absolute error: a unit within float32 rounding of its kink
 makes float32 gradients differ from float64 ones by 1e-3 and more.
+
+The fixtures in tests/fixtures/:
+  make_golden.py training golden_w4_b2.safetensors --width 4 --batch 2 --steps 5 --small --tries 40
+  make_golden.py demo demo_weights.safetensors demo_pair.safetensors
 """
 import argparse
 import sys

@@ -1,0 +1,51 @@
+// The activation functions and their slopes, for one number.
+#pragma once
+
+#include <cmath>
+
+#include "kernels/backend.h"
+#include "kernels/cuda/gpu.h"
+
+namespace gan::cuda {
+
+__device__ __forceinline__ float activate(Activation act, float x) {
+  switch (act) {
+    case Activation::none:
+      return x;
+    case Activation::relu:
+      return x > 0 ? x : 0.0f;
+    case Activation::leaky_relu:
+      return x > 0 ? x : kLeakySlope * x;
+    case Activation::sigmoid:
+      return gpu::fast_divide(1.0f, 1.0f + gpu::fast_exp(-x));
+    case Activation::tanh:
+      return tanhf(x);
+  }
+  return x;
+}
+
+// act'(x) from y = act(x).
+__device__ __forceinline__ float slope_at_output(Activation act, float y) {
+  switch (act) {
+    case Activation::none:
+      return 1.0f;
+    case Activation::relu:
+      return y > 0 ? 1.0f : 0.0f;
+    case Activation::leaky_relu:
+      return y > 0 ? 1.0f : kLeakySlope;
+    case Activation::sigmoid:
+      return y * (1.0f - y);
+    case Activation::tanh:
+      return 1.0f - y * y;
+  }
+  return 1.0f;
+}
+
+// none, relu and leaky_relu are one function, x > 0 ? x : slope * x.
+inline float negative_slope(Activation act) {
+  require(act == Activation::none || act == Activation::relu || act == Activation::leaky_relu,
+          "only none, relu and leaky_relu follow a batch norm");
+  return act == Activation::none ? 1.0f : act == Activation::relu ? 0.0f : kLeakySlope;
+}
+
+}  // namespace gan::cuda

@@ -1,0 +1,118 @@
+// Convolutions on the GPU: what they can do, how much memory they need, and their launchers.
+//
+// Every operation here is one of three on the plain convolution x -> y with the same geometry:
+//   forward            conv_forward,          conv_transpose_backward_data (from dy to dx)
+//   data gradient      conv_backward_data,    conv_transpose_forward       (from x to y)
+//   weight gradient    conv_backward_weights, conv_transpose_backward_weights
+// The first two are implicit matrix products on one kernel (conv_gemm.cuh); a data gradient of
+// stride 2 runs as four sub-pixel convolutions, one for each parity of the output's row and column.
+//
+// Tensors are float32 or bf16, of any size, and may be slices. Slices whose pointer and pitch are
+// multiples of 16 bytes, with channel counts multiples of 16 bytes, take the fast path; all others
+// are read element by element. Sums are float32 and added in a fixed order: the same call gives the
+// same bits.
+//
+// A launcher only launches on the stream: it allocates nothing, waits for nothing, keeps nothing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/backend.h"
+#include "kernels/cuda/gpu.h"
+
+namespace gan::cuda {
+
+// How products of float32 numbers are formed; bf16 always takes the tensor cores.
+enum class Math : uint8_t {
+  fp32,  // exactly
+  tf32,  // on tensor cores, factors rounded to 11 significant bits
+};
+
+// The part of a result that one block computes: pixels x channels for forward directions and data
+// gradients, rows x (taps and columns) of the weights for weight gradients.
+enum class ConvTile : uint8_t { automatic, m128n128, m128n64, m128n32, m64n64, m64n32 };
+
+// How to compute. A tile that does not exist for the operation and type becomes one that does; small
+// tiles fill the device with small pictures, large ones read less memory.
+struct ConvChoice {
+  Math math = Math::fp32;
+  ConvTile tile = ConvTile::automatic;
+  ConvChoice(Math math_, ConvTile tile_ = ConvTile::automatic) : math(math_), tile(tile_) {}
+};
+
+// What happens to the first operand while it is loaded: act(scale[c] * value + shift[c]), the
+// producer's batch norm and activation. Padding stays zero. Empty vectors: nothing.
+struct ConvPrologue {
+  Tensor scale, shift;                // float32 vectors
+  Activation act = Activation::none;  // none, relu, leaky_relu
+};
+
+// What happens to a sum before it is stored, in this order:
+//   v = act(sum + bias[c]);  v += old (accumulate);  v *= slope of the gate;  store v.
+// The gate is the activation in front of which v is a gradient: its slope at
+// gate_scale[c] * gate + gate_shift[c] (without vectors: at the activation's stored output).
+// All vectors are float32.
+struct ConvEpilogue {
+  Tensor bias = {};
+  Activation act = Activation::none;
+  Write write = Write::overwrite;
+
+  Tensor gate = {};  // shaped and typed like the output
+  Tensor gate_scale = {}, gate_shift = {};
+  Activation gate_act = Activation::none;
+
+  // Wanted or empty, both or none: mean and biased variance per channel of what is stored.
+  Tensor mean = {}, variance = {};
+  // Wanted or empty, both or none, not together with the statistics: the sums of v and of
+  // v * (gate - norm_mean[c]) * norm_inv_std[c] over all pixels, the gradients of batch norm's beta
+  // and gamma. Needs the gate.
+  Tensor norm_mean = {}, norm_inv_std = {};
+  Tensor sum = {}, sum_normalized = {};
+  Write sums_write = Write::overwrite;
+};
+
+// Whether the launchers below take this call (the six convolution operations).
+bool conv_supports(const Call& call);
+
+// Weights lie packed in the order in which the kernels read them, in the element type of the
+// pictures: for forward directions and data gradients. The packed form depends on the operation, the
+// type, the geometry and the channels, not on batch or extent.
+size_t conv_pack_bytes(const Call& call);
+// w: float32 {rows, kernel, kernel, columns}, see engine/tensor.h.
+// packed: 16-byte aligned.
+void conv_pack(const Call& call, const Tensor& w, void* packed, gpu::Stream stream);
+
+// The launchers' scratch memory, 16-byte aligned; may be 0. Forward directions and data gradients
+// need it only for an epilogue that sums: `sums` tells whether there is one.
+size_t conv_scratch_bytes(const Call& call, bool sums = false);
+
+// y = epilogue(conv(prologue(x), w)). `packed` comes from conv_pack with the same operation.
+void conv_forward(const ConvGeometry& geometry, ConvChoice choice, const Tensor& x,
+                  const void* packed, const ConvPrologue& prologue, const ConvEpilogue& epilogue,
+                  const Tensor& y, void* scratch, gpu::Stream stream);
+// dx = epilogue(conv_data_gradient(prologue(dy), w))
+void conv_backward_data(const ConvGeometry& geometry, ConvChoice choice, const Tensor& dy,
+                        const void* packed, const ConvPrologue& prologue,
+                        const ConvEpilogue& epilogue, const Tensor& dx, void* scratch,
+                        gpu::Stream stream);
+// dw (float32 {K, kernel, kernel, C}) = sum over pixels of prologue(x) times dy.
+void conv_backward_weights(const ConvGeometry& geometry, ConvChoice choice, const Tensor& x,
+                           const ConvPrologue& prologue, const Tensor& dy, const Tensor& dw,
+                           Write write, void* scratch, gpu::Stream stream);
+
+// The same for transposed convolution; w and dw: {C_in, kernel, kernel, C_out}.
+void conv_transpose_forward(const ConvGeometry& geometry, ConvChoice choice, const Tensor& x,
+                            const void* packed, const ConvPrologue& prologue,
+                            const ConvEpilogue& epilogue, const Tensor& y, void* scratch,
+                            gpu::Stream stream);
+void conv_transpose_backward_data(const ConvGeometry& geometry, ConvChoice choice, const Tensor& dy,
+                                  const void* packed, const ConvPrologue& prologue,
+                                  const ConvEpilogue& epilogue, const Tensor& dx, void* scratch,
+                                  gpu::Stream stream);
+void conv_transpose_backward_weights(const ConvGeometry& geometry, ConvChoice choice,
+                                     const Tensor& x, const ConvPrologue& prologue,
+                                     const Tensor& dy, const Tensor& dw, Write write, void* scratch,
+                                     gpu::Stream stream);
+
+}  // namespace gan::cuda

@@ -1,0 +1,77 @@
+// Between conv.cu, which decides, and the files that hold the kernels' instances.
+#pragma once
+
+#include "kernels/cuda/conv.h"
+#include "kernels/cuda/conv_gemm.cuh"
+#include "kernels/cuda/conv_wgrad.cuh"
+
+namespace gan::cuda {
+
+template <class Unit, ConvLoad Load>
+void launch_gemm(const GemmArgs<typename Unit::Element>& args, gpu::Stream stream) {
+  using Tile = typename Unit::Tile;
+  int64_t pixels = 0;
+  for (int g = 0; g < args.shape.groups; ++g)
+    pixels = std::max<int64_t>(pixels, args.shape.group[g].pixels);
+  const int64_t blocks_n = ceil_div(args.shape.out_c, Tile::kN);
+  gpu::launch(conv_gemm<Unit, Load>, {ceil_div(pixels, Tile::kM) * blocks_n, 1, args.shape.groups},
+              Tile::kThreads, GemmMemory<Unit>::kBytes, stream, args, blocks_n);
+}
+
+template <class Unit, WgradLoad Load>
+void launch_wgrad(const WgradArgs<typename Unit::Element>& args, gpu::Stream stream) {
+  using Tile = typename Unit::Tile;
+  const ConvGroup& group = args.shape.group[0];
+  const int64_t blocks_m = ceil_div(args.shape.out_c, Tile::kM);
+  const int64_t blocks_n = ceil_div(int64_t{group.taps()} * args.shape.source_c, Tile::kN);
+  gpu::launch(conv_wgrad<Unit, Load>,
+              {blocks_m * blocks_n, 1, ceil_div(group.pixels, args.split_pixels)}, Tile::kThreads,
+              WgradMemory<Unit>::kBytes, stream, args, blocks_m);
+}
+
+// ---- The instances. Tiles: m128n128, m64n64; bf16's also m128n64 and m128n32. Gathering: one.
+
+void gemm_bf16(const GemmArgs<gpu::bf16>& args, ConvTile tile, ConvLoad load, gpu::Stream stream);
+void gemm_fp32(const GemmArgs<float>& args, ConvTile tile, ConvLoad load, gpu::Stream stream);
+void gemm_tf32(const GemmArgs<float>& args, ConvTile tile, ConvLoad load, gpu::Stream stream);
+
+void wgrad_bf16(const WgradArgs<gpu::bf16>& args, ConvTile tile, WgradLoad load,
+                gpu::Stream stream);
+void wgrad_fp32(const WgradArgs<float>& args, ConvTile tile, WgradLoad load, gpu::Stream stream);
+void wgrad_tf32(const WgradArgs<float>& args, ConvTile tile, WgradLoad load, gpu::Stream stream);
+
+// ---- Few output channels: sources in packets, no gate and no sums
+
+bool thin_supports(const ConvShape& shape);
+template <class T>
+void launch_thin(const GemmArgs<T>& args, int64_t pictures, gpu::Stream stream);
+
+// ---- Weights
+
+template <class T>
+void pack_forward(const Tensor& w, T* packed, gpu::Stream stream);
+template <class T>
+void pack_gradient(const ConvGeometry& geometry, const ConvShape& shape, const Tensor& w, T* packed,
+                   gpu::Stream stream);
+
+// The terms of one step of a weight gradient; splits are whole steps.
+inline constexpr int kWgradStep = 32;
+
+// ---- The second stages
+
+struct SplitSum {
+  const float* parts;  // [splits][rows][taps * columns]
+  float* out;          // [rows][taps][columns], or mirrored: [columns][taps, last first][rows]
+  int splits, rows, taps, columns;
+  bool mirrored;
+  Write write;
+};
+void reduce_splits(const SplitSum& sum, gpu::Stream stream);
+
+// Of the partial sums that finish_tile left for tiles of tile_m pixels.
+void finish_statistics(const ConvShape& shape, int tile_m, const float* partials, float* mean,
+                       float* variance, gpu::Stream stream);
+void finish_gradient_sums(const ConvShape& shape, int tile_m, const float* partials, float* sum,
+                          float* sum_normalized, Write write, gpu::Stream stream);
+
+}  // namespace gan::cuda

@@ -1,0 +1,249 @@
+#include "kernels/cuda/cuda_backend.h"
+
+#include "kernels/cuda/activation.h"
+#include "kernels/cuda/adam.h"
+#include "kernels/cuda/batch.h"
+#include "kernels/cuda/batch_norm.h"
+#include "kernels/cuda/conv.h"
+#include "kernels/cuda/dropout.h"
+#include "kernels/cuda/linear.h"
+#include "kernels/cuda/loss.h"
+#include "kernels/cuda/memory.h"
+#include "kernels/cuda/pool.h"
+
+namespace gan {
+namespace {
+
+Call conv_call(Op op, const ConvGeometry& geometry, const Tensor& x, const Tensor& y) {
+  return {op, x.dtype(), x.shape(), y.shape(), geometry};
+}
+
+cuda::Math math_of(CudaPrecision precision) {
+  return precision == CudaPrecision::tf32 ? cuda::Math::tf32 : cuda::Math::fp32;
+}
+
+cuda::ConvEpilogue plain(Write write) {
+  cuda::ConvEpilogue epilogue;
+  epilogue.write = write;
+  return epilogue;
+}
+
+cuda::ConvEpilogue with_bias(const Epilogue& wanted) {
+  cuda::ConvEpilogue epilogue;
+  epilogue.bias = wanted.bias;
+  epilogue.act = wanted.act;
+  return epilogue;
+}
+
+}  // namespace
+
+CudaBackend::CudaBackend(Memory& memory, CUstream_st* stream, CudaPrecision precision)
+    : memory_(memory), stream_(stream), precision_(precision) {}
+
+std::string CudaBackend::description() const {
+  return precision_ == CudaPrecision::tf32 ? "cuda (own kernels, tf32)" : "cuda (own kernels)";
+}
+
+bool CudaBackend::supports(const Call& call) const {
+  switch (call.op) {
+    case Op::conv_forward:
+    case Op::conv_backward_data:
+    case Op::conv_backward_weights:
+    case Op::conv_transpose_forward:
+    case Op::conv_transpose_backward_data:
+    case Op::conv_transpose_backward_weights:
+      return cuda::conv_supports(call);
+    case Op::adam:
+      return call.dtype == DType::f32;
+    default:
+      return call.dtype == DType::f32 || call.dtype == DType::bf16;
+  }
+}
+
+void* CudaBackend::scratch(size_t bytes) {
+  if (scratch_.bytes() < bytes) scratch_ = Buffer(memory_, bytes);
+  return scratch_.data();
+}
+
+const void* CudaBackend::packed(const Call& call, const Weights& w) {
+  const size_t bytes = cuda::conv_pack_bytes(call);
+  if (bytes == 0) return w.values.data();
+  const ConvGeometry& g = call.geometry;
+  const Shape& s = w.values.shape();
+  Packed& entry = packed_[{w.values.data(), call.op, call.dtype, g.kernel, g.stride, g.padding,
+                           g.output_padding, s.n, s.c}];
+  if (entry.memory.bytes() < bytes) entry = {Buffer(memory_, bytes), 0};
+  if (w.version == 0 || entry.version != w.version)
+    cuda::conv_pack(call, w.values, entry.memory.data(), stream_);
+  entry.version = w.version;
+  return entry.memory.data();
+}
+
+void CudaBackend::conv_forward(const ConvGeometry& geometry, const Tensor& x, const Weights& w,
+                               const Epilogue& epilogue, const Tensor& y) {
+  const Call call = conv_call(Op::conv_forward, geometry, x, y);
+  cuda::conv_forward(geometry, math_of(precision_), x, packed(call, w), {}, with_bias(epilogue), y,
+                     scratch(cuda::conv_scratch_bytes(call)), stream_);
+}
+
+void CudaBackend::conv_backward_data(const ConvGeometry& geometry, const Tensor& dy,
+                                     const Weights& w, const Tensor& dx, Write write) {
+  const Call call = conv_call(Op::conv_backward_data, geometry, dx, dy);
+  cuda::conv_backward_data(geometry, math_of(precision_), dy, packed(call, w), {}, plain(write), dx,
+                           scratch(cuda::conv_scratch_bytes(call)), stream_);
+}
+
+void CudaBackend::conv_backward_weights(const ConvGeometry& geometry, const Tensor& x,
+                                        const Tensor& dy, const Tensor& dw, Write write) {
+  const Call call = conv_call(Op::conv_backward_weights, geometry, x, dy);
+  cuda::conv_backward_weights(geometry, math_of(precision_), x, {}, dy, dw, write,
+                              scratch(cuda::conv_scratch_bytes(call)), stream_);
+}
+
+void CudaBackend::conv_transpose_forward(const ConvGeometry& geometry, const Tensor& x,
+                                         const Weights& w, const Epilogue& epilogue,
+                                         const Tensor& y) {
+  const Call call = conv_call(Op::conv_transpose_forward, geometry, x, y);
+  cuda::conv_transpose_forward(geometry, math_of(precision_), x, packed(call, w), {},
+                               with_bias(epilogue), y, scratch(cuda::conv_scratch_bytes(call)),
+                               stream_);
+}
+
+void CudaBackend::conv_transpose_backward_data(const ConvGeometry& geometry, const Tensor& dy,
+                                               const Weights& w, const Tensor& dx, Write write) {
+  const Call call = conv_call(Op::conv_transpose_backward_data, geometry, dx, dy);
+  cuda::conv_transpose_backward_data(geometry, math_of(precision_), dy, packed(call, w), {},
+                                     plain(write), dx, scratch(cuda::conv_scratch_bytes(call)),
+                                     stream_);
+}
+
+void CudaBackend::conv_transpose_backward_weights(const ConvGeometry& geometry, const Tensor& x,
+                                                  const Tensor& dy, const Tensor& dw, Write write) {
+  const Call call = conv_call(Op::conv_transpose_backward_weights, geometry, x, dy);
+  cuda::conv_transpose_backward_weights(geometry, math_of(precision_), x, {}, dy, dw, write,
+                                        scratch(cuda::conv_scratch_bytes(call)), stream_);
+}
+
+void CudaBackend::batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
+                                   const BatchNormSaved& saved, const Tensor& y) {
+  cuda::batch_norm_train(x, norm, act, saved, y, scratch(cuda::batch_norm_scratch_bytes(x.shape())),
+                         stream_);
+}
+
+void CudaBackend::batch_norm_infer(const Tensor& x, const BatchNorm& norm, Activation act,
+                                   const Tensor& y) {
+  cuda::batch_norm_infer(x, norm, act, y, stream_);
+}
+
+void CudaBackend::batch_norm_backward(const Tensor& x, const Tensor& dy, const BatchNorm& norm,
+                                      Activation act, const BatchNormSaved& saved, const Tensor& dx,
+                                      const Tensor& dgamma, const Tensor& dbeta, Write write) {
+  cuda::batch_norm_backward(x, dy, norm, act, saved, dx, dgamma, dbeta, write,
+                            scratch(cuda::batch_norm_scratch_bytes(x.shape())), stream_);
+}
+
+void CudaBackend::batch_norm_fold(const Tensor& w, const BatchNorm& norm, bool transposed,
+                                  const Tensor& folded_w, const Tensor& folded_bias) {
+  cuda::batch_norm_fold(w, norm, transposed, folded_w, folded_bias, stream_);
+}
+
+void CudaBackend::activation_forward(Activation act, const Tensor& x, const Tensor& y) {
+  cuda::activation_forward(act, x, y, stream_);
+}
+
+void CudaBackend::activation_backward(Activation act, const Tensor& y, const Tensor& dy,
+                                      const Tensor& dx, Write write) {
+  cuda::activation_backward(act, y, dy, dx, write, stream_);
+}
+
+void CudaBackend::avg_pool_forward(const Tensor& x, const Tensor& y) {
+  cuda::avg_pool_forward(x, y, stream_);
+}
+
+void CudaBackend::avg_pool_backward(const Tensor& dy, const Tensor& dx, Write write) {
+  cuda::avg_pool_backward(dy, dx, write, stream_);
+}
+
+void CudaBackend::max_pool_forward(const Tensor& x, const Tensor& y) {
+  cuda::max_pool_forward(x, y, stream_);
+}
+
+void CudaBackend::max_pool_backward(const Tensor& x, const Tensor& dy, const Tensor& dx,
+                                    Write write) {
+  cuda::max_pool_backward(x, dy, dx, write, stream_);
+}
+
+void CudaBackend::dropout(float p, const RandomKey& key, const Tensor& x, const Tensor& y,
+                          Write write) {
+  cuda::dropout(p, key, x, y, write, stream_);
+}
+
+void CudaBackend::linear_forward(const Tensor& x, const Weights& w, const Tensor& bias,
+                                 const Tensor& y) {
+  cuda::linear_forward(x, w.values, bias, y,
+                       scratch(cuda::linear_scratch_bytes(x.shape(), y.shape())), stream_);
+}
+
+void CudaBackend::linear_backward_data(const Tensor& dy, const Weights& w, const Tensor& dx,
+                                       Write write) {
+  cuda::linear_backward_data(dy, w.values, dx, write, stream_);
+}
+
+void CudaBackend::linear_backward_weights(const Tensor& x, const Tensor& dy, const Tensor& dw,
+                                          Write write) {
+  cuda::linear_backward_weights(x, dy, dw, write, stream_);
+}
+
+void CudaBackend::bce_with_logits(const Tensor& x, float target, float weight, const Tensor& loss,
+                                  const Tensor& dx, Write write) {
+  cuda::bce_with_logits(x, target, weight, loss, dx, write, scratch(cuda::loss_scratch_bytes()),
+                        stream_);
+}
+
+void CudaBackend::l1_loss(const Tensor& x, const Tensor& target, float weight, const Tensor& loss,
+                          const Tensor& dx, Write write) {
+  cuda::l1_loss(x, target, weight, loss, dx, write, scratch(cuda::loss_scratch_bytes()), stream_);
+}
+
+void CudaBackend::mse_loss(const Tensor& x, const Tensor& target, float weight, const Tensor& loss,
+                           const Tensor& dx, Write write) {
+  cuda::mse_loss(x, target, weight, loss, dx, write, scratch(cuda::loss_scratch_bytes()), stream_);
+}
+
+void CudaBackend::adam(const AdamSettings& settings, const uint64_t* step, const Tensor& parameters,
+                       const Tensor& gradients, const Tensor& first_moment,
+                       const Tensor& second_moment) {
+  cuda::adam(settings, step, parameters, gradients, first_moment, second_moment, {}, stream_);
+}
+
+void CudaBackend::fill(const Tensor& x, float value) {
+  cuda::fill(x, value, stream_);
+}
+
+void CudaBackend::fill_uniform(const RandomKey& key, const Tensor& x) {
+  cuda::fill_uniform(key, x, stream_);
+}
+
+void CudaBackend::copy(const Tensor& x, const Tensor& y) {
+  cuda::copy(x, y, stream_);
+}
+
+void CudaBackend::add(const Tensor& x, const Tensor& y) {
+  cuda::add(x, y, stream_);
+}
+
+void CudaBackend::channel_sum(const Tensor& x, const Tensor& sums, Write write) {
+  cuda::channel_sum(x, sums, write, scratch(cuda::channel_sum_scratch_bytes(x.shape())), stream_);
+}
+
+void CudaBackend::assemble_batch(const Tensor& photos, const PhotoPick* picks, const Tensor& gray,
+                                 const Tensor& color) {
+  cuda::assemble_batch(photos, picks, gray, color, stream_);
+}
+
+std::unique_ptr<Backend> make_cuda_backend(Memory& memory, CUstream_st* stream,
+                                           CudaPrecision precision) {
+  return std::make_unique<CudaBackend>(memory, stream, precision);
+}
+
+}  // namespace gan

@@ -1,0 +1,117 @@
+// Every operation on the GPU, by the kernels of this folder.
+//
+// Pictures are float32 or bfloat16; weights, statistics, gradients of parameters, losses and the
+// optimiser's state float32. Sums are float32 in a fixed order: the same call gives the same bits.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <tuple>
+
+#include "kernels/backend.h"
+
+struct CUstream_st;
+
+namespace gan {
+
+// How products of float32 numbers are formed in convolutions; bfloat16 always takes tensor cores.
+enum class CudaPrecision : uint8_t { fp32, tf32 };
+
+class CudaBackend final : public Backend {
+ public:
+  // `memory` and all tensors belong to the device that `stream` is on (null: the default stream).
+  explicit CudaBackend(Memory& memory, CUstream_st* stream = nullptr,
+                       CudaPrecision precision = CudaPrecision::fp32);
+
+  std::string_view name() const override { return "cuda"; }
+  std::string description() const override;
+  bool supports(const Call& call) const override;
+
+  void conv_forward(const ConvGeometry& geometry, const Tensor& x, const Weights& w,
+                    const Epilogue& epilogue, const Tensor& y) override;
+  void conv_backward_data(const ConvGeometry& geometry, const Tensor& dy, const Weights& w,
+                          const Tensor& dx, Write write) override;
+  void conv_backward_weights(const ConvGeometry& geometry, const Tensor& x, const Tensor& dy,
+                             const Tensor& dw, Write write) override;
+  void conv_transpose_forward(const ConvGeometry& geometry, const Tensor& x, const Weights& w,
+                              const Epilogue& epilogue, const Tensor& y) override;
+  void conv_transpose_backward_data(const ConvGeometry& geometry, const Tensor& dy,
+                                    const Weights& w, const Tensor& dx, Write write) override;
+  void conv_transpose_backward_weights(const ConvGeometry& geometry, const Tensor& x,
+                                       const Tensor& dy, const Tensor& dw, Write write) override;
+
+  void batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
+                        const BatchNormSaved& saved, const Tensor& y) override;
+  void batch_norm_infer(const Tensor& x, const BatchNorm& norm, Activation act,
+                        const Tensor& y) override;
+  void batch_norm_backward(const Tensor& x, const Tensor& dy, const BatchNorm& norm, Activation act,
+                           const BatchNormSaved& saved, const Tensor& dx, const Tensor& dgamma,
+                           const Tensor& dbeta, Write write) override;
+  void batch_norm_fold(const Tensor& w, const BatchNorm& norm, bool transposed,
+                       const Tensor& folded_w, const Tensor& folded_bias) override;
+
+  void activation_forward(Activation act, const Tensor& x, const Tensor& y) override;
+  void activation_backward(Activation act, const Tensor& y, const Tensor& dy, const Tensor& dx,
+                           Write write) override;
+
+  void avg_pool_forward(const Tensor& x, const Tensor& y) override;
+  void avg_pool_backward(const Tensor& dy, const Tensor& dx, Write write) override;
+  void max_pool_forward(const Tensor& x, const Tensor& y) override;
+  void max_pool_backward(const Tensor& x, const Tensor& dy, const Tensor& dx, Write write) override;
+
+  void dropout(float p, const RandomKey& key, const Tensor& x, const Tensor& y,
+               Write write) override;
+
+  void linear_forward(const Tensor& x, const Weights& w, const Tensor& bias,
+                      const Tensor& y) override;
+  void linear_backward_data(const Tensor& dy, const Weights& w, const Tensor& dx,
+                            Write write) override;
+  void linear_backward_weights(const Tensor& x, const Tensor& dy, const Tensor& dw,
+                               Write write) override;
+
+  void bce_with_logits(const Tensor& x, float target, float weight, const Tensor& loss,
+                       const Tensor& dx, Write write) override;
+  void l1_loss(const Tensor& x, const Tensor& target, float weight, const Tensor& loss,
+               const Tensor& dx, Write write) override;
+  void mse_loss(const Tensor& x, const Tensor& target, float weight, const Tensor& loss,
+                const Tensor& dx, Write write) override;
+
+  void adam(const AdamSettings& settings, const uint64_t* step, const Tensor& parameters,
+            const Tensor& gradients, const Tensor& first_moment,
+            const Tensor& second_moment) override;
+
+  void fill(const Tensor& x, float value) override;
+  void fill_uniform(const RandomKey& key, const Tensor& x) override;
+  void copy(const Tensor& x, const Tensor& y) override;
+  void add(const Tensor& x, const Tensor& y) override;
+  void channel_sum(const Tensor& x, const Tensor& sums, Write write) override;
+
+  void assemble_batch(const Tensor& photos, const PhotoPick* picks, const Tensor& gray,
+                      const Tensor& color) override;
+
+ private:
+  // Weights in the order in which a convolution reads them, and the version they were made from.
+  struct Packed {
+    Buffer memory;
+    uint64_t version = 0;
+  };
+  // Weights by address, operation, element type, kernel and stride, rows and columns: what the
+  // packed form depends on.
+  using PackedKey = std::tuple<const void*, Op, DType, int, int, int, int, int64_t, int64_t>;
+
+  // Working memory, valid until the next call; grows to the largest need, then stays.
+  void* scratch(size_t bytes);
+  // The weights as the call wants them; packs them unless that has been done for this version.
+  const void* packed(const Call& call, const Weights& w);
+
+  Memory& memory_;
+  CUstream_st* stream_;
+  CudaPrecision precision_;
+  Buffer scratch_;
+  std::map<PackedKey, Packed> packed_;
+};
+
+std::unique_ptr<Backend> make_cuda_backend(Memory& memory, CUstream_st* stream = nullptr,
+                                           CudaPrecision precision = CudaPrecision::fp32);
+
+}  // namespace gan

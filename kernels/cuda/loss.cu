@@ -1,0 +1,121 @@
+// Losses, a mean over all m elements of x: {N, H, W, C}, value and gradient in one pass.
+//   bce_with_logits: max(x, 0) - x*target + log(1 + exp(-|x|)), dx = weight/m * (sigmoid(x) - target)
+//   l1:              |x - target|,    dx = weight/m * sign(x - target)
+//   mse:             (x - target)^2,  dx = weight/m * 2 (x - target)
+//
+// Every block leaves one partial sum; a second kernel of one block adds them up, always in the same
+// order, which depends on nothing but the shape.
+//
+// Bytes per element: 3 s with a gradient, 2 s without (bce: 2 s and s), s = 2 or 4; a few
+// instructions, so memory is the limit. L1 on photos, {64, 128, 128, 3} in bfloat16: 3.1 M elements,
+// 19 MB, 4.4 us on an H200, and 2 us for the second kernel.
+#include "kernels/cuda/loss.h"
+
+#include "kernels/cuda/rows.cuh"
+
+namespace gan::cuda {
+namespace {
+
+enum class Loss { bce, l1, mse };
+
+// The term of one element, and its slope.
+template <Loss loss>
+__device__ __forceinline__ float term(float x, float target, float& slope) {
+  if constexpr (loss == Loss::bce) {
+    const float e = expf(-fabsf(x));  // at most 1: never overflows
+    slope = (x > 0 ? 1.0f : e) / (1.0f + e) - target;
+    return fmaxf(x, 0.0f) - x * target + log1pf(e);
+  } else {
+    const float distance = x - target;
+    if constexpr (loss == Loss::l1) {
+      slope = distance > 0 ? 1.0f : distance < 0 ? -1.0f : 0.0f;
+      return fabsf(distance);
+    }
+    slope = 2.0f * distance;
+    return distance * distance;
+  }
+}
+
+// `target` is read by l1 and mse, `constant` by bce; without dx.data no gradient is wanted.
+template <Loss loss, class T, int N>
+__global__ void __launch_bounds__(kThreads, kReductionBlocks)
+    loss_kernel(int64_t rows, int64_t columns, Rows<const T> x, Rows<const T> target,
+                float constant, float weight, Rows<T> dx, Write write, float* partial) {
+  gpu::Smem memory;
+  float* shared = memory.take<float>(static_cast<int>(blockDim.x * blockDim.y));
+  float sum[1] = {};
+  for_packets<N>(rows, columns, [&](int64_t row, int64_t column, int count) {
+    float v[N], wanted[N], slope[N];
+    load(v, x.at(row, column), count);
+    if constexpr (loss != Loss::bce) load(wanted, target.at(row, column), count);
+    GAN_UNROLL
+    for (int i = 0; i < N; ++i) {
+      const float value = term<loss>(v[i], loss == Loss::bce ? constant : wanted[i], slope[i]);
+      if (i < count) sum[0] += value;
+      slope[i] *= weight;
+    }
+    if (dx.data) store(dx.at(row, column), slope, count, write);
+  });
+  sum_over_block(sum, shared);
+  if (threadIdx.x == 0 && threadIdx.y == 0) partial[blockIdx.y * gridDim.x + blockIdx.x] = sum[0];
+}
+
+// loss = share * the sum of `count` partial sums; one block.
+__global__ void __launch_bounds__(kThreads)
+    loss_finish_kernel(const float* partial, int count, float share, float* loss) {
+  gpu::Smem memory;
+  float* shared = memory.take<float>(kThreads);
+  float sum[1] = {};
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += kThreads) sum[0] += partial[i];
+  sum_over_block(sum, shared);
+  if (threadIdx.x == 0) *loss = share * sum[0];
+}
+
+template <Loss kind>
+void run_loss(const Tensor& x, const Tensor& target, float constant, float weight,
+              const Tensor& loss, const Tensor& dx, Write write, void* scratch,
+              gpu::Stream stream) {
+  check_shape("loss", "loss", loss, vector_shape(1));
+  if (dx) check_shape("loss", "dx", dx, x.shape());
+  const double share = 1.0 / static_cast<double>(x.elements());
+  auto* partial = static_cast<float*>(scratch);
+  // Absent tensors have no say in the layout.
+  const Tensor& second = target ? target : x;
+  const Tensor& third = dx ? dx : x;
+  with_storage_type(x.dtype(), [&]<class T>(T) {
+    const Layout layout = element_layout(kPacket<T>, x, second, third);
+    with_width<kPacket<T>>(layout.packets, [&]<int N>() {
+      gpu::launch(loss_kernel<kind, T, N>, layout.grid, layout.block,
+                  gpu::Smem::bytes<float>(layout.block.x * layout.block.y), stream, layout.rows,
+                  layout.columns, input<T>(x), input<T>(target), constant,
+                  static_cast<float>(weight * share), output<T>(dx), write, partial);
+    });
+    gpu::launch(loss_finish_kernel, 1, kThreads, gpu::Smem::bytes<float>(kThreads), stream, partial,
+                layout.grid.x * layout.grid.y, static_cast<float>(share), loss.as<float>());
+  });
+}
+
+}  // namespace
+
+size_t loss_scratch_bytes() {
+  return kMaxBlocks * sizeof(float);
+}
+
+void bce_with_logits(const Tensor& x, float target, float weight, const Tensor& loss,
+                     const Tensor& dx, Write write, void* scratch, gpu::Stream stream) {
+  run_loss<Loss::bce>(x, {}, target, weight, loss, dx, write, scratch, stream);
+}
+
+void l1_loss(const Tensor& x, const Tensor& target, float weight, const Tensor& loss,
+             const Tensor& dx, Write write, void* scratch, gpu::Stream stream) {
+  check_shape("L1 loss", "target", target, x.shape());
+  run_loss<Loss::l1>(x, target, 0, weight, loss, dx, write, scratch, stream);
+}
+
+void mse_loss(const Tensor& x, const Tensor& target, float weight, const Tensor& loss,
+              const Tensor& dx, Write write, void* scratch, gpu::Stream stream) {
+  check_shape("MSE loss", "target", target, x.shape());
+  run_loss<Loss::mse>(x, target, 0, weight, loss, dx, write, scratch, stream);
+}
+
+}  // namespace gan::cuda

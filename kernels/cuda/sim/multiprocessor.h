@@ -1,0 +1,135 @@
+// Runs the threads of one block at a time, each as a fiber, on the OS thread that calls
+// run_block().
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "engine/error.h"
+#include "kernels/cuda/sim/context.h"
+#include "kernels/cuda/sim/ready_queue.h"
+#include "kernels/cuda/sim/runtime.h"
+
+namespace gan::sim {
+
+class Multiprocessor;
+
+// A fiber never moves to another OS thread, because compilers keep addresses of thread-local
+// variables.
+struct alignas(64) Fiber : ThreadView {
+  Multiprocessor* home;
+  int number;
+  Where where;  // of the latest call into the runtime
+  bool fenced;  // a threadfence since the last atomic
+  Context context;
+  void* fake_stack;  // AddressSanitizer's
+  void* tsan_fiber;  // ThreadSanitizer's
+  // A ring of copies not yet waited for, oldest first.
+  AsyncCopy* copies;
+  uint32_t first_copy, copy_count, open_group;
+};
+
+// Lanes that wait in a collective, and what each brought.
+struct Warp {
+  uint32_t lanes;  // that exist
+  uint32_t returned;
+  uint32_t waiting;
+  const WarpOp* op[kWarpSize];
+  uint32_t mask[kWarpSize];
+  void* payload[kWarpSize];
+  Where where[kWarpSize];
+  unsigned sync_count;
+};
+
+struct Barrier {
+  int expected, arrived;
+  Where where;
+  uint32_t arrived_lanes[kMaxBlockWarps];
+  uint32_t waiting_lanes[kMaxBlockWarps];
+  unsigned generation;
+};
+
+class Multiprocessor {
+ public:
+  Multiprocessor();
+  ~Multiprocessor();
+  Multiprocessor(const Multiprocessor&) = delete;
+  Multiprocessor& operator=(const Multiprocessor&) = delete;
+
+  void run_block(const Launch& launch, uint64_t block, const Settings& settings);
+  // All blocks of the launch that ran here become visible to the launcher.
+  void end_launch();
+
+  void warp_collective(Fiber& fiber, const WarpOp& op, uint32_t mask, void* payload);
+  void block_barrier(Fiber& fiber, int id, int threads, bool wait);
+  void* take_shared(Fiber& fiber, int index, size_t bytes);
+  void yield(Fiber& fiber);
+  bool start_copy(Fiber& fiber, AsyncCopy copy);
+  const AsyncCopy* finish_copy(Fiber& fiber, int groups);
+
+  // Throws, which ends the fiber and with it the launch; the parts make the message.
+  template <class... Parts>
+  [[noreturn]] void fail(Fiber& fiber, Fault fault, const Parts&... parts) {
+    stop(fiber, fault, str(parts...));
+  }
+
+ private:
+  struct SharedArray {
+    std::byte* memory;
+    size_t bytes;
+    Where where;
+  };
+  static constexpr int kMaxCopies = 256;
+  // Not a power of two, so that the first copies of different fibers lie in different cache sets.
+  static constexpr int kCopyStride = kMaxCopies + 2;
+  friend void fiber_main();
+
+  [[noreturn]] void stop(Fiber& fiber, Fault fault, const std::string& text);
+  void begin_block(const Launch& launch, uint64_t block, const Settings& settings);
+  void end_block();
+  void abandon_fibers();
+  void finish(Fiber& fiber);
+  void run_next(Fiber& fiber, bool for_good);
+  void switch_to(Fiber* from, Fiber* to, bool for_good);
+  void check_margins();
+  std::string describe(const Fiber& fiber) const;
+  std::string describe_waiting() const;
+  void* barrier_sync_object(int id) const;
+  void* warp_sync_object(const Warp& warp) const;
+
+  const Launch* launch_ = nullptr;
+  Settings settings_;
+  Random random_;
+  ReadyQueue ready_;
+  int threads_ = 0, warps_ = 0, returned_ = 0;
+  std::vector<Fiber> fibers_;
+  std::unique_ptr<AsyncCopy[]> copies_;
+  Warp warp_[kMaxBlockWarps];
+  static constexpr int kBarriers = 16;
+  Barrier barrier_[kBarriers];
+  std::vector<SharedArray> shared_;
+  size_t shared_used_ = 0;
+  std::exception_ptr error_;
+
+  FiberStacks stacks_;
+  Context scheduler_;
+  void* scheduler_fake_stack_ = nullptr;
+  const void* scheduler_stack_ = nullptr;
+  size_t scheduler_stack_size_ = 0;
+  void* scheduler_tsan_fiber_ = nullptr;
+  std::byte* sync_objects_ = nullptr;
+  std::vector<void*> retired_tsan_fibers_;
+};
+
+// For messages: "at file:line" and "(x,y,z)".
+std::ostream& operator<<(std::ostream& out, const Where& where);
+std::ostream& operator<<(std::ostream& out, Uint3 v);
+
+// The demangled name of the function at `address`, or the address itself when there is no symbol.
+std::string function_name(const void* address);
+
+}  // namespace gan::sim

@@ -1,0 +1,114 @@
+// The seam between the shim (inline, compiled and instrumented with each kernel) and the runtime
+// (compiled once, never instrumented by ThreadSanitizer). The shim touches the kernel's memory, the
+// runtime only its own.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "kernels/cuda/sim/simulator.h"
+
+namespace gan::sim {
+
+// The line of kernel source that made a call; std::source_location would need a newer clang.
+struct Where {
+  const char* file;
+  int line;
+  static constexpr Where here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    return {file, line};
+  }
+};
+
+struct Uint3 {
+  unsigned x, y, z;
+};
+
+// The part of a simulated thread that kernels look at.
+struct ThreadView {
+  Uint3 thread_index, block_index, block_size, grid_size;
+  int lane;
+};
+
+// The simulated thread that this OS thread is running, null outside kernels. constinit spares each
+// access an initialisation check.
+extern constinit thread_local ThreadView* current;
+
+// One launch: `invoke(arguments)` runs the kernel body for the current thread.
+struct Launch {
+  const void* kernel;
+  Uint3 grid, block;
+  size_t shared_bytes;
+  void (*invoke)(const void* arguments);
+  const void* arguments;
+};
+
+// Runs all threads of all blocks to their end; throws sim::Error.
+void run(const Launch& launch);
+
+// Ends the launch with an error that names the current thread and the place it called from.
+[[noreturn]] void fail(Fault fault, const std::string& text);
+[[noreturn]] void fail(Fault fault, const std::string& text, Where where);
+
+// An operation that the lanes of a mask do together. The last lane to arrive runs `combine` over
+// every lane's payload.
+struct WarpOp {
+  const char* name;
+  bool aligned;  // all lanes must be at the same instruction
+  bool orders;   // is a memory barrier among the lanes
+  void (*combine)(void* const (&payloads)[32], uint32_t lanes);
+};
+
+struct ShufflePayload {
+  uint64_t bits;
+  int source_lane;
+};
+struct VotePayload {
+  bool predicate;
+  uint32_t ballot;
+};
+struct LdmatrixPayload {
+  alignas(16) uint32_t row[4];
+  uint32_t result[4];
+};
+struct MmaPayload {
+  float* d;
+  const uint32_t* a;
+  uint32_t b0, b1;
+};
+
+extern const WarpOp syncwarp_op, shuffle_op, ballot_op, mma_bf16_op, mma_tf32_op;
+const WarpOp& ldmatrix_op(int matrices, bool transposed);
+
+void warp_collective(const WarpOp& op, uint32_t mask, void* payload, Where where);
+
+// Barrier 0 with 0 threads is the barrier of the whole block.
+void block_barrier(int id, int threads, bool wait, Where where);
+
+// Device memory: NaN-filled, its margins checked after every launch.
+void* allocate_device(size_t bytes);
+void free_device(void* memory) noexcept;
+
+// The block's index-th shared array.
+void* take_shared(int index, size_t bytes, Where where);
+
+// A place where other threads may run first. True when the atomic that follows publishes earlier
+// writes, which it does only after a fence.
+bool atomic_point(Where where);
+void fence_point(Where where);
+
+struct AsyncCopy {
+  void* to;
+  const void* from;
+  uint8_t bytes, source_bytes;
+  bool landed;
+  uint32_t group;
+};
+
+// Queues a copy; says whether it lands at once or only when it is waited for.
+bool start_copy(void* to, const void* from, int bytes, int source_bytes, Where where);
+void commit_copies();
+// The next copy that a wait for all but the newest `groups` groups has to finish, or null.
+const AsyncCopy* finish_copy(int groups);
+
+}  // namespace gan::sim

@@ -1,0 +1,146 @@
+// The GPU's kernels against the reference, in the simulator: every operation at small and awkward
+// shapes, in both storage types, under every order of threads.
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <vector>
+
+#include "kernels/cuda/cuda_backend.h"
+#include "kernels/cuda/cuda_memory.h"
+#include "kernels/cuda/sim/simulator.h"
+#include "tests/backend_parity.h"
+
+namespace gan::testing {
+namespace {
+
+void check(const std::vector<OpCase>& cases, Precision precision = Precision::f32) {
+  CudaMemory memory;
+  CudaBackend backend(memory, nullptr,
+                      precision == Precision::tf32 ? CudaPrecision::tf32 : CudaPrecision::fp32);
+  const auto summary = check_backend_against_reference(backend, memory, cases, precision);
+  INFO(summary.text());
+  CHECK(summary.failures.empty());
+  CHECK(summary.unsupported == 0);
+  CHECK(summary.checked == static_cast<int>(cases.size()));
+}
+
+bool is_convolution(const OpCase& op_case) {
+  return op_of(op_case.function) <= Op::conv_transpose_backward_weights;
+}
+
+std::vector<OpCase> only(std::vector<OpCase> cases, bool convolutions) {
+  std::erase_if(cases, [&](const OpCase& c) { return is_convolution(c) != convolutions; });
+  return cases;
+}
+
+OpCase make_case(Function function, const Shape& x, const Shape& y, Margin x_margin = {},
+                 Margin y_margin = {}) {
+  OpCase c;
+  c.function = function;
+  c.x = x;
+  c.y = y;
+  c.x_margin = x_margin;
+  c.y_margin = y_margin;
+  c.act = Activation::leaky_relu;
+  c.bias = true;
+  c.name = str(name_of(function), " ", x, "->", y, " margins ", x_margin.before, ",",
+               x_margin.after, " ", y_margin.before, ",", y_margin.after);
+  return c;
+}
+
+// Shapes that need several blocks, chunks or rounds of a loop in the memory-bound kernels.
+std::vector<OpCase> large_cases() {
+  using enum Function;
+  std::vector<OpCase> cases;
+  const Margin even = {8, 16}, tail = {8, 5};  // with `tail`, the last packet of a row is not full
+  // Many chunks of rows; few and many channels; more than 256 threads' worth of channels.
+  for (const Shape& s : {Shape{2, 65, 67, 3}, Shape{1, 61, 53, 24}, Shape{3, 17, 19, 64},
+                         Shape{1, 5, 7, 600}, Shape{1, 3, 2, 2056}}) {
+    for (const Function f : {batch_norm_train, batch_norm_infer, batch_norm_backward, dropout, add,
+                             fill, l1_loss, activation_backward, avg_pool_forward,
+                             avg_pool_backward, max_pool_forward, max_pool_backward}) {
+      const bool pools = op_of(f) == Op::avg_pool || op_of(f) == Op::max_pool;
+      const bool loses = op_of(f) == Op::loss;
+      const Shape y = pools ? Shape{s.n, s.h / 2, s.w / 2, s.c} : loses ? vector_shape(1) : s;
+      cases.push_back(make_case(f, s, y, {}, even));
+    }
+    cases.push_back(make_case(channel_sum, s, vector_shape(s.c)));
+    cases.push_back(make_case(bce_with_logits, s, vector_shape(1)));
+  }
+  // Rows that begin aligned and end in part of a packet.
+  for (const Shape& s : {Shape{2, 5, 3, 11}, Shape{1, 4, 4, 3}}) {
+    const Margin margin = s.c == 11 ? tail : Margin{8, 13};
+    for (const Function f :
+         {batch_norm_train, batch_norm_infer, batch_norm_backward, dropout, fill_uniform, copy, add,
+          fill, mse_loss, activation_forward, activation_backward, max_pool_backward}) {
+      const Shape y = op_of(f) == Op::max_pool ? Shape{s.n, s.h / 2, s.w / 2, s.c} : s;
+      cases.push_back(make_case(f, s, op_of(f) == Op::loss ? vector_shape(1) : y, margin, margin));
+    }
+    cases.push_back(make_case(channel_sum, s, vector_shape(s.c), margin));
+  }
+  // Several chunks of features, groups of pictures and groups of outputs.
+  for (const auto& [x, outputs, margin] :
+       {std::tuple<Shape, int64_t, Margin>{{11, 16, 16, 40}, 1, {}},
+        {{3, 8, 17, 64}, 6, {}},
+        {{5, 6, 7, 8}, 9, even},
+        {{17, 5, 5, 11}, 5, {3, 2}}}) {
+    for (const Function f : {linear_forward, linear_backward_data, linear_backward_weights})
+      cases.push_back(make_case(f, x, {x.n, 1, 1, outputs}, margin));
+  }
+  cases.push_back(make_case(adam, vector_shape(70001), vector_shape(70001)));
+  cases.push_back(make_case(assemble_batch, {2, 40, 300, 3}, {3, 33, 290, 3}));
+  return cases;
+}
+
+struct Order {
+  sim::Schedule schedule;
+  uint64_t seed;
+};
+
+constexpr Order kOrders[] = {{sim::Schedule::fifo, 1},     {sim::Schedule::lifo, 1},
+                             {sim::Schedule::random, 2},   {sim::Schedule::random, 3},
+                             {sim::Schedule::priority, 4}, {sim::Schedule::priority, 5},
+                             {sim::Schedule::priority, 6}};
+
+}  // namespace
+
+TEST_CASE("the CUDA kernels equal the reference on every small case, in every order of threads") {
+  for (const Order& order : kOrders) {
+    const sim::ScopedSettings scope(sim::Settings{order.schedule, order.seed, 1});
+    INFO("schedule " << sim::schedule_name(order.schedule) << ", seed " << order.seed);
+    check(small_cases());
+  }
+}
+
+TEST_CASE("the CUDA kernels equal the reference where they need many blocks") {
+  check(large_cases());
+}
+
+// Inputs are bfloat16 numbers, sums float32: a result may be off by its rounding to bfloat16 and by
+// what its row of tolerances.h allows in float32.
+TEST_CASE("the CUDA kernels equal the reference on bfloat16 pictures") {
+  check(small_cases(), Precision::bf16);
+  check(large_cases(), Precision::bf16);
+}
+
+TEST_CASE("the CUDA convolutions equal the reference in tf32") {
+  check(only(small_cases(), true), Precision::tf32);
+}
+
+TEST_CASE("the order of threads changes no bit of a sum") {
+  const Shape shape = {3, 17, 19, 24};
+  OpCase op_case = make_case(Function::batch_norm_train, shape, shape);
+  const Values values = make_values(op_case, Precision::f32, 5);
+  CudaMemory memory;
+  CudaBackend backend(memory);
+  std::vector<std::vector<double>> results;
+  for (const Order& order : kOrders) {
+    const sim::ScopedSettings scope(sim::Settings{order.schedule, order.seed, 2});
+    OpTensors tensors(memory, op_case, Precision::f32);
+    tensors.fill(values, Write::overwrite);
+    tensors.run(backend, Write::overwrite);
+    results.push_back(tensors.values("y"));
+    CHECK(results.back() == results.front());
+  }
+}
+
+}  // namespace gan::testing

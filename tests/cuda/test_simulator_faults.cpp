@@ -1,0 +1,254 @@
+// Each mistake that the simulator promises to refuse, made on purpose by a small kernel: the fault, its text, and the line it names,
+// in every schedule.
+#include <catch2/catch.hpp>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "kernels/cuda/sim/simulator.h"
+#include "tests/cuda/test_simulator.h"
+
+namespace gan::gpu {
+namespace {
+
+using sim::Fault;
+using sim::Schedule;
+
+constexpr Schedule kSchedules[] = {Schedule::fifo, Schedule::lifo, Schedule::random,
+                                   Schedule::priority};
+
+void check_fault(Fault fault, const std::string& text, const std::function<void()>& launch_it) {
+  for (const Schedule schedule : kSchedules) {
+    INFO(sim::schedule_name(schedule));
+    const sim::ScopedSettings scope({schedule, 7, 1});
+    std::string message;
+    try {
+      launch_it();
+    } catch (const sim::Error& error) {
+      CHECK(error.fault() == fault);
+      message = error.what();
+    }
+    CHECK_THAT(message, Catch::Contains(text));
+    CHECK_THAT(message, Catch::Contains("test_simulator_faults.cpp:"));
+    CHECK_THAT(message, Catch::Contains("gan::gpu::(anonymous namespace)::"));
+  }
+}
+
+template <class... Params>
+void check_fault(Fault fault, const std::string& text, void (*kernel)(Params...), int threads,
+                 size_t smem, Params... arguments) {
+  check_fault(fault, text, [&] { launch(kernel, 1, threads, smem, Stream{}, arguments...); });
+}
+
+// ---- Kernels with mistakes
+
+__global__ void waits_for_too_many() {
+  if (threadIdx.x < 32) barrier_sync(1, 64);
+}
+
+__global__ void barriers_in_branches() {
+  if (threadIdx.x < 16)
+    syncthreads();
+  else
+    syncthreads();
+}
+
+__global__ void barrier_after_return() {
+  if (threadIdx.x >= 40) return;
+  syncthreads();
+}
+
+__global__ void barrier_counts_differ() {
+  if (threadIdx.x < 32)
+    barrier_sync(2, 64);
+  else
+    barrier_sync(2, 96);
+}
+
+__global__ void part_of_a_warp_at_a_barrier() {
+  if (threadIdx.x % 32 < 16) barrier_sync(1, 32);
+}
+
+__global__ void arrives_twice() {
+  barrier_arrive(1, 64);
+  barrier_arrive(1, 64);
+}
+
+__global__ void barrier_of_33() {
+  barrier_sync(1, 33);
+}
+
+__global__ void lanes_in_different_operations() {
+  if (threadIdx.x < 16)
+    ballot(true);
+  else
+    shfl(1, 0);
+}
+
+__global__ void matrices_in_branches() {
+  Smem sm;
+  const float* rows = sm.take<float>(32);
+  uint32_t r[1];
+  if (threadIdx.x < 16)
+    ldmatrix(r, rows);
+  else
+    ldmatrix(r, rows);
+}
+
+__global__ void lane_left_behind() {
+  if (threadIdx.x == 5) return;
+  syncwarp();
+}
+
+__global__ void caller_outside_its_mask() {
+  syncwarp(1u);
+}
+
+__global__ void shuffle_from_outside_the_mask() {
+  if (threadIdx.x < 8) shfl(1, 20, 32, 0xffu);
+}
+
+__global__ void shuffle_width_of_12() {
+  shfl(1, 0, 12);
+}
+
+__global__ void matrix_of_half_a_warp() {
+  Smem sm;
+  const float* rows = sm.take<float>(32);
+  uint32_t r[1];
+  ldmatrix(r, rows);
+}
+
+__global__ void packet_off_by(int elements, const float* in) {
+  load_packet(in + elements);
+}
+__global__ void store_off_by(int elements, float* out) {
+  store_packet(out + elements, Packet<float>{});
+}
+__global__ void copy_to_odd_place(const float* in) {
+  Smem sm;
+  cp_async<16>(sm.take<float>(8) + 1, in);
+}
+__global__ void copy_from_odd_place(const float* in) {
+  Smem sm;
+  cp_async<8>(sm.take<float>(8), in + 1);
+}
+__global__ void copy_of_17_bytes(const float* in) {
+  Smem sm;
+  cp_async<16>(sm.take<float>(8), in, 17);
+}
+__global__ void matrix_row_off_by_4() {
+  Smem sm;
+  const float* rows = sm.take<float>(32);
+  uint32_t r[1];
+  ldmatrix(r, rows + 1);
+}
+
+template <bool Committed>
+__global__ void copy_never_awaited(const float* in) {
+  Smem sm;
+  cp_async<4>(sm.take<float>(1), in);
+  if constexpr (Committed) cp_async_commit();
+}
+
+__global__ void takes_too_much() {
+  Smem sm;
+  sm.take<float>(32);
+  sm.take<float>(1);
+}
+
+__global__ void takes_differently() {
+  Smem sm;
+  sm.take<float>(threadIdx.x == 3 ? 2 : 1);
+  syncthreads();
+}
+
+__global__ void writes_before_shared() {
+  Smem sm;
+  sm.take<float>(4)[-2] = 1;  // ends 5 bytes before, where its byte 0x3f is
+}
+
+__global__ void writes_past_device(float* out) {
+  out[10] = 1;
+}
+
+// ---- The mistakes, found
+
+TEST_CASE("A deadlock is reported with who waits where", "[cuda][simulator]") {
+  check_fault(Fault::deadlock, "deadlock: barrier 1 at ", waits_for_too_many, 64, 0);
+  check_fault(Fault::deadlock, "has 32 of 64 threads", waits_for_too_many, 64, 0);
+  check_fault(Fault::deadlock, "has 16 of 32 threads", part_of_a_warp_at_a_barrier, 32, 0);
+}
+
+TEST_CASE("Barriers that threads do not share are refused", "[cuda][simulator]") {
+  check_fault(Fault::divergent_barrier, "in different syncthreads", barriers_in_branches, 32, 0);
+  check_fault(Fault::divergent_barrier, "return", barrier_after_return, 64, 0);
+  check_fault(Fault::divergent_barrier, "barrier 2 is given", barrier_counts_differ, 96, 0);
+  check_fault(Fault::divergent_barrier, "only some lanes of warp", part_of_a_warp_at_a_barrier, 64,
+              0);
+  check_fault(Fault::divergent_barrier, "again before it has opened", arrives_twice, 64, 0);
+  check_fault(Fault::misuse, "barrier 1 for 33 threads", barrier_of_33, 64, 0);
+}
+
+TEST_CASE("Lanes that are not together in a warp operation are refused", "[cuda][simulator]") {
+  check_fault(Fault::divergent_warp, "lanes of one warp are in different operations",
+              lanes_in_different_operations, 32, 0);
+  check_fault(Fault::divergent_warp, "lanes of one warp are in different operations",
+              matrices_in_branches, 32, 128);
+  check_fault(Fault::divergent_warp, "syncwarp", lane_left_behind, 32, 0);
+  check_fault(Fault::divergent_warp, "leaves out its caller", caller_outside_its_mask, 32, 0);
+  check_fault(Fault::divergent_warp, "reads from lane 20", shuffle_from_outside_the_mask, 32, 0);
+  check_fault(Fault::divergent_warp, "ldmatrix needs a warp of 32 threads", matrix_of_half_a_warp,
+              16, 128);
+  check_fault(Fault::misuse, "width must be a power of two", shuffle_width_of_12, 32, 0);
+}
+
+TEST_CASE("Misaligned accesses are refused", "[cuda][simulator]") {
+  const DeviceArray<float> memory(16);
+  check_fault<int, const float*>(Fault::misaligned, "load_packet needs", packet_off_by, 1, 0, 1,
+                                 memory.data());
+  check_fault<int, float*>(Fault::misaligned, "store_packet needs", store_off_by, 1, 0, 2,
+                           memory.data());
+  check_fault<const float*>(Fault::misaligned, "cp.async's destination", copy_to_odd_place, 1, 128,
+                            memory.data());
+  check_fault<const float*>(Fault::misaligned, "cp.async's source", copy_from_odd_place, 1, 128,
+                            memory.data());
+  check_fault<const float*>(Fault::misuse, "cp.async of 17 of 16 bytes", copy_of_17_bytes, 1, 128,
+                            memory.data());
+  check_fault(Fault::misaligned, "ldmatrix needs", matrix_row_off_by_4, 32, 128);
+}
+
+TEST_CASE("A thread may not return before its copies are awaited", "[cuda][simulator]") {
+  const DeviceArray<float> memory(1);
+  check_fault<const float*>(Fault::copy_not_awaited, "1 cp.async copies never waited for",
+                            copy_never_awaited<true>, 32, 128, memory.data());
+  check_fault<const float*>(Fault::copy_not_awaited, "1 cp.async copies never waited for",
+                            copy_never_awaited<false>, 32, 128, memory.data());
+}
+
+TEST_CASE("Shared memory must fit the launch and be taken alike", "[cuda][simulator]") {
+  check_fault(Fault::shared_memory, "takes 256 bytes of shared memory, its launch gave 128",
+              takes_too_much, 32, 128);
+  check_fault(Fault::shared_memory, "take shared memory differently", takes_differently, 32, 128);
+}
+
+TEST_CASE("Writes just outside an array are found after the block or launch",
+          "[cuda][simulator][planted]") {
+  check_fault(Fault::shared_memory,
+              "wrote 5 bytes before the start of the shared array of 16 bytes",
+              [] { launch(writes_before_shared, 1, 1, 128, Stream{}); });
+  const DeviceArray<float> memory(8);
+  CHECK_THROWS_WITH(
+      launch(writes_past_device, 1, 1, 0, Stream{}, memory.data()),
+      Catch::Contains("wrote 8 bytes past the end of a device allocation of 32 bytes"));
+}
+
+TEST_CASE("The next launch works after a failed one", "[cuda][simulator]") {
+  for (int i = 0; i < 20; ++i) {
+    CHECK_THROWS_AS(launch(barriers_in_branches, 4, 64, 0, Stream{}), sim::Error);
+    CHECK_NOTHROW(launch(takes_too_much, 4, 64, 256, Stream{}));
+  }
+}
+
+}  // namespace
+}  // namespace gan::gpu
