@@ -3,8 +3,11 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
-#include <new>
 #include <utility>
+
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
 #include "engine/error.h"
 
@@ -13,20 +16,31 @@ namespace {
 
 constexpr size_t kAlignment = 256;  // a multiple of every cache line and vector width
 
+// Blocks of at least this size ask for the processor's large pages: convolutions walk through
+// hundreds of megabytes, and with small pages the translation of addresses takes much of their time.
+constexpr size_t kLargePage = size_t{2} << 20;
+
+void prefer_large_pages([[maybe_unused]] void* block, [[maybe_unused]] size_t bytes) {
+#ifdef __linux__
+  madvise(block, bytes, MADV_HUGEPAGE);  // only advice: a failure changes nothing
+#endif
+}
+
 class HostMemory final : public Memory {
  public:
   DeviceKind device() const override { return DeviceKind::cpu; }
   void* allocate(size_t bytes) override {
-    void* block = ::operator new (bytes, std::align_val_t{kAlignment}, std::nothrow);
+    const size_t alignment = bytes >= kLargePage ? kLargePage : kAlignment;
+    const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+    void* block = std::aligned_alloc(alignment, rounded);
     if (!block) {
       throw DeviceError(str("out of memory: ", human_bytes(bytes),
                             " wanted; use a smaller --batch-size or --width"));
     }
+    if (bytes >= kLargePage) prefer_large_pages(block, rounded);
     return block;
   }
-  void release(void* block) noexcept override {
-    ::operator delete (block, std::align_val_t{kAlignment});
-  }
+  void release(void* block) noexcept override { std::free(block); }
   void fill_zero(void* block, size_t bytes) override { std::memset(block, 0, bytes); }
   void copy_from_host(void* to, const void* from, size_t bytes) override {
     std::memcpy(to, from, bytes);

@@ -142,6 +142,7 @@ void sum_task(const Cut& cut, const Tensor& picture, const Tensor& maps, const T
 
 void conv_weights(const ConvShape& shape, const Tensor& picture, const Tensor& maps,
                   const Tensor& dw, Write write) {
+  require(dw.dense(), "a weights gradient must be dense");
   static thread_local ThreadScratch scratch;
   const Cut cut(shape);
   const int64_t numbers = sums_per_task(cut), pairs = cut.tiles * cut.groups;

@@ -45,7 +45,7 @@ class Windows {
     return forward_ ? y * stride_ - padding_ : (y + padding_) / stride_ - (size - 1);
   }
   // The weights' row (or column) at place `i` of a window.
-  int64_t tap(int64_t i, const int64_t residue, int64_t size) const {
+  int64_t tap(int64_t i, int64_t residue, int64_t size) const {
     return forward_ ? i : residue + (size - 1 - i) * stride_;
   }
   // Input rows (or columns) that results [begin, end) look at.

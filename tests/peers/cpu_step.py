@@ -3,8 +3,8 @@
 
   cpu_step.py [--bench build/bin/gan_bench] [--json data/results/cpu.json]
 
-Both run in turns (ours, PyTorch contiguous, PyTorch channels-last, ours, ...), with all cores and
-with one thread, float32, same shapes, same recipe, and the same rule for timing: one run to warm
+Both run in turns (ours, PyTorch contiguous, PyTorch channels-last, ours, ...) with all cores, or
+with one thread as well, float32, same shapes, same recipe, and the same rule for timing: one run to warm
 up, then at least three, median; of several turns again the median. What either does besides:
 ours reads the losses back in every step and folds batch norm for inference, as its programs do;
 PyTorch runs eagerly, and for inference also traced and frozen, which folds batch norm too. Run it
@@ -88,6 +88,12 @@ def make_inference(width, batch, memory_format, traced=False):
     return infer
 
 
+def note(times, key, seconds):
+    """Keeps a measurement, and shows it: the whole takes minutes."""
+    times.setdefault(key, []).append(seconds)
+    print(f"{key[0]}, {key[1]} threads, {key[2]}: {seconds * 1e3:.0f} ms", file=sys.stderr)
+
+
 def run_ours(bench, args, threads, seconds):
     """what -> seconds, and gan_bench's own description."""
     with tempfile.TemporaryDirectory() as folder:
@@ -110,11 +116,11 @@ def run_torch(args, threads, seconds, times):
     torch.set_num_threads(threads)
     for name, memory_format in FORMATS.items():
         body = make_inference(args.width, args.batch, memory_format)
-        times.setdefault((INFERENCE, threads, name), []).append(measure(body, seconds))
+        note(times, (INFERENCE, threads, name), measure(body, seconds))
         body = make_step(args.width, args.batch, memory_format)
-        times.setdefault((STEP, threads, name), []).append(measure(body, seconds))
+        note(times, (STEP, threads, name), measure(body, seconds))
     body = make_inference(args.width, args.batch, torch.contiguous_format, traced=True)
-    times.setdefault((INFERENCE, threads, TRACED), []).append(measure(body, seconds))
+    note(times, (INFERENCE, threads, TRACED), measure(body, seconds))
 
 
 def table(times, batch):
@@ -137,6 +143,7 @@ def main():
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=1, help="for each measurement")
     parser.add_argument("--limit", type=float, default=225, help="seconds for everything")
+    parser.add_argument("--one-thread", action="store_true", help="measure one thread, too (slow)")
     parser.add_argument("--json", help="file for the results")
     args = parser.parse_args()
     if not os.access(args.bench, os.X_OK):
@@ -145,7 +152,7 @@ def main():
     start, times, ours, taken = time.time(), {}, {}, {}
     cores = len(os.sched_getaffinity(0))
     for turn in range(MOST_ROUNDS):
-        for threads in dict.fromkeys((cores, 1)):
+        for threads in dict.fromkeys((cores, 1) if args.one_thread else (cores,)):
             # A turn runs only if it should end in time; the first one of each always does.
             began = time.time()
             if turn > 0 and began - start + taken[threads] > args.limit:
@@ -153,7 +160,7 @@ def main():
             found, described = run_ours(args.bench, args, threads, args.seconds)
             ours = ours or described
             for what, seconds in found.items():
-                times.setdefault((what, threads, OURS), []).append(seconds)
+                note(times, (what, threads, OURS), seconds)
             run_torch(args, threads, args.seconds, times)
             taken[threads] = time.time() - began
 
