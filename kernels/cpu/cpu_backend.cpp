@@ -7,8 +7,7 @@
 namespace gan {
 
 std::string CpuBackend::description() const {
-  return str("cpu (", cpu::instruction_set(), ", ", threads(),
-             threads() == 1 ? " thread)" : " threads)");
+  return str("own kernels (", cpu::instruction_set(), ")");
 }
 
 bool CpuBackend::supports(const Call& call) const {

@@ -76,8 +76,7 @@ OneDnnBackend::~OneDnnBackend() = default;
 
 std::string OneDnnBackend::description() const {
   const dnnl_version_t* version = dnnl_version();
-  return str("oneDNN ", version->major, ".", version->minor, ".", version->patch, " (", threads(),
-             threads() == 1 ? " thread)" : " threads)");
+  return str("oneDNN ", version->major, ".", version->minor, ".", version->patch);
 }
 
 bool OneDnnBackend::supports(const Call& call) const {

@@ -18,7 +18,7 @@ namespace {
 class ReferenceBackend final : public Backend {
  public:
   std::string_view name() const override { return "reference"; }
-  std::string description() const override { return "plain loops, sums in float64"; }
+  std::string description() const override { return "reference"; }
 
   bool supports(const Call& call) const override {
     if (call.op == Op::batch && call.dtype == DType::bf16) return true;

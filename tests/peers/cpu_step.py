@@ -48,6 +48,16 @@ def measure(body, seconds):
     return statistics.median(timed(body) for _ in range(repeats))
 
 
+def require_fast_blas():
+    """Debian's reference BLAS makes PyTorch's transposed convolutions twenty times slower: a
+    comparison with that would flatter us."""
+    a = torch.rand(768, 768)
+    gflops = 2 * 768**3 / measure(lambda: a @ a, 0.2) / 1e9
+    if gflops < 10:
+        sys.exit(f"cpu_step.py: PyTorch multiplies matrices at {gflops:.1f} GFLOP/s, so it has no fast "
+                 "BLAS; install one (apt-get install libopenblas0-pthread) and run again")
+
+
 def make_step(width, batch, memory_format):
     g = Generator(width).to(memory_format=memory_format)
     d = Discriminator(dropout=0.3).to(memory_format=memory_format)
@@ -149,6 +159,7 @@ def main():
     if not os.access(args.bench, os.X_OK):
         sys.exit(f"cpu_step.py: {args.bench} is not there; build it first or give --bench")
 
+    require_fast_blas()
     start, times, ours, taken = time.time(), {}, {}, {}
     cores = len(os.sched_getaffinity(0))
     for turn in range(MOST_ROUNDS):
