@@ -24,6 +24,10 @@ const char* name_of(Op op) {
       return "average pooling";
     case Op::max_pool:
       return "max pooling";
+    case Op::upsample:
+      return "upsampling";
+    case Op::augment:
+      return "augmentation";
     case Op::dropout:
       return "dropout";
     case Op::linear:
@@ -100,7 +104,19 @@ GAN_UNSUPPORTED(fill_uniform, const RandomKey&, const Tensor&)
 GAN_UNSUPPORTED(copy, const Tensor&, const Tensor&)
 GAN_UNSUPPORTED(add, const Tensor&, const Tensor&)
 GAN_UNSUPPORTED(channel_sum, const Tensor&, const Tensor&, Write)
-GAN_UNSUPPORTED(assemble_batch, const Tensor&, const PhotoPick*, const Tensor&, const Tensor&)
+GAN_UNSUPPORTED(assemble_batch, const Tensor&, const PhotoPick*, ColorSpace, const Tensor&,
+                const Tensor&)
+GAN_UNSUPPORTED(upsample_forward, const Tensor&, const Tensor&)
+GAN_UNSUPPORTED(upsample_backward, const Tensor&, const Tensor&, Write)
+GAN_UNSUPPORTED(augment_forward, const Tensor&, const Warp*, const Tensor&)
+GAN_UNSUPPORTED(augment_backward, const Tensor&, const Warp*, const Tensor&, Write)
+GAN_UNSUPPORTED(relativistic_loss, const Tensor&, const Tensor&, float, const Tensor&,
+                const Tensor&, const Tensor&, Write)
+GAN_UNSUPPORTED(chroma_loss, const Tensor&, const Tensor&, const Tensor&, float, float,
+                const Tensor&, const Tensor&, Write)
+GAN_UNSUPPORTED(moment_loss, const Tensor&, const Tensor&, float, const Tensor&, const Tensor&,
+                Write)
+GAN_UNSUPPORTED(axpby, float, const Tensor&, float, const Tensor&)
 
 #undef GAN_UNSUPPORTED
 

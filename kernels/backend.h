@@ -34,11 +34,13 @@ enum class Op : uint8_t {
   activation,
   avg_pool,
   max_pool,
+  upsample,
+  augment,
   dropout,
   linear,
   loss,
   adam,
-  memory,  // copy, add, fill, channel_sum
+  memory,  // copy, add, axpby, fill, channel_sum
   random,  // fill_uniform
   batch,   // assemble_batch
 };
@@ -103,6 +105,19 @@ struct PhotoPick {
   int32_t flip = 0;
 };
 
+// The colours that a batch is assembled in, all of about unit size:
+//   rgb    red, green, blue in 0..1
+//   ycbcr  BT.601 luma in 0..1; Cb and Cr divided by their largest value, so in -1..1, gray at 0
+enum class ColorSpace : uint8_t { rgb, ycbcr };
+
+// A random change of one picture that a discriminator sees: moved by `down` and `right` pixels,
+// then mirrored left to right or not, then blank in a square.
+struct Warp {
+  int32_t down = 0, right = 0;
+  int32_t flip = 0;
+  int32_t cut_top = 0, cut_left = 0, cut_size = 0;  // the square may reach beyond the picture
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -162,6 +177,18 @@ class Backend {
   virtual void max_pool_forward(const Tensor& x, const Tensor& y);
   virtual void max_pool_backward(const Tensor& x, const Tensor& dy, const Tensor& dx, Write write);
 
+  // --- Upsampling to twice the extents, bilinear with half-pixel centres (PyTorch's
+  //     align_corners=False): y[2p + a] = 3/4 x[p] + 1/4 x[p - 1 + 2a] for a = 0, 1 along each
+  //     axis, neighbours limited to the picture. Backward is its transpose.
+  virtual void upsample_forward(const Tensor& x, const Tensor& y);
+  virtual void upsample_backward(const Tensor& dy, const Tensor& dx, Write write);
+
+  // --- Augmentation: y[n, h, w] is 0 in the square that warps[n] blanks, else x[n, h - down,
+  //     w' - right] with w' = W - 1 - w when mirrored, w otherwise, and 0 outside of the picture.
+  //     `warps`: one per picture, in the device's memory. Backward is its transpose.
+  virtual void augment_forward(const Tensor& x, const Warp* warps, const Tensor& y);
+  virtual void augment_backward(const Tensor& dy, const Warp* warps, const Tensor& dx, Write write);
+
   // --- Dropout: each element is kept and divided by 1 - p, or zeroed with probability p. Element i
   //     (dense N,H,W,C index) is dropped when unit_float(word i%4 of RandomKey::block i/4) < p. The
   //     same function serves backward: apply it to dy.
@@ -188,6 +215,23 @@ class Backend {
   virtual void mse_loss(const Tensor& x, const Tensor& target, float weight, const Tensor& loss,
                         const Tensor& dx, Write write);
 
+  // The paired relativistic loss (Jolicoeur-Martineau, "The relativistic discriminator", 2018):
+  // mean(log(1 + exp(lower - higher))), small when every `higher` is above its `lower`.
+  // d_higher and d_lower receive weight * slope, each only when wanted; their slopes are opposite.
+  virtual void relativistic_loss(const Tensor& higher, const Tensor& lower, float weight,
+                                 const Tensor& loss, const Tensor& d_higher, const Tensor& d_lower,
+                                 Write write);
+  // Chroma: x and target {N, H, W, 2} in -1..1. With d = |x - target|, the smooth L1 of an element
+  // is d*d/(2*beta) below beta and d - beta/2 above. Each pixel's two terms are multiplied by
+  // weights[0, i, j, 0], {1, B, B, 1}, of the cell that holds its target: i from Cb, j from Cr, cell =
+  // min(B - 1, floor((t + 1)/2 * B)). The loss is the mean over all elements.
+  virtual void chroma_loss(const Tensor& x, const Tensor& target, const Tensor& weights, float beta,
+                           float weight, const Tensor& loss, const Tensor& dx, Write write);
+  // How far each picture's mean and spread of every channel are from the truth's: mean over
+  // pictures and channels of |m - m'| + |s - s'|, s = sqrt(variance + 1e-4), biased variance.
+  virtual void moment_loss(const Tensor& x, const Tensor& target, float weight, const Tensor& loss,
+                           const Tensor& dx, Write write);
+
   // --- Adam (Kingma & Ba 2015, with bias correction) over flat vectors. `step` points to the
   //     number of this update, counted from 1, in the device's memory.
   virtual void adam(const AdamSettings& settings, const uint64_t* step, const Tensor& parameters,
@@ -199,17 +243,18 @@ class Backend {
   // Element i (dense N,H,W,C index) becomes unit_float of word i%4 of RandomKey::block i/4.
   virtual void fill_uniform(const RandomKey& key, const Tensor& x);
   virtual void copy(const Tensor& x, const Tensor& y);
-  virtual void add(const Tensor& x, const Tensor& y);  // y += x
+  virtual void add(const Tensor& x, const Tensor& y);                      // y += x
+  virtual void axpby(float a, const Tensor& x, float b, const Tensor& y);  // y = a*x + b*y
   // sums[c] = sum over all pixels of x[.., c]: the gradient of a bias
   virtual void channel_sum(const Tensor& x, const Tensor& sums, Write write);
 
   // --- A training batch out of the photo set. photos: uint8 {P, S, S, 3} (or {P, H, W, 3});
-  //     picks: one per picture, in the device's memory; color: {N, h, w, 3}, RGB in 0..1; gray:
+  //     picks: one per picture, in the device's memory; color: {N, h, w, 3} in `space`; gray:
   //     {N, h, w, 3}, three equal channels: the BT.601 luma of the 8-bit pixel, rounded to 8 bits
   //     as a gray photo file would hold it, in 0..1. Window pixels outside the photo repeat its
   //     edge.
-  virtual void assemble_batch(const Tensor& photos, const PhotoPick* picks, const Tensor& gray,
-                              const Tensor& color);
+  virtual void assemble_batch(const Tensor& photos, const PhotoPick* picks, ColorSpace space,
+                              const Tensor& gray, const Tensor& color);
 
  protected:
   // Thrown by every function above that a backend does not implement.

@@ -63,13 +63,14 @@ struct OpCase {
   Activation act = Activation::none;
   Margin x_margin = {}, y_margin = {};
   bool bias = false;
-  bool transposed = false;     // batch_norm_fold
-  bool skip_optional = false;  // without dx of a loss, dgamma and dbeta of batch norm
-  bool in_place = false;       // batch_norm_backward: dx is x
-  bool ties = false;           // max pooling: many equal maxima
-  float target = 1;            // bce_with_logits
-  float drop = 0.3f;           // dropout
-  uint64_t step = 3;           // adam, dropout, fill_uniform
+  bool transposed = false;             // batch_norm_fold
+  bool skip_optional = false;          // without dx of a loss, dgamma and dbeta of batch norm
+  bool in_place = false;               // batch_norm_backward: dx is x
+  bool ties = false;                   // max pooling: many equal maxima
+  float target = 1;                    // bce_with_logits
+  float drop = 0.3f;                   // dropout
+  ColorSpace space = ColorSpace::rgb;  // assemble_batch
+  uint64_t step = 3;                   // adam, dropout, fill_uniform
 };
 
 // How a backend is asked whether it can do this.

@@ -182,6 +182,9 @@ void add_adams_and_batches(std::vector<OpCase>& cases) {
     c.y_margin = batch.h == 5 ? kOddAfter : Margin{};
     c.name = str("small ", photos, "->", batch, " ", name_of(c.function));
     cases.push_back(c);
+    c.space = ColorSpace::ycbcr;
+    c.name += " ycbcr";
+    cases.push_back(c);
   }
 }
 

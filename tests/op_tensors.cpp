@@ -223,7 +223,7 @@ void OpTensors::run(Backend& backend, Write write, uint64_t version) const {
       return backend.channel_sum(t["x"], t["sums"], write);
     case assemble_batch:
       return backend.assemble_batch(t["photos"], static_cast<const PhotoPick*>(picks_.data()),
-                                    t["gray"], t["color"]);
+                                    c.space, t["gray"], t["color"]);
   }
 }
 

@@ -368,14 +368,15 @@ TEST_CASE("a batch is cut, mirrored and repeated at the edges") {
   const Tensor photos(photo.data(), {1, 1, 2, 3}, DType::u8);
   const PhotoPick picks[] = {{0, 0, 0, 0}, {0, -5, -1, 1}};
   HostTensor gray({2, 1, 3, 3}), color({2, 1, 3, 3});
-  backend().assemble_batch(photos, picks, gray, color);
+  backend().assemble_batch(photos, picks, ColorSpace::rgb, gray, color);
   const double g = 10 / 255.0, r = 76 / 255.0;
   // Columns 0, 1, 2: the last repeats the edge.
   // Columns -1, 0, 1 mirrored: gray, red, red.
   check_close(color, {1, 0, 0, g, g, g, g, g, g, g, g, g, 1, 0, 0, 1, 0, 0});
   check_close(gray, {r, r, r, g, g, g, g, g, g, g, g, g, r, r, r, r, r, r});
   const PhotoPick wrong[] = {{0, 0, 0, 0}, {1, 0, 0, 0}};
-  CHECK_THROWS_AS(backend().assemble_batch(photos, wrong, gray, color), InternalError);
+  CHECK_THROWS_AS(backend().assemble_batch(photos, wrong, ColorSpace::rgb, gray, color),
+                  InternalError);
 }
 
 TEST_CASE("the reference refuses shapes that do not fit, naming both") {

@@ -71,8 +71,8 @@ class BatchSource {
                                   picks.size() * sizeof(PhotoPick));
     const Batch batch = {gray_.pictures(0, count), color_.pictures(0, count)};
     device_.kernels({Op::batch, DType::f32, photos_.shape(), batch.color.shape(), {}})
-        .assemble_batch(photos_, static_cast<const PhotoPick*>(pick_memory_.data()), batch.gray,
-                        batch.color);
+        .assemble_batch(photos_, static_cast<const PhotoPick*>(pick_memory_.data()),
+                        ColorSpace::rgb, batch.gray, batch.color);
     return batch;
   }
 

@@ -20,8 +20,8 @@ constexpr std::array<float, 256> kUnit = [] {
 
 }  // namespace
 
-void CpuBackend::assemble_batch(const Tensor& photos, const PhotoPick* picks, const Tensor& gray,
-                                const Tensor& color) {
+void CpuBackend::assemble_batch(const Tensor& photos, const PhotoPick* picks, ColorSpace space,
+                                const Tensor& gray, const Tensor& color) {
   const Shape from = photos.shape(), to = color.shape();
   require(from.c == 3 && to.c == 3 && gray.shape() == to, "assemble_batch: photos ", from,
           ", colour ", to, ", gray ", gray.shape());
@@ -40,8 +40,12 @@ void CpuBackend::assemble_batch(const Tensor& photos, const PhotoPick* picks, co
       const uint8_t* pixel =
           photo_row + std::clamp<int64_t>(column, 0, from.w - 1) * photos.pitch();
       const auto luma = static_cast<size_t>(reference::luma8(pixel[0], pixel[1], pixel[2]));
-      for (int64_t c = 0; c < 3; ++c) {
-        color_out[c] = kUnit[pixel[c]];
+      for (int c = 0; c < 3; ++c) {
+        const reference::Quotient value =
+            reference::color_channel(space, pixel[0], pixel[1], pixel[2], c);
+        color_out[c] = space == ColorSpace::rgb ? kUnit[pixel[c]]
+                                                : static_cast<float>(value.numerator) /
+                                                      static_cast<float>(value.denominator);
         gray_out[c] = kUnit[luma];
       }
     }

@@ -77,8 +77,8 @@ class CpuBackend final : public Backend {
   void add(const Tensor& x, const Tensor& y) override;
   void channel_sum(const Tensor& x, const Tensor& sums, Write write) override;
 
-  void assemble_batch(const Tensor& photos, const PhotoPick* picks, const Tensor& gray,
-                      const Tensor& color) override;
+  void assemble_batch(const Tensor& photos, const PhotoPick* picks, ColorSpace space,
+                      const Tensor& gray, const Tensor& color) override;
 
   // What tests ask: how often weights were brought into a convolution's layout, and how many such
   // packs are kept.

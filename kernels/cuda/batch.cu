@@ -1,6 +1,6 @@
 // A training batch out of the photo set: a window of each picked photo, perhaps mirrored, in colour
 // and in gray.
-//   color[n, y, x] = pixel / 255,  gray[n, y, x] = luma8(pixel) / 255 in all three channels
+//   color[n, y, x] = pixel / 255 or its Y, Cb, Cr (reference/batch.h),  gray[n, y, x] = luma8(pixel) / 255 in all three channels
 // where the pixel is the photo's at row top + y and column left + x, or left + w - 1 - x when
 // mirrored, each limited to the photo. photos: uint8 {P, H, W, 3}; gray, color: {N, h, w, 3}.
 //
@@ -21,8 +21,8 @@ __device__ __forceinline__ int limit(int value, int size) {
 // Pixels of a line along x, lines of all pictures along y.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    assemble_batch_kernel(Rows<const uint8_t> photos, Shape from, const PhotoPick* picks, Shape to,
-                          Rows<T> gray, Rows<T> color) {
+    assemble_batch_kernel(Rows<const uint8_t> photos, Shape from, const PhotoPick* picks,
+                          ColorSpace space, Shape to, Rows<T> gray, Rows<T> color) {
   const int height = static_cast<int>(to.h), width = static_cast<int>(to.w);
   const int x = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   if (x >= width) return;
@@ -38,9 +38,11 @@ __global__ void __launch_bounds__(kThreads)
           limit(pick.left + (pick.flip ? width - 1 - x : x), static_cast<int>(from.w));
       const uint8_t* pixel = photos.at((pick.photo * from.h + row) * from.w + column, 0);
       const int red = pixel[0], green = pixel[1], blue = pixel[2];
-      values[0] = static_cast<float>(red) / 255.0f;
-      values[1] = static_cast<float>(green) / 255.0f;
-      values[2] = static_cast<float>(blue) / 255.0f;
+      GAN_UNROLL
+      for (int c = 0; c < 3; ++c) {
+        const reference::Quotient value = reference::color_channel(space, red, green, blue, c);
+        values[c] = static_cast<float>(value.numerator) / static_cast<float>(value.denominator);
+      }
       luma = static_cast<float>(reference::luma8(red, green, blue)) / 255.0f;
     } else {
       values[0] = values[1] = values[2] = luma = NAN;
@@ -55,8 +57,8 @@ __global__ void __launch_bounds__(kThreads)
 
 }  // namespace
 
-void assemble_batch(const Tensor& photos, const PhotoPick* picks, const Tensor& gray,
-                    const Tensor& color, gpu::Stream stream) {
+void assemble_batch(const Tensor& photos, const PhotoPick* picks, ColorSpace space,
+                    const Tensor& gray, const Tensor& color, gpu::Stream stream) {
   const Shape from = photos.shape(), to = color.shape();
   check_shape("assemble_batch", "photos", photos, {from.n, from.h, from.w, 3});
   check_shape("assemble_batch", "color", color, {to.n, to.h, to.w, 3});
@@ -67,8 +69,8 @@ void assemble_batch(const Tensor& photos, const PhotoPick* picks, const Tensor& 
   with_storage_type(color.dtype(), [&]<class T>(T) {
     gpu::launch(assemble_batch_kernel<T>,
                 {grid_x, std::clamp<int64_t>(ceil_div(to.n * to.h, down), 1, kMaxBlocks)},
-                {across, down}, 0, stream, input<uint8_t>(photos), from, picks, to, output<T>(gray),
-                output<T>(color));
+                {across, down}, 0, stream, input<uint8_t>(photos), from, picks, space, to,
+                output<T>(gray), output<T>(color));
   });
 }
 

@@ -236,9 +236,9 @@ void CudaBackend::channel_sum(const Tensor& x, const Tensor& sums, Write write) 
   cuda::channel_sum(x, sums, write, scratch(cuda::channel_sum_scratch_bytes(x.shape())), stream_);
 }
 
-void CudaBackend::assemble_batch(const Tensor& photos, const PhotoPick* picks, const Tensor& gray,
-                                 const Tensor& color) {
-  cuda::assemble_batch(photos, picks, gray, color, stream_);
+void CudaBackend::assemble_batch(const Tensor& photos, const PhotoPick* picks, ColorSpace space,
+                                 const Tensor& gray, const Tensor& color) {
+  cuda::assemble_batch(photos, picks, space, gray, color, stream_);
 }
 
 std::unique_ptr<Backend> make_cuda_backend(Memory& memory, CUstream_st* stream,

@@ -86,8 +86,8 @@ class CudaBackend final : public Backend {
   void add(const Tensor& x, const Tensor& y) override;
   void channel_sum(const Tensor& x, const Tensor& sums, Write write) override;
 
-  void assemble_batch(const Tensor& photos, const PhotoPick* picks, const Tensor& gray,
-                      const Tensor& color) override;
+  void assemble_batch(const Tensor& photos, const PhotoPick* picks, ColorSpace space,
+                      const Tensor& gray, const Tensor& color) override;
 
  private:
   // Weights in the order in which a convolution reads them, and the version they were made from.

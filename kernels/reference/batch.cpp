@@ -5,10 +5,9 @@
 #include "kernels/reference/view.h"
 
 namespace gan::reference {
-
 template <class T>
-void assemble_batch(const Tensor& photos, const PhotoPick* picks, const Tensor& gray,
-                    const Tensor& color) {
+void assemble_batch(const Tensor& photos, const PhotoPick* picks, ColorSpace space,
+                    const Tensor& gray, const Tensor& color) {
   const Shape from = photos.shape(), to = color.shape();
   check_shape("assemble_batch", "photos", photos, {from.n, from.h, from.w, 3});
   check_shape("assemble_batch", "color", color, {to.n, to.h, to.w, 3});
@@ -25,8 +24,10 @@ void assemble_batch(const Tensor& photos, const PhotoPick* picks, const Tensor& 
         const uint8_t* pixel = &photo(pick.photo, std::clamp<int64_t>(pick.top + y, 0, from.h - 1),
                                       std::clamp<int64_t>(column, 0, from.w - 1), 0);
         const int luma = luma8(pixel[0], pixel[1], pixel[2]);
-        for (int64_t c = 0; c < 3; ++c) {
-          color_out(n, y, x, c) = static_cast<T>(pixel[c] / 255.0);
+        for (int c = 0; c < 3; ++c) {
+          const Quotient value = color_channel(space, pixel[0], pixel[1], pixel[2], c);
+          color_out(n, y, x, c) =
+              static_cast<T>(static_cast<double>(value.numerator) / value.denominator);
           gray_out(n, y, x, c) = static_cast<T>(luma / 255.0);
         }
       }
@@ -34,8 +35,12 @@ void assemble_batch(const Tensor& photos, const PhotoPick* picks, const Tensor& 
   }
 }
 
-template void assemble_batch<float>(const Tensor&, const PhotoPick*, const Tensor&, const Tensor&);
-template void assemble_batch<double>(const Tensor&, const PhotoPick*, const Tensor&, const Tensor&);
-template void assemble_batch<bf16>(const Tensor&, const PhotoPick*, const Tensor&, const Tensor&);
+#define GAN_INSTANTIATE(T)                                                                    \
+  template void assemble_batch<T>(const Tensor&, const PhotoPick*, ColorSpace, const Tensor&, \
+                                  const Tensor&);
+GAN_INSTANTIATE(float)
+GAN_INSTANTIATE(double)
+GAN_INSTANTIATE(bf16)
+#undef GAN_INSTANTIATE
 
 }  // namespace gan::reference

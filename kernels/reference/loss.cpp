@@ -66,11 +66,36 @@ void mse_loss(const Tensor& x, const Tensor& target, float weight, const Tensor&
   });
 }
 
+template <class T>
+void relativistic_loss(const Tensor& higher, const Tensor& lower, float weight, const Tensor& loss,
+                       const Tensor& d_higher, const Tensor& d_lower, Write write) {
+  check_shape("relativistic loss", "loss", loss, vector_shape(1));
+  check_shape("relativistic loss", "lower", lower, higher.shape());
+  for (const Tensor& gradient : {d_higher, d_lower}) {
+    if (gradient) check_shape("relativistic loss", "gradient", gradient, higher.shape());
+  }
+  const View<T> up(higher), down(lower);
+  const auto count = static_cast<double>(higher.shape().elements());
+  double sum = 0;
+  for (int64_t pixel = 0; pixel < higher.shape().pixels(); ++pixel) {
+    for (int64_t c = 0; c < higher.shape().c; ++c) {
+      const double lead = static_cast<double>(up(pixel, c)) - down(pixel, c);
+      sum += std::max(-lead, 0.0) + std::log1p(std::exp(-std::abs(lead)));
+      const double slope = weight / count / (1 + std::exp(lead));
+      if (d_higher) store(View<T>(d_higher)(pixel, c), -slope, write);
+      if (d_lower) store(View<T>(d_lower)(pixel, c), slope, write);
+    }
+  }
+  store(*loss.as<T>(), sum / count, Write::overwrite);
+}
+
 #define GAN_INSTANTIATE(T)                                                                     \
   template void bce_with_logits<T>(const Tensor&, float, float, const Tensor&, const Tensor&,  \
                                    Write);                                                     \
   template void l1_loss<T>(const Tensor&, const Tensor&, float, const Tensor&, const Tensor&,  \
                            Write);                                                             \
+  template void relativistic_loss<T>(const Tensor&, const Tensor&, float, const Tensor&,       \
+                                     const Tensor&, const Tensor&, Write);                     \
   template void mse_loss<T>(const Tensor&, const Tensor&, float, const Tensor&, const Tensor&, \
                             Write);
 GAN_INSTANTIATE(float)

@@ -3,7 +3,9 @@
 //                    dx = weight/m * (sigmoid(x) - target)
 //   l1:              |x - target|;    dx = weight/m * sign(x - target), 0 where they are equal
 //   mse:             (x - target)^2;  dx = weight/m * 2 (x - target)
-// dx may be empty.
+//   relativistic:    log(1 + exp(lower - higher)), d_lower = weight/m * sigmoid(lower - higher),
+//                    d_higher = -d_lower
+// Gradients may be empty.
 #pragma once
 
 #include "kernels/backend.h"
@@ -19,5 +21,8 @@ void l1_loss(const Tensor& x, const Tensor& target, float weight, const Tensor& 
 template <class T>
 void mse_loss(const Tensor& x, const Tensor& target, float weight, const Tensor& loss,
               const Tensor& dx, Write write);
+template <class T>
+void relativistic_loss(const Tensor& higher, const Tensor& lower, float weight, const Tensor& loss,
+                       const Tensor& d_higher, const Tensor& d_lower, Write write);
 
 }  // namespace gan::reference

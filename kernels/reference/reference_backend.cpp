@@ -2,14 +2,17 @@
 
 #include "kernels/reference/activation.h"
 #include "kernels/reference/adam.h"
+#include "kernels/reference/augment.h"
 #include "kernels/reference/batch.h"
 #include "kernels/reference/batch_norm.h"
+#include "kernels/reference/chroma_loss.h"
 #include "kernels/reference/conv.h"
 #include "kernels/reference/dropout.h"
 #include "kernels/reference/linear.h"
 #include "kernels/reference/loss.h"
 #include "kernels/reference/memory.h"
 #include "kernels/reference/pool.h"
+#include "kernels/reference/upsample.h"
 
 namespace gan {
 namespace {
@@ -110,6 +113,22 @@ class ReferenceBackend final : public Backend {
                    [&]<class T>(T) { reference::max_pool_backward<T>(x, dy, dx, write); });
   }
 
+  void upsample_forward(const Tensor& x, const Tensor& y) override {
+    with_real_type(x.dtype(), [&]<class T>(T) { reference::upsample_forward<T>(x, y); });
+  }
+  void upsample_backward(const Tensor& dy, const Tensor& dx, Write write) override {
+    with_real_type(dy.dtype(), [&]<class T>(T) { reference::upsample_backward<T>(dy, dx, write); });
+  }
+
+  void augment_forward(const Tensor& x, const Warp* warps, const Tensor& y) override {
+    with_real_type(x.dtype(), [&]<class T>(T) { reference::augment_forward<T>(x, warps, y); });
+  }
+  void augment_backward(const Tensor& dy, const Warp* warps, const Tensor& dx,
+                        Write write) override {
+    with_real_type(dy.dtype(),
+                   [&]<class T>(T) { reference::augment_backward<T>(dy, warps, dx, write); });
+  }
+
   void fill_uniform(const RandomKey& key, const Tensor& x) override {
     with_real_type(x.dtype(), [&]<class T>(T) { reference::fill_uniform<T>(key, x); });
   }
@@ -153,6 +172,26 @@ class ReferenceBackend final : public Backend {
                    [&]<class T>(T) { reference::mse_loss<T>(x, target, weight, loss, dx, write); });
   }
 
+  void relativistic_loss(const Tensor& higher, const Tensor& lower, float weight,
+                         const Tensor& loss, const Tensor& d_higher, const Tensor& d_lower,
+                         Write write) override {
+    with_real_type(higher.dtype(), [&]<class T>(T) {
+      reference::relativistic_loss<T>(higher, lower, weight, loss, d_higher, d_lower, write);
+    });
+  }
+  void chroma_loss(const Tensor& x, const Tensor& target, const Tensor& weights, float beta,
+                   float weight, const Tensor& loss, const Tensor& dx, Write write) override {
+    with_real_type(x.dtype(), [&]<class T>(T) {
+      reference::chroma_loss<T>(x, target, weights, beta, weight, loss, dx, write);
+    });
+  }
+  void moment_loss(const Tensor& x, const Tensor& target, float weight, const Tensor& loss,
+                   const Tensor& dx, Write write) override {
+    with_real_type(x.dtype(), [&]<class T>(T) {
+      reference::moment_loss<T>(x, target, weight, loss, dx, write);
+    });
+  }
+
   void adam(const AdamSettings& settings, const uint64_t* step, const Tensor& parameters,
             const Tensor& gradients, const Tensor& first_moment,
             const Tensor& second_moment) override {
@@ -170,18 +209,22 @@ class ReferenceBackend final : public Backend {
   void add(const Tensor& x, const Tensor& y) override {
     with_real_type(x.dtype(), [&]<class T>(T) { reference::add<T>(x, y); });
   }
+  void axpby(float a, const Tensor& x, float b, const Tensor& y) override {
+    with_real_type(x.dtype(), [&]<class T>(T) { reference::axpby<T>(a, x, b, y); });
+  }
   void channel_sum(const Tensor& x, const Tensor& sums, Write write) override {
     with_real_type(x.dtype(), [&]<class T>(T) { reference::channel_sum<T>(x, sums, write); });
   }
 
-  void assemble_batch(const Tensor& photos, const PhotoPick* picks, const Tensor& gray,
-                      const Tensor& color) override {
+  void assemble_batch(const Tensor& photos, const PhotoPick* picks, ColorSpace space,
+                      const Tensor& gray, const Tensor& color) override {
     if (color.dtype() == DType::bf16) {
-      reference::assemble_batch<bf16>(photos, picks, gray, color);
+      reference::assemble_batch<bf16>(photos, picks, space, gray, color);
       return;
     }
-    with_real_type(color.dtype(),
-                   [&]<class T>(T) { reference::assemble_batch<T>(photos, picks, gray, color); });
+    with_real_type(color.dtype(), [&]<class T>(T) {
+      reference::assemble_batch<T>(photos, picks, space, gray, color);
+    });
   }
 };
 

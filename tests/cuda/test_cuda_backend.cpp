@@ -233,8 +233,8 @@ TEST_CASE("a pick of a photo that does not exist shows as NaN") {
   Buffer device_picks(t.memory, sizeof(picks));
   t.memory.copy_from_host(device_picks.data(), picks, sizeof(picks));
   const Tensor gray = t.make({2, 4, 4, 3}), color = t.make({2, 4, 4, 3});
-  cuda::assemble_batch(photos, static_cast<const PhotoPick*>(device_picks.data()), gray, color,
-                       nullptr);
+  cuda::assemble_batch(photos, static_cast<const PhotoPick*>(device_picks.data()), ColorSpace::rgb,
+                       gray, color, nullptr);
   for (const Tensor& tensor : {gray, color}) {
     CHECK(t.read(tensor.pictures(0, 1)) == std::vector<float>(48, 1.0f));
     for (const float value : t.read(tensor.pictures(1, 1))) CHECK(std::isnan(value));
