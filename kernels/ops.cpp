@@ -219,6 +219,35 @@ Variable& max_pool(Context& context, Variable& x) {
   return result;
 }
 
+Variable& upsample(Context& context, Variable& x, const Tensor& into) {
+  Kernels& kernels = context.kernels;
+  Tape& tape = context.tape;
+  const Shape& s = x.value.shape();
+  const Tensor y = result_tensor(context, {s.n, 2 * s.h, 2 * s.w, s.c}, x.value.dtype(), into);
+  kernels(simple_call(Op::upsample, x.value, y)).upsample_forward(x.value, y);
+  Variable& result = tape.variable(y, context.training && x.needs_grad);
+  tape.record(result, [&kernels, &tape, &x, &result] {
+    const auto [dx, write] = tape.grad_target(x);
+    kernels(simple_call(Op::upsample, x.value, result.value))
+        .upsample_backward(result.grad, dx, write);
+  });
+  return result;
+}
+
+Variable& augment(Context& context, Variable& x, const Warp* warps) {
+  Kernels& kernels = context.kernels;
+  Tape& tape = context.tape;
+  const Tensor y = tape.allocate(x.value.shape(), x.value.dtype());
+  kernels(simple_call(Op::augment, x.value, y)).augment_forward(x.value, warps, y);
+  Variable& result = tape.variable(y, context.training && x.needs_grad);
+  tape.record(result, [&kernels, &tape, warps, &x, &result] {
+    const auto [dx, write] = tape.grad_target(x);
+    kernels(simple_call(Op::augment, x.value, result.value))
+        .augment_backward(result.grad, warps, dx, write);
+  });
+  return result;
+}
+
 Variable& dropout(Context& context, float p, Variable& x) {
   if (!context.training || p <= 0) return x;
   Kernels& kernels = context.kernels;
@@ -294,6 +323,43 @@ Tensor mse_loss(Context& context, Variable& x, const Tensor& target, float weigh
   return loss(context, x,
               [&](Backend& backend, const Tensor& value, const Tensor& dx, Write write) {
                 backend.mse_loss(x.value, target, weight, value, dx, write);
+              });
+}
+
+Tensor relativistic_loss(Context& context, Variable& higher, Variable& lower, float weight) {
+  const Tensor value =
+      context.tape.allocate(vector_shape(1), statistics_type(higher.value.dtype()));
+  Backend& backend = context.kernels(simple_call(Op::loss, higher.value, lower.value));
+  const auto target_of = [&](Variable& x) {
+    const bool wanted = context.training && x.needs_grad;
+    return wanted ? context.tape.grad_target(x) : Tape::GradTarget{{}, Write::overwrite};
+  };
+  const auto [d_higher, write_higher] = target_of(higher);
+  const auto [d_lower, write_lower] = target_of(lower);
+  const auto run = [&](const Tensor& dh, const Tensor& dl, Write write) {
+    backend.relativistic_loss(higher.value, lower.value, weight, value, dh, dl, write);
+  };
+  if (d_higher && d_lower && write_higher != write_lower) {
+    run(d_higher, {}, write_higher);
+    run({}, d_lower, write_lower);
+  } else {
+    run(d_higher, d_lower, d_higher ? write_higher : write_lower);
+  }
+  return value;
+}
+
+Tensor chroma_loss(Context& context, Variable& x, const Tensor& target, const Tensor& weights,
+                   float beta, float weight) {
+  return loss(context, x,
+              [&](Backend& backend, const Tensor& value, const Tensor& dx, Write write) {
+                backend.chroma_loss(x.value, target, weights, beta, weight, value, dx, write);
+              });
+}
+
+Tensor moment_loss(Context& context, Variable& x, const Tensor& target, float weight) {
+  return loss(context, x,
+              [&](Backend& backend, const Tensor& value, const Tensor& dx, Write write) {
+                backend.moment_loss(x.value, target, weight, value, dx, write);
               });
 }
 

@@ -66,15 +66,23 @@ Variable& conv_bn_act(Context& context, const Conv& conv, Variable& x, Variable&
                       const Tensor& into = {});
 
 Variable& activation(Context& context, Activation act, Variable& x, const Tensor& into = {});
-Variable& avg_pool(Context& context, Variable& x);  // 2x2
-Variable& max_pool(Context& context, Variable& x);  // 2x2
+Variable& avg_pool(Context& context, Variable& x);                           // 2x2
+Variable& max_pool(Context& context, Variable& x);                           // 2x2
+Variable& upsample(Context& context, Variable& x, const Tensor& into = {});  // to twice the extents
+// `warps`: one per picture, in the device's memory, until the backward pass is over.
+Variable& augment(Context& context, Variable& x, const Warp* warps);
 Variable& dropout(Context& context, float p, Variable& x);
 Variable& linear(Context& context, Variable& x, Variable& w, Variable& bias);
 
-// Losses. The result is one number in the device's memory; weight * its gradient flows into x.
+// Losses. The result is one number in the device's memory; weight * its gradient flows into
+// the variables that need one.
 Tensor bce_with_logits(Context& context, Variable& x, float target, float weight = 1);
 Tensor l1_loss(Context& context, Variable& x, const Tensor& target, float weight = 1);
 Tensor mse_loss(Context& context, Variable& x, const Tensor& target, float weight = 1);
+Tensor relativistic_loss(Context& context, Variable& higher, Variable& lower, float weight = 1);
+Tensor chroma_loss(Context& context, Variable& x, const Tensor& target, const Tensor& weights,
+                   float beta, float weight = 1);
+Tensor moment_loss(Context& context, Variable& x, const Tensor& target, float weight = 1);
 
 // Concatenation along the channels without a copy: its parts are written where they belong.
 class Concat {
