@@ -21,6 +21,11 @@ class Adam {
   AdamSettings& settings() { return settings_; }
   uint64_t steps() const { return step_; }
 
+  // The state that continuing needs: the moments, shaped like ParameterSet::values(), and the count.
+  const Tensor& first_moment() const { return first_; }
+  const Tensor& second_moment() const { return second_; }
+  void set_steps(uint64_t steps) { step_ = steps; }
+
  private:
   ParameterSet& parameters_;
   AdamSettings settings_;

@@ -21,4 +21,31 @@ Variable& ClassicDiscriminator::forward(Context& context, Variable& photo) {
   return fc_(context, d);                                                        // 1
 }
 
+PatchDiscriminator::PatchDiscriminator() {
+  layers_.reserve(5);
+  layers_.emplace_back(parameters_, "l1", kSame, 3, 32, leaky_relu);
+  layers_.emplace_back(parameters_, "l2", kSame, 32, 64, leaky_relu);
+  layers_.emplace_back(parameters_, "l3", kSame, 64, 128, leaky_relu);
+  layers_.emplace_back(parameters_, "l4", kSame, 128, 256, leaky_relu);
+  layers_.emplace_back(parameters_, "out", kSame, 256, 1, none);
+}
+
+Variable& PatchDiscriminator::forward(Context& context, Variable& photo) {
+  using ops::avg_pool;
+  Variable& a = avg_pool(context, layers_[0](context, photo));  // 32x32x32
+  Variable& b = avg_pool(context, layers_[1](context, a));      // 16x16x64
+  Variable& c = avg_pool(context, layers_[2](context, b));      // 8x8x128
+  Variable& d = layers_[3](context, c);                         // 8x8x256
+  return layers_[4](context, d);                                // 8x8x1
+}
+
+Tensor PatchDiscriminator::penalty(Context& context, const Tensor& photo, float gamma) {
+  std::vector<ops::ChainStage> chain;
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    chain.push_back(layers_[i].stage());
+    chain.back().pool = i < 3;
+  }
+  return ops::gradient_penalty(context, chain, photo, {.first = 1, .count = 2}, gamma);
+}
+
 }  // namespace gan

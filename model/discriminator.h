@@ -1,6 +1,9 @@
 // Networks that judge whether a coloured photo is real.
 #pragma once
 
+#include <vector>
+
+#include "kernels/gradient_penalty.h"
 #include "model/layers.h"
 
 namespace gan {
@@ -23,6 +26,31 @@ class ClassicDiscriminator {
   PlainConv l1_;
   ConvBlock l2_, l3_, l4_;
   Linear fc_;
+};
+
+// The stable recipe's discriminator: judges chroma together with the luma it belongs to, in patches
+// of 54 x 54 pixels, so whole flowers. Convolutions, LeakyReLU and average pooling only: it is
+// piecewise linear, which makes its gradient penalty exact and cheap, and nothing in it looks at
+// the rest of the batch.
+class PatchDiscriminator {
+ public:
+  PatchDiscriminator();
+
+  // photo: Y in 0..1, Cb and Cr in -1..1, {N, H, W, 3}, H and W multiples of 8. Returns logits,
+  // {N, H/8, W/8, 1}: for 64 x 64 as many as the squares of a chess board.
+  Variable& forward(Context& context, Variable& photo);
+
+  // Adds the gradient of gamma/2 * mean over photos of |d(mean logit)/d(Cb, Cr)|^2 to the
+  // parameters' and returns the mean of squares (see gradient_penalty). The luma is left out: it
+  // is the same in real and generated photos.
+  Tensor penalty(Context& context, const Tensor& photo, float gamma);
+
+  ParameterSet& parameters() { return parameters_; }
+  const ParameterSet& parameters() const { return parameters_; }
+
+ private:
+  ParameterSet parameters_;
+  std::vector<PlainConv> layers_;
 };
 
 }  // namespace gan

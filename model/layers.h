@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "kernels/gradient_penalty.h"
 #include "kernels/ops.h"
 #include "model/parameters.h"
 
@@ -38,6 +39,8 @@ class PlainConv {
   PlainConv(ParameterSet& parameters, const std::string& name, const ops::Conv& conv,
             int64_t in_channels, int64_t out_channels, Activation act);
   Variable& operator()(Context& context, Variable& x, const Tensor& into = {});
+  // This layer as part of a piecewise linear chain.
+  ops::ChainStage stage() const { return {conv_, &weight_, &bias_, act_, false}; }
 
  private:
   ops::Conv conv_;

@@ -30,6 +30,12 @@ int width_from_metadata(const std::map<std::string, std::string>& metadata,
   }
 }
 
+// Files from before there were heads say nothing, and predict RGB.
+ColorHead head_from_metadata(const std::map<std::string, std::string>& metadata) {
+  const auto found = metadata.find("color_head");
+  return found == metadata.end() ? ColorHead::rgb : color_head_named(found->second);
+}
+
 }  // namespace
 
 std::vector<int64_t> file_shape(const Parameter& p) {
@@ -102,6 +108,7 @@ void save_generator(const std::string& path, const Generator& generator,
   file.metadata["format"] = "pt";  // the convention by which PyTorch tools know layouts and names
   file.metadata["model"] = generator.model();
   file.metadata["width"] = std::to_string(generator.width());
+  file.metadata["color_head"] = name_of(generator.head());
   store_parameters(generator.parameters(), "", file);
   write_tensor_file(path, file);
 }
@@ -114,7 +121,8 @@ LoadedGenerator load_generator(const std::string& path, Memory& memory) {
   }
   LoadedGenerator loaded;
   try {
-    loaded.generator = make_generator(model->second, width_from_metadata(file.metadata, path));
+    loaded.generator = make_generator(model->second, width_from_metadata(file.metadata, path),
+                                      head_from_metadata(file.metadata));
   } catch (const UsageError& error) {  // what the file says, not what the user typed
     throw DataError(str(path, ": ", error.what()));
   }

@@ -1,7 +1,63 @@
 // gan_train DATA: trains a generator on a folder of colour photos.
 #include "tools/cli.h"
 #include "tools/version.h"
+#include "train/recipe.h"
 #include "train/trainer.h"
+
+namespace {
+
+void add_stable_options(CLI::App& app, gan::TrainSettings& settings) {
+  const auto add = [&](const char* name, auto& value, const char* text) {
+    return app.add_option(name, value, text)->group("Recipe stable");
+  };
+  const auto switch_off = [&](const char* name, bool& value, const char* text) {
+    app.add_flag_callback(
+           name, [&value] { value = false; }, text)
+        ->group("Recipe stable");
+  };
+  add("--head", settings.head, "Resolution of the predicted chroma for 128 pixels: 64 or 128")
+      ->check(CLI::IsMember({64, 128}));
+  add("--supervised", settings.supervised, "Share of the run before the discriminator comes in")
+      ->check(CLI::Range(0.0, 1.0));
+  add("--adv", settings.adversary, "Adversarial loss: paired relativistic, bce, or none")
+      ->check(CLI::IsMember({"paired", "bce", "none"}));
+  add("--adv-ratio", settings.adversarial_ratio,
+      "Adversarial gradient at the generator's output, relative to the supervised one")
+      ->check(CLI::Range(0.0, 100.0));
+  add("--r1", settings.r1_gamma, "Gradient penalty on real photos; 0: none")
+      ->check(CLI::Range(0.0, 1e6));
+  add("--r2", settings.r2_gamma, "Gradient penalty on generated photos; 0: none")
+      ->check(CLI::Range(0.0, 1e6));
+  add("--label-smoothing", settings.label_smoothing, "With --adv bce: real counts as 1 - this")
+      ->check(CLI::Range(0.0, 0.5));
+  add("--moments", settings.moment_weight,
+      "Weight of the distance between means and spreads of chroma; 0: none")
+      ->check(CLI::Range(0.0, 1e6));
+  switch_off("--no-balance", settings.balance_hues, "Let every colour count alike");
+  switch_off("--no-move", settings.move_photos, "Neither move nor mirror training photos");
+  switch_off("--no-augment", settings.augment, "Show the discriminator unchanged photos");
+  switch_off("--no-ema", settings.ema, "Keep the generator itself, not its moving average");
+  switch_off("--no-anneal", settings.anneal, "Hold the learning rates");
+  switch_off("--no-autopilot", settings.autopilot, "Do not answer signs of bad health");
+}
+
+void add_classic_options(CLI::App& app, gan::TrainSettings& settings) {
+  const auto add = [&](const char* name, auto& value, const char* text) {
+    return app.add_option(name, value, text)->group("Recipe classic");
+  };
+  add("--l1", settings.l1_weight, "Weight of the L1 loss beside the adversarial one")
+      ->check(CLI::Range(0.0, 1e6));
+  add("--d-accuracy-limit", settings.d_accuracy_limit,
+      "The discriminator rests for an epoch when its accuracy was above this")
+      ->check(CLI::Range(0.0, 1.0));
+  add("--noise-every", settings.noise_every,
+      "Show the discriminator pure noise every so many epochs; 0: never")
+      ->check(CLI::Range(0, 1000000));
+  add("--dropout", settings.dropout, "Share of values dropped in the discriminator")
+      ->check(CLI::Range(0.0, 0.95));
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   gan::TrainSettings settings;
@@ -16,7 +72,8 @@ int main(int argc, char** argv) {
                  "Folder of colour photos, nested or flat, or one holding color/ and gray/")
       ->required();
   app.add_option("--out", settings.out, "Folder for weights, log and samples");
-  app.add_option("--recipe", settings.recipe, "How to train")->check(CLI::IsMember({"classic"}));
+  app.add_option("--recipe", settings.recipe, "How to train")
+      ->check(CLI::IsMember(gan::recipe_names()));
   app.add_option("--model", settings.model, "Which generator")
       ->check(CLI::IsMember({"gan", "demo"}));
   app.add_option("--width", settings.width, "Base width of the generator, a multiple of 4")
@@ -25,20 +82,12 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 1000000));
   app.add_option("--batch-size", settings.batch_size, "Photos per step")
       ->check(CLI::Range(1, 4096));
-  app.add_option("--lr-g", settings.lr_generator, "Learning rate of the generator")
+  app.add_option("--lr-g", settings.lr_generator,
+                 "Learning rate of the generator (stable: 1e-3, classic: 2e-4)")
       ->check(CLI::Range(1e-9, 10.0));
-  app.add_option("--lr-d", settings.lr_discriminator, "Learning rate of the discriminator")
+  app.add_option("--lr-d", settings.lr_discriminator,
+                 "Learning rate of the discriminator (stable: 2e-4, classic: 1e-4)")
       ->check(CLI::Range(1e-9, 10.0));
-  app.add_option("--l1", settings.l1_weight, "Weight of the L1 loss beside the adversarial one")
-      ->check(CLI::Range(0.0, 1e6));
-  app.add_option("--d-accuracy-limit", settings.d_accuracy_limit,
-                 "The discriminator rests for an epoch when its accuracy was above this")
-      ->check(CLI::Range(0.0, 1.0));
-  app.add_option("--noise-every", settings.noise_every,
-                 "Show the discriminator pure noise every so many epochs; 0: never")
-      ->check(CLI::Range(0, 1000000));
-  app.add_option("--dropout", settings.dropout, "Share of values dropped in the discriminator")
-      ->check(CLI::Range(0.0, 0.95));
   app.add_option("--validation", settings.validation, "Share of the photos set aside to measure")
       ->check(CLI::Range(0.0, 0.9));
   app.add_option("--seed", settings.seed, "Same seed, same run");
@@ -47,9 +96,13 @@ int main(int argc, char** argv) {
   app.add_option("--init", settings.init, "Weights to start from")->check(CLI::ExistingFile);
   app.add_flag("--force", settings.force, "Replace the run that --out holds");
   app.add_flag("--quiet", settings.quiet, "No progress lines");
+  add_stable_options(app, settings);
+  add_classic_options(app, settings);
   gan::add_device_options(app, device_options);
 
   return gan::run_program(app, argc, argv, [&] {
+    // The original's own generator predicts RGB, which only the original's recipe trains.
+    if (app.count("--recipe") == 0 && settings.model == "demo") settings.recipe = "classic";
     gan::Device device = gan::open_and_announce(device_options);
     gan::watch_for_interrupt();
     gan::train(device, settings, gan::kVersion, gan::interrupted);

@@ -58,17 +58,25 @@ Chroma mix(const Chroma& a, const Chroma& b, float weight_b) {
   return {a.cb + (b.cb - a.cb) * weight_b, a.cr + (b.cr - a.cr) * weight_b};
 }
 
-std::vector<Chroma> chroma_of(const Image& colors) {
-  std::vector<Chroma> out;
-  out.reserve(static_cast<size_t>(colors.width) * colors.height);
-  for (int y = 0; y < colors.height; ++y) {
-    for (int x = 0; x < colors.width; ++x) {
-      const uint8_t* p = colors.at(x, y);
-      const YCbCr c = to_ycbcr(p[0], p[1], p[2]);
-      out.push_back({c.cb, c.cr});
-    }
+Chroma at(const ChromaPlane& plane, int x, int y) {
+  const size_t i = static_cast<size_t>(y) * plane.width + x;
+  return {plane.cb[i], plane.cr[i]};
+}
+
+ChromaPlane blank(int width, int height) {
+  const size_t size = static_cast<size_t>(width) * height;
+  return {width, height, std::vector<float>(size), std::vector<float>(size)};
+}
+
+ChromaPlane chroma_of(const Image& colors) {
+  ChromaPlane plane = blank(colors.width, colors.height);
+  for (size_t i = 0; i < plane.cb.size(); ++i) {
+    const uint8_t* p = &colors.pixels[3 * i];
+    const YCbCr c = to_ycbcr(p[0], p[1], p[2]);
+    plane.cb[i] = c.cb;
+    plane.cr[i] = c.cr;
   }
-  return out;
+  return plane;
 }
 
 }  // namespace
@@ -93,8 +101,25 @@ std::vector<float> Colorizer::run(const std::vector<Image>& photos) {
   return to_host(device_.memory, generator_.forward(context, tape_.constant(input)).value);
 }
 
+std::vector<ChromaPlane> Colorizer::chroma(const std::vector<Image>& photos) {
+  const int shrink = generator_.head() == ColorHead::chroma64 ? 2 : 1;
+  const std::vector<float> values = run(photos);
+  std::vector<ChromaPlane> planes;
+  size_t next = 0;
+  for (const Image& photo : photos) {
+    ChromaPlane plane = blank(photo.width / shrink, photo.height / shrink);
+    for (size_t i = 0; i < plane.cb.size(); ++i) {
+      plane.cb[i] = 127.5f * values[next++];
+      plane.cr[i] = 127.5f * values[next++];
+    }
+    planes.push_back(std::move(plane));
+  }
+  return planes;
+}
+
 std::vector<Image> Colorizer::predict(const std::vector<Image>& photos) {
   if (photos.empty()) return {};
+  if (generator_.head() != ColorHead::rgb) return recolor_squares(photos);
   const std::vector<float> rgb = run(photos);
   std::vector<Image> out;
   size_t next = 0;
@@ -106,22 +131,36 @@ std::vector<Image> Colorizer::predict(const std::vector<Image>& photos) {
   return out;
 }
 
-Image Colorizer::colorize(const Image& photo) {
-  const Size size = work_size(photo, generator_.size_multiple());
-  return with_chroma_of(photo, predict({resize(photo, size.width, size.height)})[0]);
+std::vector<Image> Colorizer::recolor_squares(const std::vector<Image>& photos) {
+  std::vector<ChromaPlane> planes;
+  if (generator_.head() == ColorHead::rgb) {
+    for (const Image& colors : predict(photos)) planes.push_back(chroma_of(colors));
+  } else if (!photos.empty()) {
+    planes = chroma(photos);
+  }
+  std::vector<Image> out;
+  for (size_t i = 0; i < photos.size(); ++i) out.push_back(with_chroma(photos[i], planes[i]));
+  return out;
 }
 
-Image with_chroma_of(const Image& photo, const Image& colors) {
-  const std::vector<Chroma> chroma = chroma_of(colors);
-  const std::vector<Position> columns = positions(photo.width, colors.width);
-  const std::vector<Position> rows = positions(photo.height, colors.height);
+Image Colorizer::colorize(const Image& photo) {
+  const Size size = work_size(photo, generator_.size_multiple());
+  const std::vector<Image> seen = {resize(photo, size.width, size.height)};
+  if (generator_.head() == ColorHead::rgb) return with_chroma(photo, chroma_of(predict(seen)[0]));
+  return with_chroma(photo, chroma(seen)[0]);
+}
+
+Image with_chroma(const Image& photo, const ChromaPlane& chroma) {
+  const std::vector<Position> columns = positions(photo.width, chroma.width);
+  const std::vector<Position> rows = positions(photo.height, chroma.height);
   Image out(photo.width, photo.height, 3);
   parallel_ranges(photo.height, 16, [&](int64_t begin, int64_t end) {
-    std::vector<Chroma> line(static_cast<size_t>(colors.width));
+    std::vector<Chroma> line(static_cast<size_t>(chroma.width));
     for (int y = static_cast<int>(begin); y < end; ++y) {
-      const Chroma* above = &chroma[static_cast<size_t>(rows[y].first) * colors.width];
-      const Chroma* below = &chroma[static_cast<size_t>(rows[y].second) * colors.width];
-      for (int x = 0; x < colors.width; ++x) line[x] = mix(above[x], below[x], rows[y].weight);
+      const Position& row = rows[y];
+      for (int x = 0; x < chroma.width; ++x) {
+        line[x] = mix(at(chroma, x, row.first), at(chroma, x, row.second), row.weight);
+      }
       for (int x = 0; x < photo.width; ++x) {
         const uint8_t* p = photo.at(x, y);
         const float level = photo.channels >= 3 ? luma(p[0], p[1], p[2]) : p[0];

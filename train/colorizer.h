@@ -12,6 +12,12 @@ namespace gan {
 // The side of the squares that the networks are trained on, in pixels.
 constexpr int kWorkSize = 128;
 
+// Chroma of a picture at some resolution, in 8-bit levels (YCbCr, color.h).
+struct ChromaPlane {
+  int width = 0, height = 0;
+  std::vector<float> cb, cr;  // row by row
+};
+
 class Colorizer {
  public:
   // Both must outlive the colorizer.
@@ -19,24 +25,29 @@ class Colorizer {
       : device_(device), generator_(generator), tape_(device.memory) {}
 
   // The network's own colours for photos of one common size, whose sides are multiples of
-  // Generator::size_multiple(). Only the luma of the photos (gray or RGB) is looked at.
+  // Generator::size_multiple(). Only the luma of the photos (gray or RGB) is looked at. A network
+  // that predicts chroma alone has no luma of its own: the photo's is used.
   std::vector<Image> predict(const std::vector<Image>& photos);
+
+  // The photos' own luma in the network's colours; sizes as for predict().
+  std::vector<Image> recolor_squares(const std::vector<Image>& photos);
 
   // The photo in the network's colours, at its own size and with its own luma. The network sees
   // the whole photo with its short side resized to kWorkSize; its chroma is enlarged linearly.
   Image colorize(const Image& photo);
 
  private:
-  // RGB in 0..1, dense, picture after picture.
+  // What the generator's head says, dense, picture after picture.
   std::vector<float> run(const std::vector<Image>& photos);
+  std::vector<ChromaPlane> chroma(const std::vector<Image>& photos);
 
   Device& device_;
   Generator& generator_;
   Tape tape_;
 };
 
-// The photo (gray or RGB) with the chroma of `colors`, an RGB picture of any size showing the same;
-// every pixel keeps its luma.
-Image with_chroma_of(const Image& photo, const Image& colors);
+// The photo (gray or RGB) in these colours, a plane of any size showing the same; every pixel keeps
+// its luma.
+Image with_chroma(const Image& photo, const ChromaPlane& chroma);
 
 }  // namespace gan

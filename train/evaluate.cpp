@@ -31,11 +31,7 @@ Image gray_of(const Image& photo) {
 
 std::vector<Image> color_squares(Colorizer& colorizer, const std::vector<Image>& photos,
                                  Output output) {
-  std::vector<Image> colored = colorizer.predict(photos);
-  if (output == Output::own_luma) {
-    for (size_t i = 0; i < photos.size(); ++i) colored[i] = with_chroma_of(photos[i], colored[i]);
-  }
-  return colored;
+  return output == Output::own_luma ? colorizer.recolor_squares(photos) : colorizer.predict(photos);
 }
 
 std::vector<PhotoMetrics> evaluate(Colorizer& colorizer, const PhotoSet& photos, int64_t limit,

@@ -13,35 +13,33 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Column {
-  const char* name;
-  double (*value)(const EpochRecord&);
-};
+// A row of log.csv: what is measured in any run around what the recipe reports.
+NamedValues columns_of(const EpochRecord& e) {
+  NamedValues all = {{"epoch", e.epoch},
+                     {"step", static_cast<double>(e.step)},
+                     {"seconds", e.seconds},
+                     {"photos_per_second", e.photos_per_second}};
+  all.insert(all.end(), e.recipe.begin(), e.recipe.end());
+  const MetricsSummary& v = e.validation;
+  const NamedValues metrics = {{"psnr", v.psnr},
+                               {"ssim", v.ssim},
+                               {"ciede2000", v.ciede2000},
+                               {"ciede2000_p90", v.ciede2000_p90},
+                               {"colorfulness_ratio", v.colorfulness_ratio},
+                               {"bias_a", v.bias_a},
+                               {"bias_b", v.bias_b},
+                               {"white_chroma", v.white_chroma},
+                               {"score", v.score},
+                               {"best", e.best ? 1.0 : 0.0}};
+  all.insert(all.end(), metrics.begin(), metrics.end());
+  return all;
+}
 
-constexpr Column kColumns[] = {
-    {"epoch", [](const EpochRecord& e) { return double(e.epoch); }},
-    {"step", [](const EpochRecord& e) { return double(e.step); }},
-    {"seconds", [](const EpochRecord& e) { return e.seconds; }},
-    {"photos_per_second", [](const EpochRecord& e) { return e.photos_per_second; }},
-    {"d_loss_real", [](const EpochRecord& e) { return e.d_loss_real; }},
-    {"d_loss_fake", [](const EpochRecord& e) { return e.d_loss_fake; }},
-    {"d_loss_noise", [](const EpochRecord& e) { return e.d_loss_noise; }},
-    {"d_trained", [](const EpochRecord& e) { return e.d_trained; }},
-    {"g_adversarial", [](const EpochRecord& e) { return e.g_adversarial; }},
-    {"l1", [](const EpochRecord& e) { return e.l1; }},
-    {"d_accuracy_real", [](const EpochRecord& e) { return e.accuracy_real; }},
-    {"d_accuracy_fake", [](const EpochRecord& e) { return e.accuracy_fake; }},
-    {"d_accuracy", [](const EpochRecord& e) { return e.accuracy(); }},
-    {"psnr", [](const EpochRecord& e) { return e.validation.psnr; }},
-    {"ssim", [](const EpochRecord& e) { return e.validation.ssim; }},
-    {"ciede2000", [](const EpochRecord& e) { return e.validation.ciede2000; }},
-    {"colorfulness_ratio", [](const EpochRecord& e) { return e.validation.colorfulness_ratio; }},
-    {"bias_a", [](const EpochRecord& e) { return e.validation.bias_a; }},
-    {"bias_b", [](const EpochRecord& e) { return e.validation.bias_b; }},
-    {"white_chroma", [](const EpochRecord& e) { return e.validation.white_chroma; }},
-    {"score", [](const EpochRecord& e) { return e.validation.score; }},
-    {"best", [](const EpochRecord& e) { return double(e.best); }},
-};
+void write_whole(const fs::path& path, const std::string& text) {
+  AtomicFile file(path);
+  file.write(text);
+  file.commit();
+}
 
 }  // namespace
 
@@ -69,7 +67,8 @@ void RunFolder::create() const {
   file.write("x");
   file.commit();
   fs::remove(probe, error);
-  for (const fs::path& old : {log(), weights(), last(), bad_files()}) fs::remove(old, error);
+  for (const fs::path& old : {log(), events(), weights(), supervised(), last(), bad_files()})
+    fs::remove(old, error);
   fs::remove_all(root_ / "samples", error);
   fs::create_directories(root_ / "samples", error);
 }
@@ -82,19 +81,29 @@ fs::path RunFolder::sample(int epoch) const {
 
 void RunFolder::write_log(const std::vector<EpochRecord>& epochs) const {
   std::ostringstream text;
-  for (const Column& column : kColumns) text << (&column == kColumns ? "" : ",") << column.name;
-  text << "\n" << std::setprecision(8);
+  text << std::setprecision(8);
   for (const EpochRecord& epoch : epochs) {
-    for (const Column& column : kColumns) {
-      const double value = column.value(epoch);
-      if (&column != kColumns) text << ",";
-      if (std::isfinite(value)) text << value;  // what does not exist stays empty
+    const NamedValues columns = columns_of(epoch);
+    if (&epoch == &epochs.front()) {
+      for (const auto& column : columns)
+        text << (&column == &columns[0] ? "" : ",") << column.first;
+      text << "\n";
+    }
+    for (const auto& column : columns) {
+      if (&column != &columns[0]) text << ",";
+      if (std::isfinite(column.second)) text << column.second;  // what does not exist stays empty
     }
     text << "\n";
   }
-  AtomicFile file(log());
-  file.write(text.str());
-  file.commit();
+  write_whole(log(), text.str());
+}
+
+void RunFolder::write_events(const std::vector<EventRecord>& events_so_far) const {
+  std::ostringstream text;
+  text << "epoch,event\n";
+  for (const EventRecord& event : events_so_far)
+    text << event.epoch << ",\"" << event.text << "\"\n";
+  write_whole(events(), text.str());
 }
 
 }  // namespace gan

@@ -6,24 +6,25 @@
 #include <string>
 #include <vector>
 
-#include "train/metrics.h"
+#include "train/recipe.h"
 
 namespace gan {
 
 // What one epoch measured: one row of log.csv.
 struct EpochRecord {
   int epoch = 0;
-  uint64_t step = 0;                                          // updates of the generator so far
-  double seconds = 0;                                         // since the start of training
-  double photos_per_second = 0;                               // training alone
-  double d_loss_real = 0, d_loss_fake = 0, d_loss_noise = 0;  // means over the trained steps
-  double d_trained = 0;  // share of the steps in which the discriminator was trained
-  double g_adversarial = 0, l1 = 0;
-  double accuracy_real = 0, accuracy_fake = 0;  // of the discriminator, at the end of the epoch
+  uint64_t step = 0;             // updates so far
+  double seconds = 0;            // since the start of training
+  double photos_per_second = 0;  // training alone
+  NamedValues recipe;            // what the recipe reports: the same names in every epoch
   MetricsSummary validation;
   bool best = false;
+};
 
-  double accuracy() const { return (accuracy_real + accuracy_fake) / 2; }
+// Something that happened to a run: one row of events.csv.
+struct EventRecord {
+  int epoch = 0;
+  std::string text;
 };
 
 class RunFolder {
@@ -38,12 +39,16 @@ class RunFolder {
 
   std::filesystem::path weights() const { return root_ / "weights.bin"; }
   std::filesystem::path last() const { return root_ / "last.bin"; }
+  std::filesystem::path supervised() const { return root_ / "supervised.bin"; }
+  std::filesystem::path events() const { return root_ / "events.csv"; }
   std::filesystem::path bad_files() const { return root_ / "bad_files.txt"; }
   std::filesystem::path log() const { return root_ / "log.csv"; }
   std::filesystem::path sample(int epoch) const;
 
   // Writes log.csv anew with all rows.
   void write_log(const std::vector<EpochRecord>& epochs) const;
+  // Writes events.csv anew with all rows.
+  void write_events(const std::vector<EventRecord>& events) const;
 
  private:
   std::filesystem::path root_;

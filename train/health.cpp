@@ -1,0 +1,131 @@
+#include "train/health.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/error.h"
+
+namespace gan {
+namespace {
+
+// The discriminator is ahead: it should be right on 55 to 85% of the photos.
+constexpr double kDominating = 0.85;
+// It cannot be fooled any more, so the generator learns nothing from it.
+constexpr double kWon = 0.97, kNoGradient = 0.01;
+constexpr int kWonEpochs = 2, kWonTimes = 3;
+// It does not see the difference, or calls everything real, as the original's did for 130 epochs.
+constexpr double kBlind = 0.52, kAllReal = 0.95, kNoneFake = 0.2;
+constexpr int kBlindEpochs = 3;
+// The generator's colours.
+constexpr double kGray = 0.4;  // of the truth's colourfulness
+constexpr double kTint = 4;    // CIELAB a or b
+constexpr int kTintEpochs = 3;
+constexpr double kWorse = 1.03;  // times the best CIEDE2000
+constexpr int kWorseEpochs = 5;
+
+constexpr double kLeastFactor = 1.0 / 16, kMostFactor = 64;
+
+void scale(double& knob, double factor) {
+  knob = std::clamp(knob * factor, kLeastFactor, kMostFactor);
+}
+void shift(double& knob, double by) {
+  knob = std::clamp(knob + by, -0.8, 0.8);
+}
+
+std::string percent(double share) {
+  return fixed(100 * share, 0) + "%";
+}
+
+}  // namespace
+
+const char* name_of(HealthState state) {
+  constexpr const char* kNames[] = {"D dominating", "D won",   "D blind", "colour collapse",
+                                    "tint drift",   "overfit", "numerics"};
+  return kNames[static_cast<int>(state)];
+}
+
+std::vector<HealthEvent> Autopilot::observe(const Signals& s, Knobs& knobs) {
+  std::vector<HealthEvent> events;
+  const double balanced = s.balanced_accuracy();
+
+  if (s.skipped_steps > 0) {
+    events.push_back({HealthState::numerics,
+                      str("the numbers of ", s.skipped_steps,
+                          " steps were not finite; skipped, back to the last healthy networks"),
+                      true});
+  }
+
+  const bool no_gradient = s.generator_trained && s.adversarial_share < kNoGradient;
+  won_epochs_ = balanced > kWon || no_gradient ? won_epochs_ + 1 : 0;
+  if (won_epochs_ >= kWonEpochs) {
+    won_epochs_ = 0;
+    ++won_times_;
+    scale(knobs.gamma, 4);
+    HealthEvent event = {HealthState::d_won, "", true, true};
+    event.stop = won_times_ > kWonTimes;
+    event.text = str("D is right on ", percent(balanced), " of the photos; ",
+                     event.stop ? "for the fourth time, so the run ends with its best weights"
+                                : "penalty x4, back to the last healthy networks, starting again");
+    events.push_back(event);
+  } else if (balanced > kDominating) {
+    scale(knobs.gamma, 2);
+    scale(knobs.lr_discriminator, 0.5);
+    shift(knobs.augment_offset, 0.1);
+    events.push_back(
+        {HealthState::d_dominating,
+         str("D is right on ", percent(balanced),
+             " of the photos; penalty x2, its learning rate halved, more augmentation")});
+  }
+
+  const bool blind =
+      balanced < kBlind || (s.accuracy_real > kAllReal && s.accuracy_fake < kNoneFake);
+  blind_epochs_ = blind ? blind_epochs_ + 1 : 0;
+  if (blind_epochs_ >= kBlindEpochs) {
+    blind_epochs_ = 0;
+    scale(knobs.gamma, 0.5);
+    shift(knobs.augment_offset, -0.1);
+    HealthEvent event = {
+        HealthState::d_blind,
+        str("D is right on ", percent(s.accuracy_real), " of real and ", percent(s.accuracy_fake),
+            " of generated photos; penalty halved, less augmentation, an epoch "
+            "for D alone")};
+    event.discriminator_only = true;
+    events.push_back(event);
+  }
+
+  if (s.colorfulness_ratio < kGray) {
+    scale(knobs.moments, 2);
+    events.push_back({HealthState::color_collapse,
+                      str("colours are at ", percent(s.colorfulness_ratio),
+                          " of the truth's; moment loss x2, back to the last healthy networks"),
+                      true});
+  }
+
+  const double bias = std::max(std::abs(s.bias_a), std::abs(s.bias_b));
+  drift_epochs_ = bias > kTint && bias > last_bias_ ? drift_epochs_ + 1 : 0;
+  last_bias_ = bias;
+  if (drift_epochs_ >= kTintEpochs) {
+    drift_epochs_ = 0;
+    scale(knobs.adversarial_ratio, 0.5);
+    events.push_back({HealthState::tint_drift,
+                      str("photos drift by ", fixed(bias, 1),
+                          " CIELAB units towards one colour; adversarial share halved")});
+  }
+
+  if (best_ciede_ == 0 || s.ciede2000 < best_ciede_) best_ciede_ = s.ciede2000;
+  const bool worse = s.ciede2000 > kWorse * best_ciede_ && s.train_loss < last_train_loss_;
+  worse_epochs_ = worse ? worse_epochs_ + 1 : 0;
+  last_train_loss_ = s.train_loss;
+  if (worse_epochs_ >= kWorseEpochs) {
+    HealthEvent event = {
+        HealthState::overfit,
+        str("CIEDE2000 on validation photos is ", fixed(s.ciede2000, 2), " and was ",
+            fixed(best_ciede_, 2),
+            ", while the training loss falls; the run ends with its best weights")};
+    event.stop = true;
+    events.push_back(event);
+  }
+  return events;
+}
+
+}  // namespace gan

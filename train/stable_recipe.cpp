@@ -1,0 +1,331 @@
+#include "train/stable_recipe.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "engine/error.h"
+#include "model/weights.h"
+#include "train/ema.h"
+#include "train/health.h"
+#include "train/hue_weights.h"
+#include "train/stable.h"
+
+namespace gan {
+namespace {
+
+constexpr int kShift = 16;                  // pixels by which training photos move
+constexpr double kEmaHalfLife = 10000;      // photos
+constexpr int64_t kStatisticsPhotos = 320;  // for the average's running statistics, each epoch
+constexpr double kPairsToStart = 0.75;      // D's accuracy on pairs at which the game begins
+constexpr double kRamp = 0.1;               // of the run, until the adversarial gradient is there
+constexpr double kAugmentTarget = 0.75;     // D's accuracy on pairs at which augmentation rests
+constexpr double kAugmentPhotos = 50000;    // from no augmentation to all of it
+constexpr double kAugmentMost = 0.8;
+constexpr int kMostSkipped = 50;  // steps in a row that were not finite
+
+// A value between two as `x` goes from a to b.
+double ramp(double x, double a, double b, double from, double to) {
+  if (b <= a) return to;
+  return from + (to - from) * std::clamp((x - a) / (b - a), 0.0, 1.0);
+}
+
+// Means over an epoch of what the steps report.
+class EpochMeans {
+ public:
+  void add(const StepReport& r, const StepPlan& plan) {
+    ++steps_;
+    if (!r.finite) {
+      ++skipped_;
+      return;
+    }
+    sum_.chroma += r.chroma;
+    sum_.moments += r.moments;
+    generator_steps_ += plan.train_generator;
+    if (plan.train_discriminator) {
+      ++discriminator_steps_;
+      sum_.discriminator += r.discriminator;
+      sum_.r1 += r.r1;
+      sum_.r2 += r.r2;
+      sum_.logit_real += r.logit_real;
+      sum_.logit_fake += r.logit_fake;
+      sum_.accuracy_real += r.accuracy_real;
+      sum_.accuracy_fake += r.accuracy_fake;
+      sum_.accuracy_pairs += r.accuracy_pairs;
+    }
+    if (plan.adversarial_ratio > 0) {
+      ++adversarial_steps_;
+      sum_.adversarial += r.adversarial;
+      sum_.adversarial_share += r.adversarial_share;
+      sum_.adversarial_weight += r.adversarial_weight;
+    }
+  }
+
+  StepReport mean() const {
+    StepReport m = sum_;
+    const auto over = [](std::initializer_list<double*> values, int count) {
+      for (double* v : values) *v = count > 0 ? *v / count : NAN;
+    };
+    over({&m.chroma, &m.moments}, generator_steps_);
+    over({&m.discriminator, &m.r1, &m.r2, &m.logit_real, &m.logit_fake, &m.accuracy_real,
+          &m.accuracy_fake, &m.accuracy_pairs},
+         discriminator_steps_);
+    over({&m.adversarial, &m.adversarial_share, &m.adversarial_weight}, adversarial_steps_);
+    return m;
+  }
+  int skipped() const { return skipped_; }
+  bool with_discriminator() const { return discriminator_steps_ > 0; }
+  bool with_adversary() const { return adversarial_steps_ > 0; }
+
+ private:
+  StepReport sum_;
+  int steps_ = 0, generator_steps_ = 0, discriminator_steps_ = 0, adversarial_steps_ = 0;
+  int skipped_ = 0;
+};
+
+class StableRecipe final : public Recipe {
+ public:
+  StableRecipe(Device& device, const TrainSettings& settings, const PhotoSet& photos)
+      : settings_(settings),
+        adversary_(adversary_named(settings.adversary)),
+        schedule_{adversary_ == Adversary::none ? 1 : settings.supervised, settings.anneal},
+        generator_(
+            make_generator(settings.model, settings.width,
+                           settings.head == 128 ? ColorHead::chroma128 : ColorHead::chroma64)),
+        gan_(device, *generator_, hue_weights(photos, settings.balance_hues),
+             {.adversary = adversary_,
+              .label_smoothing = settings.label_smoothing,
+              .seed = settings.seed}),
+        batches_(device, photos, settings.batch_size, ColorSpace::ycbcr) {
+    if (!settings.init.empty()) {
+      load_parameters(generator_->parameters(), "", read_tensor_file(settings.init), settings.init);
+    }
+    if (settings.ema) ema_.emplace(device, *generator_);
+  }
+
+  void step(const int32_t* photos, int64_t count, const Moment& moment) override {
+    advance(moment);
+    Random random(Random::State{settings_.seed, kMoveStream, gan_.steps() << 32});
+    const Batch batch = settings_.move_photos
+                            ? batches_.assemble_moved(photos, count, kShift, random)
+                            : batches_.assemble(photos, count);
+    const StepPlan plan = plan_for(moment.progress);
+    report_ = gan_.step(batch.gray, batch.color, plan);
+    means_.add(report_, plan);
+    notice_bad_numbers();
+    if (plan.train_generator && ema_) ema_->follow(count, kEmaHalfLife);
+    if (plan.train_discriminator && report_.finite) adapt_augmentation(count);
+  }
+
+  uint64_t steps() const override { return gan_.steps(); }
+
+  std::string status() const override {
+    std::string text = str("chroma ", fixed(report_.chroma, 4));
+    if (phase_ != Phase::supervised) {
+      text += str(", D right on ", fixed(100 * smooth_pairs_, 0), "% of pairs");
+    }
+    return text;
+  }
+
+  NamedValues end_epoch(const Moment& moment) override {
+    if (ema_) {
+      const std::vector<int32_t> order = shuffled(
+          batches_.photos(), Random(Random::State{settings_.seed, kAccuracyStream,
+                                                  static_cast<uint64_t>(moment.epoch) << 32}));
+      const int64_t count = std::min(kStatisticsPhotos, batches_.photos());
+      ema_->measure_statistics(batches_, {order.begin(), order.begin() + count},
+                               std::min<int64_t>(settings_.batch_size, count));
+    }
+    const StepReport m = means_.mean();
+    signals_ = {.epoch = moment.epoch,
+                .generator_trained = means_.with_adversary(),
+                .accuracy_real = m.accuracy_real,
+                .accuracy_fake = m.accuracy_fake,
+                .adversarial_share = m.adversarial_share,
+                .train_loss = m.chroma,
+                .skipped_steps = means_.skipped()};
+    judged_ = means_.with_discriminator();
+    const StepPlan plan = plan_for(moment.progress);
+    summarize(m);
+    means_ = {};
+    return {{"phase", static_cast<double>(phase_)},
+            {"chroma_loss", m.chroma},
+            {"moment_loss", m.moments},
+            {"d_loss", m.discriminator},
+            {"g_adversarial", m.adversarial},
+            {"d_accuracy_real", m.accuracy_real},
+            {"d_accuracy_fake", m.accuracy_fake},
+            {"d_accuracy", (m.accuracy_real + m.accuracy_fake) / 2},
+            {"d_accuracy_pairs", m.accuracy_pairs},
+            {"d_logit_real", m.logit_real},
+            {"d_logit_fake", m.logit_fake},
+            {"r1", m.r1},
+            {"r2", m.r2},
+            {"adversarial_share", m.adversarial_share},
+            {"adversarial_weight", m.adversarial_weight},
+            {"augment", plan.augment},
+            {"gamma_factor", knobs_.gamma},
+            {"lr_g", plan.lr_generator},
+            {"lr_d", plan.train_discriminator ? plan.lr_discriminator : NAN}};
+  }
+
+  std::string summary() const override { return summary_; }
+
+  std::vector<std::string> respond(const MetricsSummary& validation) override {
+    if (!judged_ || !settings_.autopilot) return {};
+    signals_.colorfulness_ratio = validation.colorfulness_ratio;
+    signals_.bias_a = validation.bias_a;
+    signals_.bias_b = validation.bias_b;
+    signals_.ciede2000 = validation.ciede2000;
+    std::vector<std::string> texts;
+    bool healthy = true, go_back = false;
+    for (const HealthEvent& event : autopilot_.observe(signals_, knobs_)) {
+      healthy = false;
+      go_back = go_back || event.restore;
+      if (event.ramp_again) joint_start_ = last_progress_;
+      if (event.discriminator_only) alone_until_ = signals_.epoch + 1;
+      finished_ = finished_ || event.stop;
+      texts.push_back(str(name_of(event.state), ": ", event.text));
+    }
+    if (healthy) healthy_ = gan_.snapshot();
+    if (go_back && healthy_) gan_.restore(*healthy_);
+    return texts;
+  }
+
+  bool finished() const override { return finished_; }
+  Generator& result() override { return ema_ ? ema_->generator() : *generator_; }
+  bool knows_supervision() const override { return schedule_.supervised < 1; }
+  bool supervised_only() const override { return phase_ == Phase::supervised; }
+  size_t peak_bytes() const override { return gan_.peak_bytes(); }
+
+ private:
+  enum class Phase { supervised, discriminator_alone, joint };
+
+  // Moves on to the next phase when it is time.
+  void advance(const Moment& moment) {
+    last_progress_ = moment.progress;
+    epoch_ = moment.epoch;
+    if (phase_ == Phase::supervised && moment.progress >= schedule_.supervised) {
+      phase_ = Phase::discriminator_alone;
+      alone_since_ = gan_.steps();
+    }
+    if (phase_ == Phase::discriminator_alone) {
+      const auto epoch_steps = static_cast<uint64_t>(batches_.photos() / settings_.batch_size);
+      if (smooth_pairs_ > kPairsToStart || gan_.steps() - alone_since_ >= epoch_steps) {
+        phase_ = Phase::joint;
+        joint_start_ = moment.progress;
+      }
+    }
+  }
+
+  StepPlan plan_for(double progress) const {
+    const bool judged = phase_ != Phase::supervised;
+    const bool joint = phase_ == Phase::joint && epoch_ > alone_until_;
+    StepPlan plan;
+    plan.train_generator = !judged || joint;
+    plan.train_discriminator = judged;
+    plan.lr_generator = settings_.lr_generator.value_or(1e-3) * schedule_.generator_lr(progress);
+    plan.lr_discriminator = settings_.lr_discriminator.value_or(2e-4) *
+                            schedule_.discriminator_lr(progress) * knobs_.lr_discriminator;
+    plan.moment_weight = settings_.moment_weight * knobs_.moments;
+    if (joint) {
+      plan.adversarial_ratio = settings_.adversarial_ratio * knobs_.adversarial_ratio *
+                               ramp(progress, joint_start_, joint_start_ + kRamp, 0, 1);
+    }
+    plan.r1_gamma = settings_.r1_gamma * knobs_.gamma;
+    plan.r2_gamma = settings_.r2_gamma * knobs_.gamma;
+    if (settings_.augment) {
+      plan.augment = std::clamp(augment_ + knobs_.augment_offset, 0.0, kAugmentMost);
+    }
+    return plan;
+  }
+
+  // More augmentation while D tells pairs apart too well, less while it does not (after "Training
+  // generative adversarial networks with limited data", Karras et al. 2020).
+  void adapt_augmentation(int64_t photos) {
+    smooth_pairs_ += 0.02 * (report_.accuracy_pairs - smooth_pairs_);
+    const double by = static_cast<double>(photos) / kAugmentPhotos;
+    augment_ =
+        std::clamp(augment_ + (smooth_pairs_ > kAugmentTarget ? by : -by), 0.0, kAugmentMost);
+  }
+
+  void notice_bad_numbers() {
+    skipped_in_a_row_ = report_.finite ? 0 : skipped_in_a_row_ + 1;
+    if (skipped_in_a_row_ == kMostSkipped / 2 && healthy_) gan_.restore(*healthy_);
+    if (skipped_in_a_row_ < kMostSkipped) return;
+    throw DataError(str("step ", gan_.steps(), ": the numbers of ", kMostSkipped,
+                        " steps in a row are not finite (chroma loss ", report_.chroma,
+                        ", discriminator ", report_.discriminator, "); files in ", settings_.out,
+                        " are those of the last whole epoch; try smaller --lr-g and --lr-d"));
+  }
+
+  void summarize(const StepReport& m) {
+    summary_ = str("chroma ", fixed(m.chroma, 4));
+    if (!judged_) {
+      summary_ += ", no discriminator yet";
+      return;
+    }
+    const double balanced = (m.accuracy_real + m.accuracy_fake) / 2;
+    summary_ += str(", D right on ", fixed(100 * m.accuracy_real, 0), "% of real, ",
+                    fixed(100 * m.accuracy_fake, 0), "% of fake (",
+                    balanced > 0.85   ? "D ahead"
+                    : balanced < 0.55 ? "G ahead"
+                                      : "balanced",
+                    ")");
+  }
+
+  TrainSettings settings_;
+  Adversary adversary_;
+  Schedule schedule_;
+  std::unique_ptr<Generator> generator_;
+  StableGan gan_;
+  BatchSource batches_;
+  std::optional<Ema> ema_;
+
+  Phase phase_ = Phase::supervised;
+  uint64_t alone_since_ = 0;  // step at which D began to learn alone
+  int alone_until_ = 0;       // epoch up to which it learns alone again
+  double joint_start_ = 0;    // progress
+  double last_progress_ = 0;
+  int epoch_ = 1;
+  double augment_ = 0;
+  double smooth_pairs_ = 0.5;
+
+  StepReport report_;
+  EpochMeans means_;
+  std::string summary_;
+
+  Autopilot autopilot_;
+  Knobs knobs_;
+  Signals signals_;
+  bool judged_ = false;
+  bool finished_ = false;
+  int skipped_in_a_row_ = 0;
+  std::optional<StableGan::Snapshot> healthy_;
+};
+
+}  // namespace
+
+double Schedule::generator_lr(double progress) const {
+  if (!anneal) return 1;
+  // What remains when the discriminator comes in; without one, the fall ends at the last value.
+  constexpr double kHold = 0.4, kJoint = 0.15, kLast = 0.02;
+  if (supervised >= 1) return ramp(progress, kHold, 1, 1, kLast);
+  if (progress < supervised) return ramp(progress, kHold * supervised, supervised, 1, kJoint);
+  return ramp(progress, supervised, 1, kJoint, kLast);
+}
+
+double Schedule::discriminator_lr(double progress) const {
+  return anneal ? ramp(progress, supervised, 1, 1, 0.25) : 1;
+}
+
+std::unique_ptr<Recipe> make_stable_recipe(Device& device, const TrainSettings& settings,
+                                           const PhotoSet& photos) {
+  if (settings.model != "gan") {
+    throw UsageError(str("model ", settings.model, " predicts RGB and the stable recipe trains ",
+                         "chroma: use --recipe classic, or --model gan"));
+  }
+  return std::make_unique<StableRecipe>(device, settings, photos);
+}
+
+}  // namespace gan
