@@ -238,6 +238,29 @@ void add_demo(Cases& cases, int64_t batch) {
   }
 }
 
+void add_stable(Cases& cases, int64_t w, int64_t batch) {
+  const auto add = [&](const char* name, const Shape& x, const Shape& y,
+                       std::initializer_list<Function> functions) {
+    OpCase c;
+    c.name = str("stable.", name);
+    c.x = x;
+    c.y = y;
+    for (const Function function : functions) cases.add(c, function);
+  };
+  for (const auto& [extent, channels] :
+       {std::pair<int64_t, int64_t>{4, 8 * w}, {8, 8 * w}, {16, 4 * w}, {32, 2 * w}}) {
+    const Shape x = {batch, extent, extent, channels};
+    add(str("up", extent).c_str(), x, {batch, 2 * extent, 2 * extent, channels},
+        {Function::upsample_forward, Function::upsample_backward});
+  }
+  const Shape photo = {batch, 64, 64, 3}, chroma = {batch, 64, 64, 2}, verdict = {batch, 16, 16, 1};
+  const Shape one = vector_shape(1), parameters = vector_shape(9 * 64 * w * w);
+  add("d", photo, photo, {Function::augment_forward, Function::augment_backward});
+  add("d", verdict, one, {Function::relativistic_loss});
+  add("g", chroma, one, {Function::chroma_loss, Function::moment_loss});
+  add("average", parameters, parameters, {Function::axpby});
+}
+
 }  // namespace
 
 std::vector<OpCase> network_cases(int64_t width, int64_t batch) {
@@ -245,6 +268,7 @@ std::vector<OpCase> network_cases(int64_t width, int64_t batch) {
   add_generator(cases, width, batch);
   add_discriminator(cases, batch);
   add_demo(cases, batch);
+  add_stable(cases, width, batch);
   return cases.take();
 }
 

@@ -29,6 +29,10 @@ enum class Function : uint8_t {
   avg_pool_backward,
   max_pool_forward,
   max_pool_backward,
+  upsample_forward,
+  upsample_backward,
+  augment_forward,
+  augment_backward,
   dropout,
   linear_forward,
   linear_backward_data,
@@ -36,11 +40,15 @@ enum class Function : uint8_t {
   bce_with_logits,
   l1_loss,
   mse_loss,
+  relativistic_loss,
+  chroma_loss,
+  moment_loss,
   adam,
   fill,
   fill_uniform,
   copy,
   add,
+  axpby,
   channel_sum,
   assemble_batch,
 };
@@ -57,20 +65,23 @@ struct OpCase {
   std::string name;  // "enc2 conv_forward"
   Function function = Function::copy;
   // The operation's forward input and output, also for its backward directions. batch_norm_fold:
-  // x is the weights; adam: x is the flat parameters; assemble_batch: x is the photo set.
+  // x is the weights; adam: x is the flat parameters; assemble_batch: x is the photo set;
+  // relativistic_loss: x is `higher`.
   Shape x = {}, y = {};
   ConvGeometry geometry = {};
   Activation act = Activation::none;
   Margin x_margin = {}, y_margin = {};
   bool bias = false;
-  bool transposed = false;             // batch_norm_fold
-  bool skip_optional = false;          // without dx of a loss, dgamma and dbeta of batch norm
-  bool in_place = false;               // batch_norm_backward: dx is x
-  bool ties = false;                   // max pooling: many equal maxima
-  float target = 1;                    // bce_with_logits
-  float drop = 0.3f;                   // dropout
-  ColorSpace space = ColorSpace::rgb;  // assemble_batch
-  uint64_t step = 3;                   // adam, dropout, fill_uniform
+  bool transposed = false;     // batch_norm_fold
+  bool skip_optional = false;  // without dx of a loss, dgamma and dbeta of batch norm
+  bool skip_higher = false, skip_lower = false;  // relativistic_loss: without that gradient
+  bool in_place = false;                         // batch_norm_backward: dx is x
+  bool ties = false;                             // max pooling: many equal maxima
+  float target = 1;                              // bce_with_logits
+  int64_t cells = 32;                            // chroma_loss, along each axis
+  float drop = 0.3f;                             // dropout
+  ColorSpace space = ColorSpace::rgb;            // assemble_batch
+  uint64_t step = 3;                             // adam, dropout, fill_uniform
 };
 
 // How a backend is asked whether it can do this.
@@ -83,7 +94,8 @@ int64_t reduction_length(const OpCase& op_case);
 int64_t multiply_adds(const OpCase& op_case);
 
 // Every call of a training step and of inference of the final generator of base width `width` with
-// the classic discriminator, and of the demo generator, names beginning "d." and "demo.".
+// the classic discriminator, of the demo generator, and of what the stable recipe adds; names
+// beginning "d.", "demo." and "stable.".
 std::vector<OpCase> network_cases(int64_t width, int64_t batch);
 
 // 1x1 pictures, odd extents, batches of 1 and 3, channel counts no vector width divides, slices,

@@ -121,6 +121,23 @@ void add_pools(std::vector<OpCase>& cases) {
   }
 }
 
+void add_upsamples_and_augmentations(std::vector<OpCase>& cases) {
+  for (const Shape& shape : {Shape{1, 1, 1, 1}, Shape{3, 1, 4, 5}, Shape{1, 3, 1, 17},
+                             Shape{3, 5, 7, 3}, Shape{2, 4, 6, 16}}) {
+    for (const bool sliced : {false, true}) {
+      for (const Function function : {Function::upsample_forward, Function::upsample_backward}) {
+        add_elementwise(cases, function, shape, sliced);
+        cases.back().y = {shape.n, 2 * shape.h, 2 * shape.w, shape.c};
+      }
+      for (const Function function : {Function::augment_forward, Function::augment_backward})
+        add_elementwise(cases, function, shape, sliced);
+    }
+  }
+  // Enough pictures for every kind of warp.
+  for (const Function function : {Function::augment_forward, Function::augment_backward})
+    add_elementwise(cases, function, {12, 6, 5, 3}, false);
+}
+
 void add_linears(std::vector<OpCase>& cases) {
   struct Row {
     Shape x;
@@ -147,8 +164,8 @@ void add_linears(std::vector<OpCase>& cases) {
 }
 
 void add_losses(std::vector<OpCase>& cases) {
-  for (const Function function :
-       {Function::bce_with_logits, Function::l1_loss, Function::mse_loss}) {
+  for (const Function function : {Function::bce_with_logits, Function::l1_loss, Function::mse_loss,
+                                  Function::relativistic_loss}) {
     for (const Shape& shape : {Shape{1, 1, 1, 1}, Shape{3, 5, 7, 3}, Shape{1, 31, 33, 5}}) {
       for (const bool sliced : {false, true}) {
         for (const bool bare : {false, true}) {
@@ -156,6 +173,36 @@ void add_losses(std::vector<OpCase>& cases) {
           cases.back().y = vector_shape(1);
           cases.back().target = bare == sliced ? 1.0f : 0.0f;
         }
+        if (function != Function::relativistic_loss) continue;
+        for (const bool higher : {false, true}) {
+          add_elementwise(cases, function, shape, sliced);
+          cases.back().y = vector_shape(1);
+          cases.back().skip_higher = higher;
+          cases.back().skip_lower = !higher;
+          cases.back().name += higher ? " of lower" : " of higher";
+        }
+      }
+    }
+  }
+}
+
+void add_losses_of_chroma(std::vector<OpCase>& cases) {
+  struct Row {
+    Function function;
+    Shape x;
+  };
+  for (const Row& row : {Row{Function::chroma_loss, {1, 1, 1, 2}},
+                         {Function::chroma_loss, {3, 5, 7, 2}},
+                         {Function::chroma_loss, {2, 16, 13, 2}},
+                         {Function::moment_loss, {1, 1, 1, 1}},
+                         {Function::moment_loss, {3, 5, 7, 2}},
+                         {Function::moment_loss, {1, 3, 2, 17}},
+                         {Function::moment_loss, {2, 8, 6, 16}}}) {
+    for (const bool sliced : {false, true}) {
+      for (const bool bare : {false, true}) {
+        add_elementwise(cases, row.function, row.x, sliced, Activation::none, bare);
+        cases.back().y = vector_shape(1);
+        cases.back().cells = row.x.w;
       }
     }
   }
@@ -240,8 +287,10 @@ std::vector<OpCase> small_cases() {
     }
   }
   add_pools(cases);
-  for (const Function function : {Function::dropout, Function::fill, Function::fill_uniform,
-                                  Function::copy, Function::add, Function::channel_sum}) {
+  add_upsamples_and_augmentations(cases);
+  for (const Function function :
+       {Function::dropout, Function::fill, Function::fill_uniform, Function::copy, Function::add,
+        Function::axpby, Function::channel_sum}) {
     for (const Shape& shape : {Shape{1, 1, 1, 1}, Shape{3, 5, 7, 17}, Shape{2, 4, 6, 16}}) {
       for (const bool sliced : {false, true}) {
         add_elementwise(cases, function, shape, sliced);
@@ -255,6 +304,7 @@ std::vector<OpCase> small_cases() {
   cases.back().name += " of nothing";
   add_linears(cases);
   add_losses(cases);
+  add_losses_of_chroma(cases);
   add_adams_and_batches(cases);
   return cases;
 }
@@ -276,6 +326,10 @@ const char* name_of(Function function) {
                                     "avg_pool_backward",
                                     "max_pool_forward",
                                     "max_pool_backward",
+                                    "upsample_forward",
+                                    "upsample_backward",
+                                    "augment_forward",
+                                    "augment_backward",
                                     "dropout",
                                     "linear_forward",
                                     "linear_backward_data",
@@ -283,11 +337,15 @@ const char* name_of(Function function) {
                                     "bce_with_logits",
                                     "l1_loss",
                                     "mse_loss",
+                                    "relativistic_loss",
+                                    "chroma_loss",
+                                    "moment_loss",
                                     "adam",
                                     "fill",
                                     "fill_uniform",
                                     "copy",
                                     "add",
+                                    "axpby",
                                     "channel_sum",
                                     "assemble_batch"};
   return kNames[static_cast<int>(function)];
@@ -322,6 +380,12 @@ Op op_of(Function function) {
     case max_pool_forward:
     case max_pool_backward:
       return Op::max_pool;
+    case upsample_forward:
+    case upsample_backward:
+      return Op::upsample;
+    case augment_forward:
+    case augment_backward:
+      return Op::augment;
     case dropout:
       return Op::dropout;
     case linear_forward:
@@ -331,6 +395,9 @@ Op op_of(Function function) {
     case bce_with_logits:
     case l1_loss:
     case mse_loss:
+    case relativistic_loss:
+    case chroma_loss:
+    case moment_loss:
       return Op::loss;
     case adam:
       return Op::adam;
@@ -338,6 +405,7 @@ Op op_of(Function function) {
     case fill_uniform:
     case copy:
     case add:
+    case axpby:
     case channel_sum:
       return Op::memory;
     case assemble_batch:
@@ -377,9 +445,18 @@ int64_t reduction_length(const OpCase& c) {
     case bce_with_logits:
     case l1_loss:
     case mse_loss:
+    case relativistic_loss:
+    case chroma_loss:
+    case moment_loss:
       return c.x.elements();
+    case upsample_forward:
+      return 4;
+    case upsample_backward:
+      return 16;
     case max_pool_forward:
     case max_pool_backward:
+    case augment_forward:
+    case augment_backward:
     case fill:
     case fill_uniform:
     case copy:

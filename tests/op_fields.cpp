@@ -69,6 +69,54 @@ void prepare_batch_norm(const OpCase& c, Precision precision, Values& values) {
   }
 }
 
+// Moves every target to the middle of its cell and every x away from where the loss turns linear.
+void prepare_chroma(const OpCase& c, Precision precision, Values& values) {
+  const auto cells = static_cast<double>(c.cells);
+  std::vector<double>&x = values["x"], &target = values["target"];
+  for (size_t i = 0; i < x.size(); ++i) {
+    const double place = (target[i] + 1) / 2 * cells, cell = std::floor(place);
+    const double inside = cell + 0.25 + 0.5 * (place - cell);
+    target[i] = representable(2 * inside / cells - 1, Content::data, precision);
+    const double d = x[i] - target[i], size = away_from(std::abs(d), kChromaBeta);
+    x[i] = representable(target[i] + (d < 0 ? -size : size), Content::data, precision);
+  }
+}
+
+// Makes the mean and the spread of each picture's channel differ clearly from the truth's, in
+// either direction.
+void prepare_moments(const OpCase& c, Precision precision, Values& values) {
+  constexpr double kApart = 0.05;
+  const int64_t pixels = c.x.h * c.x.w;
+  std::vector<double>&x = values["x"], &target = values["target"];
+  for (int64_t n = 0; n < c.x.n; ++n) {
+    for (int64_t k = 0; k < c.x.c; ++k) {
+      const auto moments = [&](const std::vector<double>& v) {
+        double sum = 0, squares = 0;
+        for (int64_t p = 0; p < pixels; ++p) sum += v[(n * pixels + p) * c.x.c + k];
+        const double mean = sum / static_cast<double>(pixels);
+        for (int64_t p = 0; p < pixels; ++p)
+          squares += std::pow(v[(n * pixels + p) * c.x.c + k] - mean, 2);
+        return std::pair(mean, std::sqrt(squares / static_cast<double>(pixels)));
+      };
+      const bool up = (n + k) % 2 == 0;
+      const auto [mean, spread] = moments(x);
+      for (int round = 0; round < 20; ++round) {
+        const auto [truth, truth_spread] = moments(target);
+        const bool mean_apart = up ? truth - mean > kApart : mean - truth > kApart;
+        const bool spread_apart =
+            pixels == 1 || (up ? truth_spread - spread > kApart : spread - truth_spread > kApart);
+        if (mean_apart && spread_apart) break;
+        for (int64_t p = 0; p < pixels; ++p) {
+          double& element = target[(n * pixels + p) * c.x.c + k];
+          if (!spread_apart) element = truth + (element - truth) * (up ? 1.3 : 0.7);
+          if (!mean_apart) element += up ? 0.3 : -0.3;
+          element = representable(element, Content::data, precision);
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<Field> fields_of(const OpCase& c) {
@@ -139,8 +187,12 @@ std::vector<Field> fields_of(const OpCase& c) {
       return {{"y", in, data, c.y, c.y_margin}, dy, dx};
     case avg_pool_forward:
     case max_pool_forward:
+    case upsample_forward:
+    case augment_forward:
       return {x, y};
     case avg_pool_backward:
+    case upsample_backward:
+    case augment_backward:
       return {dy, dx};
     case max_pool_backward:
       return {x, dy, dx};
@@ -153,8 +205,24 @@ std::vector<Field> fields_of(const OpCase& c) {
     }
     case l1_loss:
     case mse_loss:
+    case moment_loss:
       if (c.skip_optional) return {x, target, vector("loss", out, 1, false)};
       return {x, target, vector("loss", out, 1, false), dx};
+    case relativistic_loss: {
+      const Field d_higher = {"d_higher", out, data, c.x, c.x_margin, -1, 1, true};
+      const Field d_lower = {"d_lower", out, data, c.x, c.y_margin, -1, 1, true};
+      std::vector<Field> fields = {{"higher", in, data, c.x, c.x_margin, -4, 4},
+                                   {"lower", in, data, c.x, c.y_margin, -4, 4},
+                                   vector("loss", out, 1, false)};
+      if (!c.skip_optional && !c.skip_higher) fields.push_back(d_higher);
+      if (!c.skip_optional && !c.skip_lower) fields.push_back(d_lower);
+      return fields;
+    }
+    case chroma_loss: {
+      const Field weights = {"weights", in, real, {1, c.cells, c.cells, 1}, {}, 0.2, 3};
+      if (c.skip_optional) return {x, target, weights, vector("loss", out, 1, false)};
+      return {x, target, weights, vector("loss", out, 1, false), dx};
+    }
     case adam:
       return {{"parameters", both, real, c.x},
               {"gradients", in, real, c.x},
@@ -166,6 +234,7 @@ std::vector<Field> fields_of(const OpCase& c) {
     case copy:
       return {x, y};
     case add:
+    case axpby:
       return {x, {"y", both, data, c.y, c.y_margin}};
     case channel_sum:
       return {x, vector("sums", out, c.x.c, true)};
@@ -227,6 +296,12 @@ Values make_values(const OpCase& c, Precision precision, uint64_t seed) {
         const double x = values["x"][i];
         return i % 7 == 6 ? x : away_from(target, x);
       });
+      break;
+    case Function::chroma_loss:
+      prepare_chroma(c, precision, values);
+      break;
+    case Function::moment_loss:
+      prepare_moments(c, precision, values);
       break;
     case Function::max_pool_forward:
     case Function::max_pool_backward:

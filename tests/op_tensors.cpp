@@ -29,6 +29,26 @@ std::vector<PhotoPick> picks_of(const OpCase& c) {
   return picks;
 }
 
+// Pictures that stay, move a little either way, or leave altogether; every other one mirrored;
+// squares inside, over an edge, and none.
+std::vector<Warp> warps_of(const OpCase& c) {
+  std::vector<Warp> warps;
+  for (int64_t n = 0; n < c.x.n; ++n) {
+    const auto height = static_cast<int32_t>(c.x.h), width = static_cast<int32_t>(c.x.w);
+    const auto i = static_cast<int32_t>(n);
+    Warp warp;
+    warp.down = i % 3 == 0 ? 0 : i % 3 == 1 ? (i + height) / 3 : -(i + height) / 4;
+    warp.right = i % 4 == 0 ? 0 : i % 4 == 1 ? -(i + width) / 3 : (i + width) / 4;
+    warp.flip = i % 2;
+    warp.cut_size = i % 3 == 2 ? 0 : (height + 2) / 3;
+    warp.cut_top = i % 5 * height / 4 - 1;
+    warp.cut_left = width - 1 - i % 4 * width / 3;
+    if (i % 12 == 11) warp.down = height;
+    warps.push_back(warp);
+  }
+  return warps;
+}
+
 Buffer upload_bytes(Memory& memory, const void* data, size_t bytes) {
   Buffer buffer(memory, bytes);
   memory.copy_from_host(buffer.data(), data, bytes);
@@ -102,6 +122,10 @@ OpTensors::OpTensors(Memory& memory, const OpCase& op_case, Precision precision)
     const std::vector<PhotoPick> picks = picks_of(op_case);
     picks_ = upload_bytes(memory, picks.data(), picks.size() * sizeof picks[0]);
   }
+  if (op_of(op_case.function) == Op::augment) {
+    const std::vector<Warp> warps = warps_of(op_case);
+    warps_ = upload_bytes(memory, warps.data(), warps.size() * sizeof warps[0]);
+  }
 }
 
 void OpTensors::fill(const Values& values, Write write) {
@@ -157,6 +181,7 @@ void OpTensors::run(Backend& backend, Write write, uint64_t version) const {
   const auto* step = static_cast<const uint64_t*>(step_.data());
   const RandomKey key = {0x9e3779b97f4a7c15u, 5, step};
   const float weight = loss_weight(c);
+  const auto* warps = static_cast<const Warp*>(warps_.data());
 
   using enum Function;
   switch (c.function) {
@@ -194,6 +219,14 @@ void OpTensors::run(Backend& backend, Write write, uint64_t version) const {
       return backend.max_pool_forward(t["x"], t["y"]);
     case max_pool_backward:
       return backend.max_pool_backward(t["x"], t["dy"], t["dx"], write);
+    case upsample_forward:
+      return backend.upsample_forward(t["x"], t["y"]);
+    case upsample_backward:
+      return backend.upsample_backward(t["dy"], t["dx"], write);
+    case augment_forward:
+      return backend.augment_forward(t["x"], warps, t["y"]);
+    case augment_backward:
+      return backend.augment_backward(t["dy"], warps, t["dx"], write);
     case dropout:
       return backend.dropout(c.drop, key, t["x"], t["y"], write);
     case linear_forward:
@@ -208,6 +241,14 @@ void OpTensors::run(Backend& backend, Write write, uint64_t version) const {
       return backend.l1_loss(t["x"], t["target"], weight, t["loss"], t["dx"], write);
     case mse_loss:
       return backend.mse_loss(t["x"], t["target"], weight, t["loss"], t["dx"], write);
+    case relativistic_loss:
+      return backend.relativistic_loss(t["higher"], t["lower"], weight, t["loss"], t["d_higher"],
+                                       t["d_lower"], write);
+    case chroma_loss:
+      return backend.chroma_loss(t["x"], t["target"], t["weights"], kChromaBeta, weight, t["loss"],
+                                 t["dx"], write);
+    case moment_loss:
+      return backend.moment_loss(t["x"], t["target"], weight, t["loss"], t["dx"], write);
     case adam:
       return backend.adam(adam_settings(), step, t["parameters"], t["gradients"], t["first_moment"],
                           t["second_moment"]);
@@ -219,6 +260,8 @@ void OpTensors::run(Backend& backend, Write write, uint64_t version) const {
       return backend.copy(t["x"], t["y"]);
     case add:
       return backend.add(t["x"], t["y"]);
+    case axpby:
+      return backend.axpby(-0.3f, t["x"], 0.9f, t["y"]);
     case channel_sum:
       return backend.channel_sum(t["x"], t["sums"], write);
     case assemble_batch:

@@ -35,6 +35,9 @@ bool has_write(const OpCase& op_case);
 // The element type a backend is asked about: that of the pictures, if there are any.
 DType call_type(const OpCase& op_case, Precision precision);
 
+// The beta that run() passes to chroma_loss.
+inline constexpr float kChromaBeta = 0.25f;
+
 // Dense values of every field by name: what inputs hold, and what outputs held before the call when
 // the result is to be added. Kept away from the kinks of piecewise functions.
 using Values = std::map<std::string, std::vector<double>, std::less<>>;
@@ -96,7 +99,7 @@ class OpTensors {
   Memory* memory_;
   std::vector<Field> fields_;
   std::map<std::string, GuardedTensor, std::less<>> tensors_;
-  Buffer step_, picks_;
+  Buffer step_, picks_, warps_;
 };
 
 }  // namespace gan::testing

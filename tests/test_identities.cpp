@@ -108,6 +108,27 @@ TEST_CASE("pooling and its gradient are adjoint") {
   CHECK(inner_product(y, dy) == Approx(inner_product(x, dx)).epsilon(kRounding));
 }
 
+TEST_CASE("upsampling and its gradient are adjoint") {
+  for (const Shape& small : {Shape{2, 5, 4, 3}, Shape{1, 1, 3, 2}, Shape{2, 1, 1, 5}}) {
+    const Shape large = {small.n, 2 * small.h, 2 * small.w, small.c};
+    const HostTensor x = random_tensor(small, 1), dy = random_tensor(large, 2);
+    HostTensor y(large), dx(small);
+    backend().upsample_forward(x, y);
+    backend().upsample_backward(dy, dx, Write::overwrite);
+    CHECK(inner_product(y, dy) == Approx(inner_product(x, dx)).epsilon(kRounding));
+  }
+}
+
+TEST_CASE("augmentation and its gradient are adjoint") {
+  const Warp warps[] = {{}, {1, -2, 0, 1, 2, 2}, {-2, 1, 1, -1, 3, 3}, {0, 3, 1, 4, 5, 4}};
+  const Shape shape = {4, 5, 6, 3};
+  const HostTensor x = random_tensor(shape, 1), dy = random_tensor(shape, 2);
+  HostTensor y(shape), dx(shape);
+  backend().augment_forward(x, warps, y);
+  backend().augment_backward(dy, warps, dx, Write::overwrite);
+  CHECK(inner_product(y, dy) == Approx(inner_product(x, dx)).epsilon(kRounding));
+}
+
 TEST_CASE("dropout keeps the expectation, and forward and backward agree on the mask") {
   const uint64_t step = 4;
   const RandomKey key = {99, 1, &step};

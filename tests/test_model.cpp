@@ -314,6 +314,90 @@ TEST_CASE("a part of a concatenation that is also read alone gets both gradients
     }
 }
 
+TEST_CASE("upsampling and augmentation send the gradient back, slices included", "[model]") {
+  Device device = open_device({.backend = "reference"});
+  Tape tape(device.memory);
+  Context context{device.kernels, tape};
+  const Tensor values = tape.allocate({1, 1, 2, 1}, DType::f32);
+  const Tensor target = tape.allocate({1, 2, 4, 1}, DType::f32);
+  const float ones[] = {1, 1}, zeros[8] = {};
+  from_host(device.memory, values, ones);
+  from_host(device.memory, target, zeros);
+  Variable& x = tape.variable(values, true);
+  const Warp warps[] = {{0, 1, 0, 0, 0, 0}};  // the last of four columns leaves the picture
+  const Tensor wide = tape.allocate({1, 2, 4, 3}, DType::f32);
+  Variable& large = ops::upsample(context, x, wide.channels(1, 1));
+  CHECK(large.value.data() == wide.channels(1, 1).data());
+  Variable& moved = ops::augment(context, large, warps);
+  const Tensor loss = ops::l1_loss(context, moved, target, 8);
+  tape.backward();
+  CHECK(to_host(device.memory, loss)[0] == Approx(6 / 8.0));
+  // Both rows: 1, 3/4, 1/4 of the left pixel and 0, 1/4, 3/4 of the right one.
+  CHECK(to_host(device.memory, x.grad) == std::vector<float>{4, 2});
+
+  context.training = false;
+  CHECK_FALSE(ops::upsample(context, x).needs_grad);
+  CHECK_FALSE(ops::augment(context, x, warps).needs_grad);
+}
+
+TEST_CASE("the relativistic loss reaches those that need a gradient, added to what they have",
+          "[model]") {
+  Device device = open_device({.backend = "reference"});
+  const float scores[] = {0.5f, -1, 2};
+  // Which of the two need a gradient, and which has got one before.
+  for (const auto& [needs_higher, needs_lower, before] : {std::tuple{true, true, 0},
+                                                          {true, false, 0},
+                                                          {false, true, 0},
+                                                          {true, true, 1},
+                                                          {true, true, 2},
+                                                          {true, true, 3},
+                                                          {false, false, 0}}) {
+    Tape tape(device.memory);
+    Context context{device.kernels, tape};
+    const auto variable = [&](bool needs_grad) -> Variable& {
+      const Tensor made = tape.allocate({3, 1, 1, 1}, DType::f32);
+      from_host(device.memory, made, scores);
+      return tape.variable(made, needs_grad);
+    };
+    Variable& higher = variable(needs_higher);
+    Variable& lower = variable(needs_lower);
+    const auto run = [&] { return ops::relativistic_loss(context, higher, lower, 6); };
+    if (before & 1) ops::bce_with_logits(context, higher, 1, 0);
+    if (before & 2) ops::bce_with_logits(context, lower, 1, 0);
+    const Tensor loss = run();
+    CHECK(to_host(device.memory, loss)[0] == Approx(std::log(2.0)));
+    CHECK(static_cast<bool>(higher.grad) == needs_higher);
+    CHECK(static_cast<bool>(lower.grad) == needs_lower);
+    if (needs_higher) CHECK(to_host(device.memory, higher.grad) == std::vector<float>(3, -1.0f));
+    if (needs_lower) CHECK(to_host(device.memory, lower.grad) == std::vector<float>(3, 1.0f));
+    run();
+    if (needs_higher) CHECK(to_host(device.memory, higher.grad) == std::vector<float>(3, -2.0f));
+    if (needs_lower) CHECK(to_host(device.memory, lower.grad) == std::vector<float>(3, 2.0f));
+  }
+}
+
+TEST_CASE("the losses of chroma reach x, and only while training", "[model]") {
+  Device device = open_device({.backend = "reference"});
+  Tape tape(device.memory);
+  Context context{device.kernels, tape};
+  const auto tensor = [&](const Shape& shape, std::vector<float> values) {
+    const Tensor made = tape.allocate(shape, DType::f32);
+    from_host(device.memory, made, values.data());
+    return made;
+  };
+  const Shape shape = {1, 1, 2, 2};
+  Variable& x = tape.variable(tensor(shape, {1, 1, 1, 1}), true);
+  const Tensor target = tensor(shape, {0, 0, 0, 0}), weights = tensor({1, 1, 1, 1}, {2});
+  CHECK(to_host(device.memory, ops::chroma_loss(context, x, target, weights, 0.5f, 2))[0] == 1.5f);
+  CHECK(to_host(device.memory, x.grad) == std::vector<float>(4, 1.0f));
+  CHECK(to_host(device.memory, ops::moment_loss(context, x, target, 4))[0] == 1);
+  CHECK(to_host(device.memory, x.grad) == std::vector<float>(4, 2.0f));
+  context.training = false;
+  ops::chroma_loss(context, x, target, weights, 0.5f);
+  ops::moment_loss(context, x, target);
+  CHECK(to_host(device.memory, x.grad) == std::vector<float>(4, 2.0f));
+}
+
 TEST_CASE("adam moves all parameters of a network at once as its formula says", "[model]") {
   Device device = open_device({.backend = "reference"});
   ParameterSet parameters;

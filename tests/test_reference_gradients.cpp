@@ -46,9 +46,16 @@ std::optional<Function> forward_of(Function backward) {
       return avg_pool_forward;
     case max_pool_backward:
       return max_pool_forward;
+    case upsample_backward:
+      return upsample_forward;
+    case augment_backward:
+      return augment_forward;
     case bce_with_logits:
     case l1_loss:
     case mse_loss:
+    case relativistic_loss:
+    case chroma_loss:
+    case moment_loss:
     case dropout:
       return backward;
     default:
@@ -156,8 +163,12 @@ void check_case(const OpCase& c, Function forward) {
   tensors.fill(values, Write::overwrite);
   tensors.run(backend(), Write::overwrite);
 
-  const std::map<std::string, std::string> gradients = {
-      {"dx", "x"}, {"dw", "w"}, {"dgamma", "gamma"}, {"dbeta", "beta"}};
+  const std::map<std::string, std::string> gradients = {{"dx", "x"},
+                                                        {"dw", "w"},
+                                                        {"dgamma", "gamma"},
+                                                        {"dbeta", "beta"},
+                                                        {"d_higher", "higher"},
+                                                        {"d_lower", "lower"}};
   for (const auto& [gradient, value] : gradients)
     if (tensors[gradient]) check_gradient(objective, value, tensors.values(gradient));
   if (c.in_place) check_gradient(objective, "x", tensors.values("x"));
@@ -183,8 +194,9 @@ TEST_CASE("every gradient equals the central difference of its forward function"
         Function::conv_transpose_backward_data, Function::conv_transpose_backward_weights,
         Function::linear_backward_data, Function::linear_backward_weights,
         Function::batch_norm_backward, Function::activation_backward, Function::avg_pool_backward,
-        Function::max_pool_backward, Function::dropout, Function::bce_with_logits,
-        Function::l1_loss, Function::mse_loss}) {
+        Function::max_pool_backward, Function::upsample_backward, Function::augment_backward,
+        Function::dropout, Function::bce_with_logits, Function::l1_loss, Function::mse_loss,
+        Function::relativistic_loss, Function::chroma_loss, Function::moment_loss}) {
     INFO(testing::name_of(function));
     CHECK(checked[function] >= 3);
   }

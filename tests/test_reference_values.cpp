@@ -251,6 +251,36 @@ TEST_CASE("max pooling sends the gradient to the first of equal maxima") {
   CHECK(dx.values() == Numbers{0, 1, 2, 0, 0, 0, 0, 0});
 }
 
+TEST_CASE("upsampling and its gradient equal PyTorch's bilinear interpolation") {
+  // torch.nn.functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False), and
+  // the gradient of x for slopes i * 7 % 11 - 4.
+  const HostTensor x({1, 2, 3, 1}, {1, 2, 4, 8, -3, 0.5});
+  HostTensor y({1, 4, 6, 1}), dy({1, 4, 6, 1}), dx({1, 2, 3, 1});
+  backend().upsample_forward(x, y);
+  check_close(
+      y, {1,    1.25, 1.75, 2.5,      3.5,     4,     2.75, 2.25, 1.25,  1.34375, 2.53125, 3.125,
+          6.25, 4.25, 0.25, -0.96875, 0.59375, 1.375, 8,    5.25, -0.25, -2.125,  -0.375,  0.5});
+  for (int64_t i = 0; i < 24; ++i) dy[i] = static_cast<double>(i * 7 % 11 - 4);
+  backend().upsample_backward(dy, dx, Write::overwrite);
+  check_close(dx, {2.6875, 7.0625, -0.25, 3.8125, 5.4375, 2.25});
+  backend().upsample_backward(dy, dx, Write::accumulate);
+  check_close(dx, {5.375, 14.125, -0.5, 7.625, 10.875, 4.5});
+}
+
+TEST_CASE("augmentation moves, then mirrors, then blanks") {
+  const Numbers nine_twice = {1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+  const HostTensor x({2, 3, 3, 1}, nine_twice);
+  HostTensor y({2, 3, 3, 1}), dx({2, 3, 3, 1});
+  // Down by 1 and right by 1: 0 0 0 / 0 1 2 / 0 4 5. Left by 1: 2 3 0 / 5 6 0 / 8 9 0, mirrored:
+  // 0 3 2 / 0 6 5 / 0 9 8, the lower right corner cut.
+  const Warp warps[] = {{1, 1, 0, 0, 0, 0}, {0, -1, 1, 2, 2, 5}};
+  backend().augment_forward(x, warps, y);
+  CHECK(y.values() == Numbers{0, 0, 0, 0, 1, 2, 0, 4, 5, 0, 3, 2, 0, 6, 5, 0, 9, 0});
+  // What was moved out, or cut, gets no slope; everything else the slope of where it went.
+  backend().augment_backward(x, warps, dx, Write::overwrite);
+  CHECK(dx.values() == Numbers{5, 6, 0, 8, 9, 0, 0, 0, 0, 0, 3, 2, 0, 6, 5, 0, 0, 8});
+}
+
 TEST_CASE("dropout zeroes what its random numbers say and scales the rest") {
   const uint64_t step = 9;
   const RandomKey key = {5, 2, &step};
@@ -325,6 +355,40 @@ TEST_CASE("mean absolute and mean squared error") {
   CHECK(loss[0] == 7.0 / 4);
 }
 
+TEST_CASE("the relativistic loss compares pair by pair, also where exp would overflow") {
+  const HostTensor higher({1, 1, 1, 4}, {1, 0, 1000, -1000});
+  const HostTensor lower({1, 1, 1, 4}, {1, std::log(3.0), -1000, 1000});
+  HostTensor loss = vector_of({0}), up({1, 1, 1, 4}), down({1, 1, 1, 4});
+  backend().relativistic_loss(higher, lower, 2, loss, up, down, Write::overwrite);
+  check_close(loss, {(std::log(2.0) + std::log(4.0) + 0 + 2000) / 4});
+  check_close(up, {-0.25, -0.375, 0, -0.5});
+  check_close(down, {0.25, 0.375, 0, 0.5});
+  backend().relativistic_loss(higher, lower, 2, loss, {}, down, Write::accumulate);
+  check_close(down, {0.5, 0.75, 0, 1});
+}
+
+TEST_CASE("the chroma loss weighs each pixel by the cell of its target") {
+  // Four cells: row by the first channel, column by the second.
+  const HostTensor weights({1, 2, 2, 1}, {1, 2, 3, 4});
+  const HostTensor target({1, 1, 3, 2}, {-0.5, 0.5, 0, -1, 1, 1});  // weights 2, 3 and 4
+  const HostTensor x({1, 1, 3, 2}, {-0.25, 0.5, 1, -0.5, 0, 1.25});
+  HostTensor loss = vector_of({0}), dx({1, 1, 3, 2});
+  backend().chroma_loss(x, target, weights, 0.5f, 6, loss, dx, Write::overwrite);
+  // d: 1/4, 0; 1, 1/2; -1, 1/4. d*d/1 below 1/2, |d| - 1/4 above.
+  check_close(loss, {(2 * 0.0625 + 3 * (0.75 + 0.25) + 4 * (0.75 + 0.0625)) / 6});
+  check_close(dx, {1, 0, 3, 3, -4, 2});
+}
+
+TEST_CASE("the moment loss compares means and spreads, picture by picture") {
+  // Means 2 and 0, variances 1 and 0; the truth's 1 and 0, 4 and 9.
+  const HostTensor x({2, 1, 2, 1}, {1, 3, 0, 0}), target({2, 1, 2, 1}, {-1, 3, -3, 3});
+  HostTensor loss = vector_of({0}), dx({2, 1, 2, 1});
+  backend().moment_loss(x, target, 4, loss, dx, Write::overwrite);
+  const auto spread = [](double variance) { return std::sqrt(variance + 1e-4); };
+  check_close(loss, {(1 + spread(4) - spread(1) + spread(9) - spread(0)) / 2});
+  check_close(dx, {1 + 1 / spread(1), 1 - 1 / spread(1), 0, 0});
+}
+
 TEST_CASE("the first step of Adam moves each parameter by the learning rate") {
   const uint64_t step = 1;
   AdamSettings settings;
@@ -351,6 +415,15 @@ TEST_CASE("filling, copying, adding and summing obey slices") {
   CHECK(y.values() == Numbers{2, 3, 31, 5, 6, 64});
   backend().fill(y.tensor().channels(1, 1), 0.5f);
   CHECK(y.values() == Numbers{2, 0.5, 31, 5, 0.5, 64});
+}
+
+TEST_CASE("axpby mixes two tensors") {
+  const HostTensor x({1, 1, 2, 2}, {1, 2, 3, 4});
+  HostTensor y({1, 1, 2, 2}, {10, 20, 30, 40});
+  backend().axpby(2, x, 0.5f, y);
+  CHECK(y.values() == Numbers{7, 14, 21, 28});
+  backend().axpby(-1, x.tensor().channels(0, 1), 1, y.tensor().channels(1, 1));
+  CHECK(y.values() == Numbers{7, 13, 21, 25});
 }
 
 TEST_CASE("luma is rounded to 8 bits, halves up") {

@@ -55,12 +55,15 @@ inline constexpr Tolerance kTolerances[] = {
     {Op::activation, false, 2.5e-7, 1e-6, "exp and tanh in float32, a few last bits each"},
     {Op::avg_pool, false, 2.5e-7, 2.5e-7, "three additions of like size"},
     {Op::max_pool, false, 0, 0, "copies"},
+    {Op::upsample, false, 2.5e-7, 2.5e-7, "weights that are powers of two and thrice that"},
+    {Op::augment, false, 0, 0, "copies"},
     {Op::dropout, false, 0, 2.5e-7, "one factor, rounded before and after it is used"},
     {Op::linear, false, 5e-7, 1e-6, kWhySums},
     {Op::linear, true, 2e-6, 4e-6, kWhyTensorCores},
     {Op::loss, false, 5e-7, 1e-6, "float32 sums, exp and log"},
     {Op::adam, false, 5e-7, 1e-6, "division and root in float32, corrections in float64"},
-    {Op::memory, false, 5e-7, 1e-6, "channel_sum adds in another order; the rest are copies"},
+    {Op::memory, false, 5e-7, 1e-6,
+     "channel_sum adds in another order; the rest round once or twice"},
     {Op::batch, false, 0, 2.5e-7, "a division by 255 may be a multiplication"},
 };
 

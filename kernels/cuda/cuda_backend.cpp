@@ -2,14 +2,17 @@
 
 #include "kernels/cuda/activation.h"
 #include "kernels/cuda/adam.h"
+#include "kernels/cuda/augment.h"
 #include "kernels/cuda/batch.h"
 #include "kernels/cuda/batch_norm.h"
+#include "kernels/cuda/chroma_loss.h"
 #include "kernels/cuda/conv.h"
 #include "kernels/cuda/dropout.h"
 #include "kernels/cuda/linear.h"
 #include "kernels/cuda/loss.h"
 #include "kernels/cuda/memory.h"
 #include "kernels/cuda/pool.h"
+#include "kernels/cuda/upsample.h"
 
 namespace gan {
 namespace {
@@ -173,6 +176,23 @@ void CudaBackend::max_pool_backward(const Tensor& x, const Tensor& dy, const Ten
   cuda::max_pool_backward(x, dy, dx, write, stream_);
 }
 
+void CudaBackend::upsample_forward(const Tensor& x, const Tensor& y) {
+  cuda::upsample_forward(x, y, stream_);
+}
+
+void CudaBackend::upsample_backward(const Tensor& dy, const Tensor& dx, Write write) {
+  cuda::upsample_backward(dy, dx, write, stream_);
+}
+
+void CudaBackend::augment_forward(const Tensor& x, const Warp* warps, const Tensor& y) {
+  cuda::augment_forward(x, warps, y, stream_);
+}
+
+void CudaBackend::augment_backward(const Tensor& dy, const Warp* warps, const Tensor& dx,
+                                   Write write) {
+  cuda::augment_backward(dy, warps, dx, write, stream_);
+}
+
 void CudaBackend::dropout(float p, const RandomKey& key, const Tensor& x, const Tensor& y,
                           Write write) {
   cuda::dropout(p, key, x, y, write, stream_);
@@ -210,6 +230,26 @@ void CudaBackend::mse_loss(const Tensor& x, const Tensor& target, float weight, 
   cuda::mse_loss(x, target, weight, loss, dx, write, scratch(cuda::loss_scratch_bytes()), stream_);
 }
 
+void CudaBackend::relativistic_loss(const Tensor& higher, const Tensor& lower, float weight,
+                                    const Tensor& loss, const Tensor& d_higher,
+                                    const Tensor& d_lower, Write write) {
+  cuda::relativistic_loss(higher, lower, weight, loss, d_higher, d_lower, write,
+                          scratch(cuda::loss_scratch_bytes()), stream_);
+}
+
+void CudaBackend::chroma_loss(const Tensor& x, const Tensor& target, const Tensor& weights,
+                              float beta, float weight, const Tensor& loss, const Tensor& dx,
+                              Write write) {
+  cuda::chroma_loss(x, target, weights, beta, weight, loss, dx, write,
+                    scratch(cuda::chroma_loss_scratch_bytes()), stream_);
+}
+
+void CudaBackend::moment_loss(const Tensor& x, const Tensor& target, float weight,
+                              const Tensor& loss, const Tensor& dx, Write write) {
+  cuda::moment_loss(x, target, weight, loss, dx, write,
+                    scratch(cuda::moment_loss_scratch_bytes(x.shape())), stream_);
+}
+
 void CudaBackend::adam(const AdamSettings& settings, const uint64_t* step, const Tensor& parameters,
                        const Tensor& gradients, const Tensor& first_moment,
                        const Tensor& second_moment) {
@@ -230,6 +270,10 @@ void CudaBackend::copy(const Tensor& x, const Tensor& y) {
 
 void CudaBackend::add(const Tensor& x, const Tensor& y) {
   cuda::add(x, y, stream_);
+}
+
+void CudaBackend::axpby(float a, const Tensor& x, float b, const Tensor& y) {
+  cuda::axpby(a, x, b, y, stream_);
 }
 
 void CudaBackend::channel_sum(const Tensor& x, const Tensor& sums, Write write) {

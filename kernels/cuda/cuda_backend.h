@@ -59,6 +59,13 @@ class CudaBackend final : public Backend {
   void max_pool_forward(const Tensor& x, const Tensor& y) override;
   void max_pool_backward(const Tensor& x, const Tensor& dy, const Tensor& dx, Write write) override;
 
+  void upsample_forward(const Tensor& x, const Tensor& y) override;
+  void upsample_backward(const Tensor& dy, const Tensor& dx, Write write) override;
+
+  void augment_forward(const Tensor& x, const Warp* warps, const Tensor& y) override;
+  void augment_backward(const Tensor& dy, const Warp* warps, const Tensor& dx,
+                        Write write) override;
+
   void dropout(float p, const RandomKey& key, const Tensor& x, const Tensor& y,
                Write write) override;
 
@@ -75,6 +82,13 @@ class CudaBackend final : public Backend {
                const Tensor& dx, Write write) override;
   void mse_loss(const Tensor& x, const Tensor& target, float weight, const Tensor& loss,
                 const Tensor& dx, Write write) override;
+  void relativistic_loss(const Tensor& higher, const Tensor& lower, float weight,
+                         const Tensor& loss, const Tensor& d_higher, const Tensor& d_lower,
+                         Write write) override;
+  void chroma_loss(const Tensor& x, const Tensor& target, const Tensor& weights, float beta,
+                   float weight, const Tensor& loss, const Tensor& dx, Write write) override;
+  void moment_loss(const Tensor& x, const Tensor& target, float weight, const Tensor& loss,
+                   const Tensor& dx, Write write) override;
 
   void adam(const AdamSettings& settings, const uint64_t* step, const Tensor& parameters,
             const Tensor& gradients, const Tensor& first_moment,
@@ -84,6 +98,7 @@ class CudaBackend final : public Backend {
   void fill_uniform(const RandomKey& key, const Tensor& x) override;
   void copy(const Tensor& x, const Tensor& y) override;
   void add(const Tensor& x, const Tensor& y) override;
+  void axpby(float a, const Tensor& x, float b, const Tensor& y) override;
   void channel_sum(const Tensor& x, const Tensor& sums, Write write) override;
 
   void assemble_batch(const Tensor& photos, const PhotoPick* picks, ColorSpace space,

@@ -2,13 +2,15 @@
 //   bce_with_logits: max(x, 0) - x*target + log(1 + exp(-|x|)), dx = weight/m * (sigmoid(x) - target)
 //   l1:              |x - target|,    dx = weight/m * sign(x - target)
 //   mse:             (x - target)^2,  dx = weight/m * 2 (x - target)
+//   relativistic:    log(1 + exp(lower - higher)), d_lower = weight/m * sigmoid(lower - higher),
+//                    d_higher = -d_lower
 //
 // Every block leaves one partial sum; a second kernel of one block adds them up, always in the same
 // order, which depends on nothing but the shape.
 //
-// Bytes per element: 3 s with a gradient, 2 s without (bce: 2 s and s), s = 2 or 4; a few
-// instructions, so memory is the limit. L1 on photos, {64, 128, 128, 3} in bfloat16: 3.1 M elements,
-// 19 MB, 4.4 us on an H200, and 2 us for the second kernel.
+// Bytes per element: 3 s with a gradient, 2 s without (bce: 2 s and s; relativistic: 4 s and 2 s),
+// s = 2 or 4; a few instructions, so memory is the limit. L1 on photos, {64, 128, 128, 3} in
+// bfloat16: 3.1 M elements, 19 MB, 4.4 us on an H200, and 2 us for the second kernel.
 #include "kernels/cuda/loss.h"
 
 #include "kernels/cuda/rows.cuh"
@@ -60,6 +62,33 @@ __global__ void __launch_bounds__(kThreads, kReductionBlocks)
   if (threadIdx.x == 0 && threadIdx.y == 0) partial[blockIdx.y * gridDim.x + blockIdx.x] = sum[0];
 }
 
+// A gradient whose `data` is null is not wanted.
+template <class T, int N>
+__global__ void __launch_bounds__(kThreads, kReductionBlocks)
+    relativistic_loss_kernel(int64_t rows, int64_t columns, Rows<const T> higher,
+                             Rows<const T> lower, float weight, Rows<T> d_higher, Rows<T> d_lower,
+                             Write write, float* partial) {
+  gpu::Smem memory;
+  float* shared = memory.take<float>(static_cast<int>(blockDim.x * blockDim.y));
+  float sum[1] = {};
+  for_packets<N>(rows, columns, [&](int64_t row, int64_t column, int count) {
+    float up[N], down[N];
+    load(up, higher.at(row, column), count);
+    load(down, lower.at(row, column), count);
+    GAN_UNROLL
+    for (int i = 0; i < N; ++i) {
+      const float lag = down[i] - up[i], e = expf(-fabsf(lag));
+      if (i < count) sum[0] += fmaxf(lag, 0.0f) + log1pf(e);
+      down[i] = weight * ((lag > 0 ? 1.0f : e) / (1.0f + e));
+      up[i] = -down[i];
+    }
+    if (d_higher.data) store(d_higher.at(row, column), up, count, write);
+    if (d_lower.data) store(d_lower.at(row, column), down, count, write);
+  });
+  sum_over_block(sum, shared);
+  if (threadIdx.x == 0 && threadIdx.y == 0) partial[blockIdx.y * gridDim.x + blockIdx.x] = sum[0];
+}
+
 // loss = share * the sum of `count` partial sums; one block.
 __global__ void __launch_bounds__(kThreads)
     loss_finish_kernel(const float* partial, int count, float share, float* loss) {
@@ -90,8 +119,7 @@ void run_loss(const Tensor& x, const Tensor& target, float constant, float weigh
                   layout.columns, input<T>(x), input<T>(target), constant,
                   static_cast<float>(weight * share), output<T>(dx), write, partial);
     });
-    gpu::launch(loss_finish_kernel, 1, kThreads, gpu::Smem::bytes<float>(kThreads), stream, partial,
-                layout.grid.x * layout.grid.y, static_cast<float>(share), loss.as<float>());
+    finish_loss(partial, layout.grid.x * layout.grid.y, static_cast<float>(share), loss, stream);
   });
 }
 
@@ -99,6 +127,12 @@ void run_loss(const Tensor& x, const Tensor& target, float constant, float weigh
 
 size_t loss_scratch_bytes() {
   return kMaxBlocks * sizeof(float);
+}
+
+void finish_loss(const float* partial, int64_t count, float share, const Tensor& loss,
+                 gpu::Stream stream) {
+  gpu::launch(loss_finish_kernel, 1, kThreads, gpu::Smem::bytes<float>(kThreads), stream, partial,
+              count, share, loss.as<float>());
 }
 
 void bce_with_logits(const Tensor& x, float target, float weight, const Tensor& loss,
@@ -116,6 +150,29 @@ void mse_loss(const Tensor& x, const Tensor& target, float weight, const Tensor&
               const Tensor& dx, Write write, void* scratch, gpu::Stream stream) {
   check_shape("MSE loss", "target", target, x.shape());
   run_loss<Loss::mse>(x, target, 0, weight, loss, dx, write, scratch, stream);
+}
+
+void relativistic_loss(const Tensor& higher, const Tensor& lower, float weight, const Tensor& loss,
+                       const Tensor& d_higher, const Tensor& d_lower, Write write, void* scratch,
+                       gpu::Stream stream) {
+  check_shape("relativistic loss", "loss", loss, vector_shape(1));
+  check_shape("relativistic loss", "lower", lower, higher.shape());
+  for (const Tensor& gradient : {d_higher, d_lower})
+    if (gradient) check_shape("relativistic loss", "gradient", gradient, higher.shape());
+  const double share = 1.0 / static_cast<double>(higher.elements());
+  auto* partial = static_cast<float*>(scratch);
+  with_storage_type(higher.dtype(), [&]<class T>(T) {
+    const Layout layout = element_layout(kPacket<T>, higher, lower, d_higher ? d_higher : higher,
+                                         d_lower ? d_lower : lower);
+    with_width<kPacket<T>>(layout.packets, [&]<int N>() {
+      gpu::launch(relativistic_loss_kernel<T, N>, layout.grid, layout.block,
+                  gpu::Smem::bytes<float>(layout.block.x * layout.block.y), stream, layout.rows,
+                  layout.columns, input<T>(higher), input<T>(lower),
+                  static_cast<float>(weight * share), output<T>(d_higher), output<T>(d_lower),
+                  write, partial);
+    });
+    finish_loss(partial, layout.grid.x * layout.grid.y, static_cast<float>(share), loss, stream);
+  });
 }
 
 }  // namespace gan::cuda

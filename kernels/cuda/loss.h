@@ -18,5 +18,12 @@ void l1_loss(const Tensor& x, const Tensor& target, float weight, const Tensor& 
              const Tensor& dx, Write write, void* scratch, gpu::Stream stream);
 void mse_loss(const Tensor& x, const Tensor& target, float weight, const Tensor& loss,
               const Tensor& dx, Write write, void* scratch, gpu::Stream stream);
+void relativistic_loss(const Tensor& higher, const Tensor& lower, float weight, const Tensor& loss,
+                       const Tensor& d_higher, const Tensor& d_lower, Write write, void* scratch,
+                       gpu::Stream stream);
+
+// loss = share * the sum of `count` partial sums, always in the same order.
+void finish_loss(const float* partial, int64_t count, float share, const Tensor& loss,
+                 gpu::Stream stream);
 
 }  // namespace gan::cuda

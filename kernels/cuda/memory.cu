@@ -1,14 +1,15 @@
-// Filling, copying, adding and transposing tensors, and sums over pixels. x, y: {N, H, W, C}, dense
-// or slices, float32 or bfloat16.
+// Filling, copying, adding, mixing and transposing tensors, and sums over pixels. x, y: {N, H, W,
+// C}, dense or slices, float32 or bfloat16.
 //
-//   fill y = value;  copy y = x;  add y += x;  transpose y[c, r, s, k] = x[k, r, s, c]
+//   fill y = value;  copy y = x;  add y += x;  axpby y = a*x + b*y;
+//   transpose y[c, r, s, k] = x[k, r, s, c]
 //   channel_sum sums[c] = sum over n, h, w of x[n, h, w, c]: a block adds up a chunk of pixels, a
 //   second kernel the chunks, in a fixed order
 //
-// Bytes per element, s = 2 or 4: fill s, copy and transpose 2 s, add 3 s, channel_sum s; hardly any
-// arithmetic, so memory is the limit. channel_sum of the output layer's gradient, {64, 128, 128, 3}
-// in bfloat16: 6.3 MB, 1.5 us on an H200 by bandwidth; loads are 2 bytes there, and latency may
-// double that.
+// Bytes per element, s = 2 or 4: fill s, copy and transpose 2 s, add and axpby 3 s, channel_sum s;
+// hardly any arithmetic, so memory is the limit. channel_sum of the output layer's gradient, {64,
+// 128, 128, 3} in bfloat16: 6.3 MB, 1.5 us on an H200 by bandwidth; loads are 2 bytes there, and
+// latency may double that.
 #include "kernels/cuda/memory.h"
 
 #include "kernels/cuda/rows.cuh"
@@ -37,6 +38,19 @@ __global__ void __launch_bounds__(kThreads)
     float v[N];
     load(v, x.at(row, column), count);
     store(y.at(row, column), v, count, write);
+  });
+}
+
+template <class T, int N>
+__global__ void __launch_bounds__(kThreads)
+    axpby_kernel(int64_t rows, int64_t columns, float a, Rows<const T> x, float b, Rows<T> y) {
+  for_packets<N>(rows, columns, [&](int64_t row, int64_t column, int count) {
+    float from[N], to[N];
+    load(from, x.at(row, column), count);
+    load(to, y.at(row, column), count);
+    GAN_UNROLL
+    for (int i = 0; i < N; ++i) to[i] = a * from[i] + b * to[i];
+    store(y.at(row, column), to, count);
   });
 }
 
@@ -139,6 +153,17 @@ void copy(const Tensor& x, const Tensor& y, gpu::Stream stream) {
 
 void add(const Tensor& x, const Tensor& y, gpu::Stream stream) {
   transfer(x, y, Write::accumulate, stream);
+}
+
+void axpby(float a, const Tensor& x, float b, const Tensor& y, gpu::Stream stream) {
+  check_shape("axpby", "y", y, x.shape());
+  with_storage_type(x.dtype(), [&]<class T>(T) {
+    const Layout layout = element_layout(kPacket<T>, x, y);
+    with_width<kPacket<T>>(layout.packets, [&]<int N>() {
+      gpu::launch(axpby_kernel<T, N>, layout.grid, layout.block, 0, stream, layout.rows,
+                  layout.columns, a, input<T>(x), b, output<T>(y));
+    });
+  });
 }
 
 void transpose(const Tensor& x, const Tensor& y, gpu::Stream stream) {

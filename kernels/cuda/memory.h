@@ -1,4 +1,4 @@
-// Filling, copying, adding and transposing tensors, and sums over pixels.
+// Filling, copying, adding, mixing and transposing tensors, and sums over pixels.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +12,8 @@ void fill(const Tensor& x, float value, gpu::Stream stream);
 // y = x; each may be float32 or bfloat16.
 void copy(const Tensor& x, const Tensor& y, gpu::Stream stream);
 void add(const Tensor& x, const Tensor& y, gpu::Stream stream);  // y += x
+// y = a*x + b*y, both of one type.
+void axpby(float a, const Tensor& x, float b, const Tensor& y, gpu::Stream stream);
 // y[c, r, s, k] = x[k, r, s, c]: weights as the opposite direction wants them. Types as in copy.
 void transpose(const Tensor& x, const Tensor& y, gpu::Stream stream);
 

@@ -1,5 +1,5 @@
-// Filling, copying, adding and mixing (y = a*x + b*y), x and y: {N, H, W, C}; and the sum over all pixels of each channel,
-// sums: {1, 1, 1, C}.
+// Filling, copying, adding and mixing (y = a*x + b*y), x and y: {N, H, W, C}; and the sum over all
+// pixels of each channel, sums: {1, 1, 1, C}.
 #pragma once
 
 #include "kernels/backend.h"

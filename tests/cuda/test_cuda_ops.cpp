@@ -86,6 +86,19 @@ std::vector<OpCase> large_cases() {
     for (const Function f : {linear_forward, linear_backward_data, linear_backward_weights})
       cases.push_back(make_case(f, x, {x.n, 1, 1, outputs}, margin));
   }
+  // More pixels of a line, channels and pixels of a picture than a block has threads.
+  for (const Shape& s : {Shape{2, 17, 19, 24}, Shape{1, 3, 5, 600}, Shape{1, 1, 300, 3},
+                         Shape{1, 2, 3, 2056}, Shape{2, 3, 4, 11}}) {
+    const Margin margin = s.c == 11 ? tail : even;
+    for (const Function f : {upsample_forward, upsample_backward})
+      cases.push_back(make_case(f, s, {s.n, 2 * s.h, 2 * s.w, s.c}, margin, margin));
+    for (const Function f : {augment_forward, augment_backward, axpby})
+      cases.push_back(make_case(f, s, s, margin, margin));
+    for (const Function f : {relativistic_loss, moment_loss})
+      cases.push_back(make_case(f, s, vector_shape(1), margin, margin));
+  }
+  for (const Function f : {chroma_loss, moment_loss})
+    cases.push_back(make_case(f, {2, 41, 37, 2}, vector_shape(1)));
   cases.push_back(make_case(adam, vector_shape(70001), vector_shape(70001)));
   cases.push_back(make_case(assemble_batch, {2, 40, 300, 3}, {3, 33, 290, 3}));
   return cases;
