@@ -51,7 +51,33 @@ done
 expect 2 'holds a training run already' "${train[@]}" --out run --epochs 1
 expect 0 'done: 1 epoch' "${train[@]}" --out again --epochs 1 --init run/weights.bin
 expect 3 'expected shape 4x3x3x3, found 8x3x3x3' gan_train photos --width 4 --out x --init run/weights.bin
-expect 0 'done' gan_train photos --model demo --batch-size 8 --epochs 1 --out demo
+expect 0 'recipe classic' gan_train photos --model demo --batch-size 8 --epochs 1 --out demo
+expect 2 '--recipe classic' gan_train photos --model demo --recipe stable --out x
+
+# The stable recipe goes through all its phases, keeps what it knew without the discriminator, and
+# gives the same bytes with any number of threads.
+expect 0 'without the discriminator: CIEDE2000' "${train[@]}" --out phases --epochs 6 --supervised 0.3
+exists phases/supervised.bin
+for phase in 0 2; do
+  cut -d, -f5 phases/log.csv | grep -qx $phase || fail "phase $phase does not show in log.csv"
+done
+expect 0 'D right on' "${train[@]}" --out phases1 --epochs 6 --supervised 0.3 --threads 1
+cmp phases/last.bin phases1/last.bin || fail "other weights with one thread"
+expect 0 'no discriminator' "${train[@]}" --out plain --epochs 1 --adv none --head 128 --no-balance \
+  --moments 0 --no-move --no-ema --no-anneal
+absent plain/supervised.bin
+expect 0 'unseen/flower_images/0001_color' gan_colorize plain/weights.bin unseen/flower_images/0001.png
+rm unseen/flower_images/*_color.png
+expect 0 'D right on' "${train[@]}" --out bce --epochs 2 --supervised 0 --adv bce --label-smoothing 0.1 \
+  --r1 0 --r2 0 --no-augment --no-autopilot
+expect 2 '--adv' "${train[@]}" --out x --adv wasserstein
+
+# The original's recipe.
+expect 0 'D right on' gan_train photos --width 8 --batch-size 8 --recipe classic --epochs 1 --out classic
+absent classic/supervised.bin
+expect 0 'PSNR' gan_eval classic/weights.bin photos --split validation
+expect 0 'unseen/flower_images/0002_color' gan_colorize classic/weights.bin unseen/flower_images/0002.png
+rm unseen/flower_images/*_color.png
 expect 0 '--time-limit' gan_train --help
 expect 0 '^gan_train [0-9]' gan_train --version
 

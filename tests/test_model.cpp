@@ -1,4 +1,5 @@
 // Networks, their parameters, their optimiser, and weights files.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
@@ -458,6 +459,30 @@ TEST_CASE("a saved generator loads as the same bytes and gives the same picture"
 
   Device device = open_device({.backend = "reference"});
   CHECK(same(infer(device, *loaded.generator, 16), infer(device, *generator, 16)));
+}
+
+TEST_CASE("a generator with a chroma head predicts half the size, and loads as what it was",
+          "[model]") {
+  Device device = open_device({});
+  const TempFolder folder;
+  for (ColorHead head : {ColorHead::chroma64, ColorHead::chroma128}) {
+    CAPTURE(name_of(head));
+    const auto generator = make_generator("gan", 8, head);
+    generator->parameters().allocate(device.memory, DType::f32, Use::inference);
+    generator->parameters().initialize(2);
+    const std::vector<float> before = infer(device, *generator, 64);
+    const size_t side = head == ColorHead::chroma64 ? 32 : 64;
+    CHECK(before.size() == side * side * 2);
+    CHECK(std::all_of(before.begin(), before.end(), [](float c) { return std::abs(c) < 1; }));
+
+    const std::string path = (folder.path() / name_of(head)).string();
+    save_generator(path, *generator, {});
+    const LoadedGenerator loaded = load_generator(path, device.memory);
+    CHECK(loaded.generator->head() == head);
+    CHECK(same(infer(device, *loaded.generator, 64), before));
+  }
+  CHECK_THROWS_AS(make_generator("demo", 16, ColorHead::chroma64), UsageError);
+  CHECK_THROWS_AS(color_head_named("lab"), UsageError);
 }
 
 TEST_CASE("a weights file that does not fit is refused with the reason", "[model]") {

@@ -1,0 +1,101 @@
+// Colouring photos: whatever the network says, the photo's own luma stays.
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "engine/random.h"
+#include "kernels/device.h"
+#include "model/weights.h"
+#include "train/color.h"
+#include "train/colorizer.h"
+#include "train/metrics.h"
+
+namespace gan {
+namespace {
+
+Image random_photo(int width, int height, int channels, Random& random) {
+  Image photo(width, height, channels);
+  for (uint8_t& level : photo.pixels) level = static_cast<uint8_t>(random.below(256));
+  return photo;
+}
+
+float level_at(const Image& photo, int x, int y) {
+  const uint8_t* p = photo.at(x, y);
+  return photo.channels >= 3 ? luma(p[0], p[1], p[2]) : static_cast<float>(p[0]);
+}
+
+float largest_luma_change(const Image& photo, const Image& colored) {
+  float largest = 0;
+  for (int y = 0; y < photo.height; ++y) {
+    for (int x = 0; x < photo.width; ++x) {
+      largest = std::max(largest, std::abs(level_at(photo, x, y) - level_at(colored, x, y)));
+    }
+  }
+  return largest;
+}
+
+std::unique_ptr<Generator> random_generator(Device& device, ColorHead head) {
+  auto generator = make_generator("gan", 4, head);
+  generator->parameters().allocate(device.memory, DType::f32, Use::inference);
+  generator->parameters().initialize(3);
+  return generator;
+}
+
+}  // namespace
+
+TEST_CASE("any chroma on any photo leaves its luma alone", "[colorizer]") {
+  Random random(11);
+  for (int round = 0; round < 60; ++round) {
+    const int width = 1 + static_cast<int>(random.below(90));
+    const int height = 1 + static_cast<int>(random.below(90));
+    const Image photo = random_photo(width, height, round % 2 ? 3 : 1, random);
+    ChromaPlane chroma;
+    chroma.width = 1 + static_cast<int>(random.below(40));
+    chroma.height = 1 + static_cast<int>(random.below(40));
+    const float strength = 30 * static_cast<float>(round % 10);  // far beyond the gamut, too
+    for (int i = 0; i < chroma.width * chroma.height; ++i) {
+      chroma.cb.push_back(strength * (2 * random.uniform() - 1));
+      chroma.cr.push_back(strength * (2 * random.uniform() - 1));
+    }
+    const Image colored = with_chroma(photo, chroma);
+    CAPTURE(width, height, photo.channels, strength);
+    REQUIRE(colored.width == width);
+    REQUIRE(colored.height == height);
+    CHECK(largest_luma_change(photo, colored) <= 1);
+    if (photo.channels == 3 && width >= 11 && height >= 11) {
+      CHECK(measure(colored, photo).ssim_luma >= 0.999);
+    }
+  }
+}
+
+TEST_CASE("photos of every size keep it, and their luma", "[colorizer]") {
+  Device device = open_device({});
+  Random random(12);
+  for (ColorHead head : {ColorHead::rgb, ColorHead::chroma64, ColorHead::chroma128}) {
+    const auto generator = random_generator(device, head);
+    Colorizer colorizer(device, *generator);
+    for (const auto& [width, height] :
+         {std::pair{1, 1}, {1, 300}, {300, 1}, {129, 127}, {64, 200}, {401, 150}}) {
+      const Image photo = random_photo(width, height, 3, random);
+      const Image colored = colorizer.colorize(photo);
+      CAPTURE(name_of(head), width, height);
+      REQUIRE(colored.width == width);
+      REQUIRE(colored.height == height);
+      CHECK(largest_luma_change(photo, colored) <= 1);
+    }
+  }
+}
+
+TEST_CASE("only luma is looked at", "[colorizer]") {
+  Device device = open_device({});
+  const auto generator = random_generator(device, ColorHead::chroma64);
+  Colorizer colorizer(device, *generator);
+  Random random(13);
+  const Image gray = random_photo(64, 64, 1, random);
+  Image rgb(64, 64, 3);
+  for (size_t i = 0; i < gray.pixels.size(); ++i) {
+    std::fill_n(&rgb.pixels[3 * i], 3, gray.pixels[i]);
+  }
+  CHECK(colorizer.colorize(gray).pixels == colorizer.colorize(rgb).pixels);
+}
+
+}  // namespace gan
