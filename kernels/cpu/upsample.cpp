@@ -43,22 +43,40 @@ GAN_SIMD void upsample_rows(int64_t width, int64_t channels, const float* above,
   }
 }
 
+// Number i of four rows of dy, weighted down the column.
+GAN_INLINE float blend(const float* above, const float* top, const float* bottom,
+                       const float* below, int64_t i) {
+  return 0.25f * (above[i] + below[i]) + 0.75f * (top[i] + bottom[i]);
+}
+
 // One row of dx from four rows of dy.
-GAN_SIMD void gather_row(int64_t width, int64_t channels, const float* above, const float* top,
-                         const float* bottom, const float* below, int64_t pitch,
-                         float* __restrict dx, int64_t dx_pitch, bool accumulate) {
+template <Write write>
+GAN_INLINE void gather(int64_t width, int64_t channels, const float* above, const float* top,
+                       const float* bottom, const float* below, int64_t pitch, float* __restrict dx,
+                       int64_t dx_pitch) {
   for (int64_t q = 0; q < width; ++q) {
     const int64_t left = q > 0 ? -pitch : 0, right = q < width - 1 ? 2 * pitch : pitch;
-    const auto column = [&](int64_t i) GAN_INLINE_LAMBDA {
-      return 0.25f * (above[i] + below[i]) + 0.75f * (top[i] + bottom[i]);
-    };
+    GAN_INDEPENDENT
     for (int64_t c = 0; c < channels; ++c) {
-      const float sum =
-          0.25f * (column(c + left) + column(c + right)) + 0.75f * (column(c) + column(c + pitch));
-      dx[c] = accumulate ? dx[c] + sum : sum;
+      const float outer =
+          blend(above, top, bottom, below, c + left) + blend(above, top, bottom, below, c + right);
+      const float inner =
+          blend(above, top, bottom, below, c) + blend(above, top, bottom, below, c + pitch);
+      const float sum = 0.25f * outer + 0.75f * inner;
+      dx[c] = write == Write::accumulate ? dx[c] + sum : sum;
     }
     above += 2 * pitch, top += 2 * pitch, bottom += 2 * pitch, below += 2 * pitch;
     dx += dx_pitch;
+  }
+}
+
+GAN_SIMD void gather_row(int64_t width, int64_t channels, const float* above, const float* top,
+                         const float* bottom, const float* below, int64_t pitch, float* dx,
+                         int64_t dx_pitch, Write write) {
+  if (write == Write::accumulate) {
+    gather<Write::accumulate>(width, channels, above, top, bottom, below, pitch, dx, dx_pitch);
+  } else {
+    gather<Write::overwrite>(width, channels, above, top, bottom, below, pitch, dx, dx_pitch);
   }
 }
 
@@ -87,7 +105,7 @@ void CpuBackend::upsample_backward(const Tensor& dy, const Tensor& dx, Write wri
     const int64_t n = i / s.h, p = i % s.h;
     gather_row(s.w, s.c, row_of(dy, n, limit(2 * p - 1, 2 * s.h)), row_of(dy, n, 2 * p),
                row_of(dy, n, 2 * p + 1), row_of(dy, n, limit(2 * p + 2, 2 * s.h)), dy.pitch(),
-               row_of(dx, n, p), dx.pitch(), write == Write::accumulate);
+               row_of(dx, n, p), dx.pitch(), write);
   });
 }
 

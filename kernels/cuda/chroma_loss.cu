@@ -178,7 +178,8 @@ void moment_loss(const Tensor& x, const Tensor& target, float weight, const Tens
   check_losses("moment loss", x, target, loss, dx);
   const int64_t pixels = s.h * s.w;
   const int64_t across = std::clamp<int64_t>(s.c, 1, kMomentThreads);
-  const int64_t down = std::clamp<int64_t>(kMomentThreads / across, 1, pixels);
+  const int64_t down =
+      std::clamp<int64_t>(kMomentThreads / across, 1, std::max<int64_t>(pixels, 1));
   const size_t bytes =
       2 * (gpu::Smem::bytes<float>(2 * across * down) + gpu::Smem::bytes<float>(2 * across));
   auto* terms = static_cast<float*>(scratch);
