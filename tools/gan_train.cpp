@@ -28,6 +28,9 @@ void add_stable_options(CLI::App& app, gan::TrainSettings& settings) {
       ->check(CLI::Range(0.0, 1e6));
   add("--r2", settings.r2_gamma, "Gradient penalty on generated photos; 0: none")
       ->check(CLI::Range(0.0, 1e6));
+  add("--penalty-every", settings.penalty_every,
+      "Steps from one gradient penalty to the next; it counts as much as they all together")
+      ->check(CLI::Range(1, 1000));
   add("--label-smoothing", settings.label_smoothing, "With --adv bce: real counts as 1 - this")
       ->check(CLI::Range(0.0, 0.5));
   add("--moments", settings.moment_weight,

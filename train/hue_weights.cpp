@@ -10,7 +10,8 @@ namespace gan {
 namespace {
 
 constexpr double kMost = 5;
-constexpr double kNeutral = 1.5, kNeutralRadius = 10;  // factor; chroma in 8-bit levels
+constexpr double kFlatten = 0.35;  // 0: every pixel counts alike, 1: every colour does
+constexpr double kNeutral = 2.5, kNeutralRadius = 10;  // factor; chroma in 8-bit levels
 constexpr size_t kEvery = 7;  // pixels looked at: odd, so no column is missed
 
 int cell_of(float chroma) {
@@ -43,7 +44,7 @@ std::vector<float> hue_weights(const PhotoSet& photos, bool balance) {
   for (size_t i = 0; i < kCells; ++i) {
     const double cb = middle(static_cast<int>(i / kHueCells));
     const double cr = middle(static_cast<int>(i % kHueCells));
-    raw[i] = 1 / std::sqrt(0.9 * share[i] + 0.1 / kCells);
+    raw[i] = std::pow(0.9 * share[i] + 0.1 / kCells, -kFlatten);
     if (std::hypot(cb, cr) < kNeutralRadius) raw[i] *= kNeutral;
     mean += share[i] * raw[i];
   }

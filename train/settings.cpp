@@ -27,6 +27,7 @@ std::map<std::string, std::string> TrainSettings::as_metadata() const {
                                                {"adversarial_ratio", str(adversarial_ratio)},
                                                {"r1_gamma", str(r1_gamma)},
                                                {"r2_gamma", str(r2_gamma)},
+                                               {"penalty_every", str(penalty_every)},
                                                {"label_smoothing", str(label_smoothing)},
                                                {"moment_weight", str(moment_weight)},
                                                {"balance_hues", yes_no(balance_hues)},

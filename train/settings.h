@@ -39,8 +39,9 @@ struct TrainSettings {
   std::string adversary = "paired";   // paired, bce, none
   double adversarial_ratio = 0.2;     // adversarial : supervised gradient at the generator's output
   double r1_gamma = 1, r2_gamma = 1;  // gradient penalties on real and generated photos; 0: off
+  int penalty_every = 4;              // steps from one penalty, so much stronger, to the next
   double label_smoothing = 0;         // of "real" with bce
-  double moment_weight = 0.2;         // of the moment loss; 0: off
+  double moment_weight = 0.1;         // of the moment loss; 0: off
   bool balance_hues = true;           // rare colours and near-neutral ones count more
   bool move_photos = true;            // random shifts and mirroring of training photos
   bool augment = true;                // of what the discriminator sees

@@ -45,6 +45,7 @@ class EpochMeans {
     if (plan.train_discriminator) {
       ++discriminator_steps_;
       sum_.discriminator += r.discriminator;
+      if (plan.r1_gamma > 0 || plan.r2_gamma > 0) ++penalty_steps_;
       sum_.r1 += r.r1;
       sum_.r2 += r.r2;
       sum_.logit_real += r.logit_real;
@@ -67,8 +68,9 @@ class EpochMeans {
       for (double* v : values) *v = count > 0 ? *v / count : NAN;
     };
     over({&m.chroma, &m.moments}, generator_steps_);
-    over({&m.discriminator, &m.r1, &m.r2, &m.logit_real, &m.logit_fake, &m.accuracy_real,
-          &m.accuracy_fake, &m.accuracy_pairs},
+    over({&m.r1, &m.r2}, penalty_steps_);
+    over({&m.discriminator, &m.logit_real, &m.logit_fake, &m.accuracy_real, &m.accuracy_fake,
+          &m.accuracy_pairs},
          discriminator_steps_);
     over({&m.adversarial, &m.adversarial_share, &m.adversarial_weight}, adversarial_steps_);
     return m;
@@ -80,7 +82,7 @@ class EpochMeans {
  private:
   StepReport sum_;
   int steps_ = 0, generator_steps_ = 0, discriminator_steps_ = 0, adversarial_steps_ = 0;
-  int skipped_ = 0;
+  int penalty_steps_ = 0, skipped_ = 0;
 };
 
 class StableRecipe final : public Recipe {
@@ -232,8 +234,11 @@ class StableRecipe final : public Recipe {
       plan.adversarial_ratio = settings_.adversarial_ratio * knobs_.adversarial_ratio *
                                ramp(progress, joint_start_, joint_start_ + kRamp, 0, 1);
     }
-    plan.r1_gamma = settings_.r1_gamma * knobs_.gamma;
-    plan.r2_gamma = settings_.r2_gamma * knobs_.gamma;
+    // Lazily, as StyleGAN2 does: now and then, and so much stronger, is as good and far cheaper.
+    if (gan_.steps() % static_cast<uint64_t>(settings_.penalty_every) == 0) {
+      plan.r1_gamma = settings_.r1_gamma * knobs_.gamma * settings_.penalty_every;
+      plan.r2_gamma = settings_.r2_gamma * knobs_.gamma * settings_.penalty_every;
+    }
     if (settings_.augment) {
       plan.augment = std::clamp(augment_ + knobs_.augment_offset, 0.0, kAugmentMost);
     }

@@ -35,7 +35,7 @@ const std::vector<std::pair<std::string, Level>>& levels();
 
 // The generator alone: inference, and forward with backward.
 std::vector<Row> network_level(Device& device, const Options& options);
-// The classic training step.
+// Training steps: the classic recipe's, and the stable one's in its phases.
 std::vector<Row> step_level(Device& device, const Options& options);
 
 // Norm of the difference over norm of the expected values.

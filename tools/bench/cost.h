@@ -25,4 +25,10 @@ double forward_backward_flop(int width, int size);
 // f again, its gradient with respect to f; the gradients of G.
 double classic_step_flop(int width);
 
+// Steps of the stable recipe, whose chroma is predicted at half of `size`: supervised, and with the
+// discriminator, without or with both of its gradient penalties (a forward, a backward and a
+// tangent pass and one weight gradient each).
+double stable_supervised_flop(int width, int size);
+double stable_joint_flop(int width, int size, bool penalties);
+
 }  // namespace gan::bench

@@ -22,7 +22,7 @@ std::string line(const char* format, const Cells&... cells) {
   return std::string(text) + "\n";
 }
 
-constexpr const char* kFormat = "%-8s %-28s %6s %6s %10s %10s %10s %9s %9s %8s";
+constexpr const char* kFormat = "%-8s %-34s %6s %6s %10s %10s %10s %9s %9s %8s";
 
 }  // namespace
 
