@@ -96,8 +96,41 @@ done
 [ -s stopped/weights.bin ] || kill -KILL $pid
 kill -INT $pid
 wait $pid || fail "an interrupted run exited $?"
-grep -q '^done' out.txt || fail "an interrupted run did not say that it was done"
+grep -q '^stopped' out.txt || fail "an interrupted run did not say that it was stopped"
+grep -q -- '--out stopped --resume' out.txt || fail "an interrupted run did not say how to go on"
 exists stopped/last.bin
+
+# Going on: whenever and however a run ended, the final weights are those of one that never did.
+wait_for_checkpoint() {
+  for _ in $(seq 300); do
+    ls part/checkpoint-*.bin >/dev/null 2>&1 && return
+    sleep 0.1
+  done
+}
+"$bin/gan_train" photos --width 8 --batch-size 8 --out part --epochs 6 --supervised 0.3 \
+  >out.txt 2>err.txt &
+pid=$!
+wait_for_checkpoint
+for signal in KILL INT KILL; do
+  sleep "1.$((RANDOM % 10))"
+  kill -$signal $pid 2>/dev/null
+  wait $pid 2>/dev/null
+  "$bin/gan_train" photos --out part --resume >out.txt 2>err.txt &
+  pid=$!
+done
+wait $pid || grep -q 'the run is finished' err.txt || fail "going on: $(tail -1 err.txt)"
+cmp phases/last.bin part/last.bin || fail "other weights after being killed and resumed"
+cut -d, -f1,2,5- phases/log.csv >whole.csv
+cut -d, -f1,2,5- part/log.csv | cmp whole.csv - || fail "another log after being resumed"
+[ "$(find part -name 'checkpoint-*' | wc -l)" = 2 ] || fail "there should be two checkpoints"
+expect 2 'give a larger --epochs' gan_train photos --out part --resume
+expect 2 'width = 8, not 16' gan_train photos --out part --resume --epochs 7 --width 16
+expect 2 'not the photos' gan_train unseen --out part --resume --epochs 7 --validation 0
+newest=$(find part -name 'checkpoint-*' | sort | tail -1)
+truncate -s 1000 "$newest"
+expect 0 'warning: .*going back to the checkpoint before' gan_train photos --out part --resume --epochs 7
+expect 2 'no checkpoint' gan_train photos --out nothing_yet --resume
+expect 2 'excludes' gan_train photos --out part --resume --force
 
 # Photos in color/ and gray/; bad files among good ones.
 mkdir -p pairs/color pairs/gray mixed

@@ -97,13 +97,24 @@ int main(int argc, char** argv) {
   app.add_option("--time-limit", settings.time_limit_minutes, "Minutes of training; 0: no limit")
       ->check(CLI::Range(0.0, 1e6));
   app.add_option("--init", settings.init, "Weights to start from")->check(CLI::ExistingFile);
-  app.add_flag("--force", settings.force, "Replace the run that --out holds");
+  CLI::Option* replace =
+      app.add_flag("--force", settings.force, "Replace the run that --out holds");
+  app.add_flag("--resume", settings.resume,
+               "Go on with the run that --out holds, exactly; its settings hold, --epochs and "
+               "--time-limit may be raised")
+      ->excludes(replace);
   app.add_flag("--quiet", settings.quiet, "No progress lines");
   add_stable_options(app, settings);
   add_classic_options(app, settings);
   gan::add_device_options(app, device_options);
 
   return gan::run_program(app, argc, argv, [&] {
+    if (settings.resume) {
+      // What the run was started with, then what was typed now.
+      settings.from_texts(gan::resumed_settings(settings.out));
+      app.clear();
+      app.parse(argc, argv);
+    }
     // The original's own generator predicts RGB, which only the original's recipe trains.
     if (app.count("--recipe") == 0 && settings.model == "demo") settings.recipe = "classic";
     gan::Device device = gan::open_and_announce(device_options);

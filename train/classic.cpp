@@ -107,6 +107,14 @@ ClassicGan::StepLosses ClassicGan::step(const Tensor& gray, const Tensor& real,
   return losses;
 }
 
+void ClassicGan::state(Archive& archive) {
+  archive.network("generator", generator_.parameters());
+  archive.network("discriminator", discriminator_.parameters());
+  archive.optimizer("generator_adam", device_.memory, generator_adam_);
+  archive.optimizer("discriminator_adam", device_.memory, discriminator_adam_);
+  archive.number("step", step_);
+}
+
 std::vector<float> ClassicGan::judge(const Tensor& photos) {
   discriminator_tape_.reset();
   Context run = context(discriminator_tape_, false);

@@ -8,6 +8,7 @@
 #include "model/adam.h"
 #include "model/discriminator.h"
 #include "model/generator.h"
+#include "train/archive.h"
 
 namespace gan {
 
@@ -81,6 +82,8 @@ class ClassicGan {
   Generator& generator() { return generator_; }
   ClassicDiscriminator& discriminator() { return discriminator_; }
   uint64_t steps() const { return step_; }
+  // Both networks, their optimisers and the count of steps.
+  void state(Archive& archive);
   size_t peak_bytes() const {
     return generator_tape_.peak_bytes() + discriminator_tape_.peak_bytes();
   }

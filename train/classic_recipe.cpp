@@ -87,6 +87,19 @@ class ClassicRecipe final : public Recipe {
             {"d_accuracy", (accuracy_real_ + accuracy_fake_) / 2}};
   }
 
+  void state(Archive& archive) override {
+    gan_.state(archive);
+    archive.number("accuracy_real", accuracy_real_);
+    archive.number("accuracy_fake", accuracy_fake_);
+    archive.number("sums.steps", sums_.steps);
+    archive.number("sums.d_steps", sums_.d_steps);
+    archive.number("sums.d_real", sums_.d.real);
+    archive.number("sums.d_fake", sums_.d.fake);
+    archive.number("sums.d_noise", sums_.d.noise);
+    archive.number("sums.g_adversarial", sums_.g.adversarial);
+    archive.number("sums.l1", sums_.g.l1);
+  }
+
   std::string summary() const override { return summary_; }
   Generator& result() override { return *generator_; }
   size_t peak_bytes() const override { return gan_.peak_bytes(); }

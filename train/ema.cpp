@@ -46,4 +46,9 @@ void Ema::measure_statistics(BatchSource& batches, const std::vector<int32_t>& p
   average_->parameters().values_changed();
 }
 
+void Ema::state(Archive& archive) {
+  archive.network("average", average_->parameters());
+  archive.number("average.seen", seen_);
+}
+
 }  // namespace gan

@@ -3,6 +3,7 @@
 
 #include "kernels/device.h"
 #include "model/generator.h"
+#include "train/archive.h"
 #include "train/batch_source.h"
 
 namespace gan {
@@ -24,6 +25,8 @@ class Ema {
   void copy_source();
 
   Generator& generator() { return *average_; }
+
+  void state(Archive& archive);
 
  private:
   Device& device_;

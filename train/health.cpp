@@ -128,4 +128,23 @@ std::vector<HealthEvent> Autopilot::observe(const Signals& s, Knobs& knobs) {
   return events;
 }
 
+void Knobs::state(Archive& archive) {
+  archive.number("knobs.gamma", gamma);
+  archive.number("knobs.lr_discriminator", lr_discriminator);
+  archive.number("knobs.adversarial_ratio", adversarial_ratio);
+  archive.number("knobs.moments", moments);
+  archive.number("knobs.augment_offset", augment_offset);
+}
+
+void Autopilot::state(Archive& archive) {
+  archive.number("autopilot.won_epochs", won_epochs_);
+  archive.number("autopilot.won_times", won_times_);
+  archive.number("autopilot.blind_epochs", blind_epochs_);
+  archive.number("autopilot.drift_epochs", drift_epochs_);
+  archive.number("autopilot.worse_epochs", worse_epochs_);
+  archive.number("autopilot.last_bias", last_bias_);
+  archive.number("autopilot.best_ciede", best_ciede_);
+  archive.number("autopilot.last_train_loss", last_train_loss_);
+}
+
 }  // namespace gan

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "train/archive.h"
+
 namespace gan {
 
 // Measured at the end of an epoch in which the discriminator took part.
@@ -33,6 +35,8 @@ struct Knobs {
   double adversarial_ratio = 1;
   double moments = 1;         // of the moment loss
   double augment_offset = 0;  // added to the augmentation's probability
+
+  void state(Archive& archive);
 };
 
 enum class HealthState : uint8_t {
@@ -61,6 +65,8 @@ class Autopilot {
  public:
   // What is wrong after this epoch; turns `knobs`. Empty: all is well.
   std::vector<HealthEvent> observe(const Signals& signals, Knobs& knobs);
+
+  void state(Archive& archive);
 
  private:
   int won_epochs_ = 0, won_times_ = 0, blind_epochs_ = 0, drift_epochs_ = 0, worse_epochs_ = 0;

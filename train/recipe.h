@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/generator.h"
+#include "train/archive.h"
 #include "train/batch_source.h"
 #include "train/dataset.h"
 #include "train/metrics.h"
@@ -54,6 +55,9 @@ class Recipe {
   // by then is kept beside the rest, to show what the discriminator is good for.
   virtual bool knows_supervision() const { return false; }
   virtual bool supervised_only() const { return false; }
+
+  // All that going on exactly needs.
+  virtual void state(Archive& archive) = 0;
 
   // Memory that one step takes, in bytes.
   virtual size_t peak_bytes() const = 0;

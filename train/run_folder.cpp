@@ -1,5 +1,6 @@
 #include "train/run_folder.h"
 
+#include <algorithm>
 #include <cmath>
 #include <iomanip>
 #include <sstream>
@@ -13,7 +14,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A row of log.csv: what is measured in any run around what the recipe reports.
+void write_whole(const fs::path& path, const std::string& text) {
+  AtomicFile file(path);
+  file.write(text);
+  file.commit();
+}
+
+}  // namespace
+
 NamedValues columns_of(const EpochRecord& e) {
   NamedValues all = {{"epoch", e.epoch},
                      {"step", static_cast<double>(e.step)},
@@ -35,23 +43,22 @@ NamedValues columns_of(const EpochRecord& e) {
   return all;
 }
 
-void write_whole(const fs::path& path, const std::string& text) {
-  AtomicFile file(path);
-  file.write(text);
-  file.commit();
-}
-
-}  // namespace
-
-RunFolder::RunFolder(fs::path root, bool force) : root_(std::move(root)) {
+RunFolder::RunFolder(fs::path root, Existing existing)
+    : root_(std::move(root)), existing_(existing) {
   std::error_code error;
   if (fs::exists(root_, error) && !fs::is_directory(root_, error)) {
     throw DataError(str(root_.string(), ": is a file, expected a folder for the results"));
   }
-  if (!force && (fs::exists(log(), error) || fs::exists(weights(), error))) {
+  const bool holds_run =
+      fs::exists(log(), error) || fs::exists(weights(), error) || !checkpoints().empty();
+  if (existing == Existing::refuse && holds_run) {
     throw UsageError(str(root_.string(),
-                         ": holds a training run already; choose another --out, or --force to "
-                         "replace it"));
+                         ": holds a training run already; --resume goes on with it, --force "
+                         "replaces it, or choose another --out"));
+  }
+  if (existing == Existing::go_on && checkpoints().empty()) {
+    throw UsageError(
+        str(root_.string(), ": holds no checkpoint to go on from; train without --resume"));
   }
 }
 
@@ -67,6 +74,8 @@ void RunFolder::create() const {
   file.write("x");
   file.commit();
   fs::remove(probe, error);
+  if (existing_ == Existing::go_on) return;
+  for (const fs::path& old : checkpoints()) fs::remove(old, error);
   for (const fs::path& old : {log(), events(), weights(), supervised(), last(), bad_files()})
     fs::remove(old, error);
   fs::remove_all(root_ / "samples", error);
@@ -79,12 +88,33 @@ fs::path RunFolder::sample(int epoch) const {
   return root_ / "samples" / name.str();
 }
 
-void RunFolder::write_log(const std::vector<EpochRecord>& epochs) const {
+std::vector<fs::path> RunFolder::checkpoints() const {
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(root_, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.rfind("checkpoint-", 0) == 0 && entry.path().extension() == ".bin") {
+      found.push_back(entry.path());
+    }
+  }
+  std::sort(found.rbegin(), found.rend());  // the number of steps has a fixed width
+  return found;
+}
+
+void RunFolder::write_checkpoint(uint64_t step, const TensorFile& file) const {
+  std::ostringstream name;
+  name << "checkpoint-" << std::setw(10) << std::setfill('0') << step << ".bin";
+  write_tensor_file((root_ / name.str()).string(), file);
+  const std::vector<fs::path> all = checkpoints();
+  std::error_code ignored;
+  for (size_t i = 2; i < all.size(); ++i) fs::remove(all[i], ignored);
+}
+
+void RunFolder::write_log(const std::vector<NamedValues>& epochs) const {
   std::ostringstream text;
   text << std::setprecision(8);
-  for (const EpochRecord& epoch : epochs) {
-    const NamedValues columns = columns_of(epoch);
-    if (&epoch == &epochs.front()) {
+  for (const NamedValues& columns : epochs) {
+    if (&columns == &epochs.front()) {
       for (const auto& column : columns)
         text << (&column == &columns[0] ? "" : ",") << column.first;
       text << "\n";

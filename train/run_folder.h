@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -25,16 +26,24 @@ struct EpochRecord {
 struct EventRecord {
   int epoch = 0;
   std::string text;
+
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(EventRecord, epoch, text)
 };
+
+// A row of log.csv: what is measured in any run around what the recipe reports.
+NamedValues columns_of(const EpochRecord& epoch);
 
 class RunFolder {
  public:
-  // Touches nothing yet. Throws UsageError when the folder holds a run already and `force` is off,
-  // DataError when it is a file.
-  RunFolder(std::filesystem::path root, bool force);
+  // What to do with a run that the folder holds already.
+  enum class Existing { refuse, replace, go_on };
 
-  // Makes the folder, proves that it can be written and removes what an older run left there.
-  // Throws DataError.
+  // Touches nothing yet. Throws UsageError when the folder holds a run already and that is to be
+  // refused, or none that could go on; DataError when it is a file.
+  RunFolder(std::filesystem::path root, Existing existing);
+
+  // Makes the folder, proves that it can be written and, unless the run goes on, removes what an
+  // older one left there. Throws DataError.
   void create() const;
 
   std::filesystem::path weights() const { return root_ / "weights.bin"; }
@@ -45,13 +54,19 @@ class RunFolder {
   std::filesystem::path log() const { return root_ / "log.csv"; }
   std::filesystem::path sample(int epoch) const;
 
+  // Checkpoints, the newest first.
+  std::vector<std::filesystem::path> checkpoints() const;
+  // Writes a checkpoint after so many steps and removes all but the newest two.
+  void write_checkpoint(uint64_t step, const TensorFile& file) const;
+
   // Writes log.csv anew with all rows.
-  void write_log(const std::vector<EpochRecord>& epochs) const;
+  void write_log(const std::vector<NamedValues>& epochs) const;
   // Writes events.csv anew with all rows.
   void write_events(const std::vector<EventRecord>& events) const;
 
  private:
   std::filesystem::path root_;
+  Existing existing_;
 };
 
 }  // namespace gan

@@ -25,6 +25,7 @@ struct TrainSettings {
   uint64_t seed = 1;
   double time_limit_minutes = 0;  // 0: none
   bool force = false;             // replace the run that `out` holds
+  bool resume = false;            // go on with it
   bool quiet = false;
 
   // The classic recipe's.
@@ -49,8 +50,11 @@ struct TrainSettings {
   bool anneal = true;                 // let the learning rates fall
   bool autopilot = true;              // answer bad health
 
-  // Everything that shapes the result, for weights files.
+  // Everything that shapes the result, for weights files: only what concerns this recipe.
   std::map<std::string, std::string> as_metadata() const;
+  // The same of both recipes, and back. Throws DataError for a value that cannot be read.
+  std::map<std::string, std::string> to_texts() const;
+  void from_texts(const std::map<std::string, std::string>& texts);
 };
 
 }  // namespace gan

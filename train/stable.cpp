@@ -259,40 +259,29 @@ StepReport StableGan::step(const Tensor& gray, const Tensor& color, const StepPl
   return report;
 }
 
-std::vector<Tensor> StableGan::state() const {
-  std::vector<Tensor> all;
-  const ParameterSet& g = generator_.parameters();
-  for (const ParameterSet* set : {&g, &discriminator_.parameters()}) {
-    all.push_back(set->values());
-    for (const Parameter& p : set->all()) {
-      if (!p.learned) all.push_back(p.value);
-    }
-  }
-  for (const Adam* adam : {&generator_adam_, &discriminator_adam_}) {
-    all.push_back(adam->first_moment());
-    all.push_back(adam->second_moment());
-  }
-  return all;
+void StableGan::networks(Archive& archive) {
+  archive.network("generator", generator_.parameters());
+  archive.network("discriminator", discriminator_.parameters());
+  archive.optimizer("generator_adam", device_.memory, generator_adam_);
+  archive.optimizer("discriminator_adam", device_.memory, discriminator_adam_);
 }
 
-StableGan::Snapshot StableGan::snapshot() const {
+StableGan::Snapshot StableGan::snapshot() {
   Snapshot copy;
-  for (const Tensor& tensor : state()) copy.tensors.push_back(to_host(device_.memory, tensor));
-  copy.generator_steps = generator_adam_.steps();
-  copy.discriminator_steps = discriminator_adam_.steps();
+  Archive archive = Archive::saving(copy);
+  networks(archive);
   return copy;
 }
 
 void StableGan::restore(const Snapshot& snapshot) {
-  const std::vector<Tensor> tensors = state();
-  require(tensors.size() == snapshot.tensors.size(), "a snapshot of other networks");
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    from_host(device_.memory, tensors[i], snapshot.tensors[i].data());
-  }
-  generator_adam_.set_steps(snapshot.generator_steps);
-  discriminator_adam_.set_steps(snapshot.discriminator_steps);
-  generator_.parameters().values_changed();
-  discriminator_.parameters().values_changed();
+  Archive archive = Archive::loading(snapshot, "the last healthy networks");
+  networks(archive);
+}
+
+void StableGan::state(Archive& archive) {
+  networks(archive);
+  archive.number("step", step_);
+  archive.number("smooth_share", smooth_share_);
 }
 
 }  // namespace gan

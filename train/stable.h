@@ -9,6 +9,7 @@
 #include "model/adam.h"
 #include "model/discriminator.h"
 #include "model/generator.h"
+#include "train/archive.h"
 
 namespace gan {
 
@@ -79,12 +80,11 @@ class StableGan {
   PatchDiscriminator& discriminator() { return discriminator_; }
 
   // Both networks and their optimisers, to go back to.
-  struct Snapshot {
-    std::vector<std::vector<float>> tensors;
-    uint64_t generator_steps = 0, discriminator_steps = 0;
-  };
-  Snapshot snapshot() const;
+  using Snapshot = TensorFile;
+  Snapshot snapshot();
   void restore(const Snapshot& snapshot);
+  // The same and the count of steps.
+  void state(Archive& archive);
 
  private:
   Context context(Tape& tape);
@@ -98,7 +98,7 @@ class StableGan {
   void compare(const Tensor& real_logits, const Tensor& fake_logits, StepReport& report) const;
   void adversarial_gradient(const Tensor& real, const Tensor& fake, Variable& chroma,
                             const StepPlan& plan, StepReport& report);
-  std::vector<Tensor> state() const;
+  void networks(Archive& archive);
 
   Device& device_;
   StableSettings settings_;

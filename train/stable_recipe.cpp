@@ -75,6 +75,34 @@ class EpochMeans {
     over({&m.adversarial, &m.adversarial_share, &m.adversarial_weight}, adversarial_steps_);
     return m;
   }
+  void state(Archive& archive) {
+    for (auto& [name, value] : std::initializer_list<std::pair<const char*, double*>>{
+             {"chroma", &sum_.chroma},
+             {"moments", &sum_.moments},
+             {"discriminator", &sum_.discriminator},
+             {"adversarial", &sum_.adversarial},
+             {"r1", &sum_.r1},
+             {"r2", &sum_.r2},
+             {"logit_real", &sum_.logit_real},
+             {"logit_fake", &sum_.logit_fake},
+             {"accuracy_real", &sum_.accuracy_real},
+             {"accuracy_fake", &sum_.accuracy_fake},
+             {"accuracy_pairs", &sum_.accuracy_pairs},
+             {"adversarial_share", &sum_.adversarial_share},
+             {"adversarial_weight", &sum_.adversarial_weight}}) {
+      archive.number(str("sums.", name), *value);
+    }
+    for (auto& [name, value] : std::initializer_list<std::pair<const char*, int*>>{
+             {"steps", &steps_},
+             {"generator_steps", &generator_steps_},
+             {"discriminator_steps", &discriminator_steps_},
+             {"adversarial_steps", &adversarial_steps_},
+             {"penalty_steps", &penalty_steps_},
+             {"skipped", &skipped_}}) {
+      archive.number(str("sums.", name), *value);
+    }
+  }
+
   int skipped() const { return skipped_; }
   bool with_discriminator() const { return discriminator_steps_ > 0; }
   bool with_adversary() const { return adversarial_steps_ > 0; }
@@ -194,6 +222,25 @@ class StableRecipe final : public Recipe {
     return texts;
   }
 
+  void state(Archive& archive) override {
+    gan_.state(archive);
+    if (ema_) ema_->state(archive);
+    means_.state(archive);
+    autopilot_.state(archive);
+    knobs_.state(archive);
+    archive.number("phase", phase_);
+    archive.number("alone_since", alone_since_);
+    archive.number("alone_until", alone_until_);
+    archive.number("joint_start", joint_start_);
+    archive.number("augment", augment_);
+    archive.number("smooth_pairs", smooth_pairs_);
+    archive.number("finished", finished_);
+    archive.number("skipped_in_a_row", skipped_in_a_row_);
+    bool has_healthy = healthy_.has_value();
+    archive.number("has_healthy", has_healthy);
+    if (has_healthy) archive.nested("healthy", healthy_ ? *healthy_ : healthy_.emplace());
+  }
+
   bool finished() const override { return finished_; }
   Generator& result() override { return ema_ ? ema_->generator() : *generator_; }
   bool knows_supervision() const override { return schedule_.supervised < 1; }
@@ -265,7 +312,7 @@ class StableRecipe final : public Recipe {
   }
 
   void summarize(const StepReport& m) {
-    summary_ = str("chroma ", fixed(m.chroma, 4));
+    summary_ = std::isnan(m.chroma) ? "D learns alone" : str("chroma ", fixed(m.chroma, 4));
     if (!judged_) {
       summary_ += ", no discriminator yet";
       return;

@@ -1,11 +1,13 @@
 #include "train/trainer.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <cmath>
 #include <iostream>
 #include <limits>
 #include <memory>
-#include <optional>
+#include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
 
@@ -24,9 +26,30 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kValidationPhotos = 200;  // for the metrics of each epoch
 constexpr int64_t kSamplePhotos = 8;
+constexpr double kCheckpointSeconds = 300;  // between checkpoints within an epoch
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Rows of log.csv; what does not exist is null.
+nlohmann::json to_json(const std::vector<NamedValues>& rows) {
+  nlohmann::json all = nlohmann::json::array();
+  for (const NamedValues& row : rows) {
+    nlohmann::json& fields = all.emplace_back(nlohmann::json::array());
+    for (const auto& [name, value] : row) fields.push_back({name, value});
+  }
+  return all;
+}
+std::vector<NamedValues> rows_from_json(const nlohmann::json& all) {
+  std::vector<NamedValues> rows;
+  for (const nlohmann::json& fields : all) {
+    NamedValues& row = rows.emplace_back();
+    for (const nlohmann::json& field : fields) {
+      row.emplace_back(field.at(0), field.at(1).is_null() ? NAN : field.at(1).get<double>());
+    }
+  }
+  return rows;
 }
 
 class Run {
@@ -34,7 +57,9 @@ class Run {
   Run(Device& device, const TrainSettings& settings, const std::string& version)
       : settings_(settings),
         version_(version),
-        folder_(settings.out, settings.force),
+        folder_(settings.out, settings.resume  ? RunFolder::Existing::go_on
+                              : settings.force ? RunFolder::Existing::replace
+                                               : RunFolder::Existing::refuse),
         data_(load()) {
     // A whole batch at least, in whole batches from then on.
     asked_batch_ = settings_.batch_size;
@@ -42,6 +67,7 @@ class Run {
         static_cast<int>(std::min<int64_t>(settings_.batch_size, data_.train.count()));
     recipe_ = make_recipe(device, settings_, data_.train);
     colorizer_ = std::make_unique<Colorizer>(device, recipe_->result());
+    if (settings_.resume) go_back();
     folder_.create();
     data_.report.write_bad_files(folder_.bad_files());
   }
@@ -49,15 +75,23 @@ class Run {
   void train(const std::function<bool()>& stop_requested) {
     introduce();
     start_ = Clock::now();
-    for (int epoch = 1; epoch <= settings_.epochs && !stopping_; ++epoch) {
+    while (epoch_ <= settings_.epochs && !stopping_) {
       EpochRecord record;
-      record.epoch = epoch;
-      run_steps(epoch, record, stop_requested);
+      record.epoch = epoch_;
+      run_steps(record, stop_requested);
+      // Before measuring, which leaves its traces in running statistics.
+      const bool whole = epoch_steps_ == steps_per_epoch();
+      if (!whole) save_checkpoint();
       measure(record);
-      records_.push_back(record);
-      save();
+      rows_.push_back(columns_of(record));
+      save(record);
       report(record);
       stopping_ = stopping_ || recipe_->finished();
+      if (whole) {
+        ++epoch_;
+        epoch_steps_ = 0;
+        save_checkpoint();
+      }
     }
     conclude();
   }
@@ -89,37 +123,47 @@ class Run {
     std::cout << ", seed " << settings_.seed << std::endl;
   }
 
-  void run_steps(int epoch, EpochRecord& record, const std::function<bool()>& stop_requested) {
+  int64_t steps_per_epoch() const { return data_.train.count() / settings_.batch_size; }
+
+  void run_steps(EpochRecord& record, const std::function<bool()>& stop_requested) {
     const std::vector<int32_t> order = shuffled(
         data_.train.count(),
-        Random(Random::State{settings_.seed, kOrderStream, static_cast<uint64_t>(epoch) << 32}));
-    const int64_t batch = settings_.batch_size, steps = data_.train.count() / batch;
-    Progress progress(str("Epoch ", epoch, "/", settings_.epochs), "photos", steps * batch,
+        Random(Random::State{settings_.seed, kOrderStream, static_cast<uint64_t>(epoch_) << 32}));
+    const int64_t batch = settings_.batch_size, steps = steps_per_epoch();
+    Progress progress(str("Epoch ", epoch_, "/", settings_.epochs), "photos", steps * batch,
                       progress_style(settings_.quiet));
     const auto epoch_start = Clock::now();
-    int64_t done = 0;
-    for (; done < steps && !stopping_; ++done) {
-      moment_ = {epoch, progress_at(epoch - 1 + static_cast<double>(done) / double(steps))};
-      recipe_->step(&order[done * batch], batch, moment_);
-      progress.update((done + 1) * batch, recipe_->status());
-      stopping_ = stop_requested() || out_of_time();
+    const int64_t before = epoch_steps_;
+    while (epoch_steps_ < steps && !stopping_) {
+      moment_ = {epoch_, progress_at(epoch_ - 1 + static_cast<double>(epoch_steps_) / steps)};
+      recipe_->step(&order[epoch_steps_ * batch], batch, moment_);
+      ++epoch_steps_;
+      progress.update(epoch_steps_ * batch, recipe_->status());
+      interrupted_ = stop_requested();
+      stopping_ = interrupted_ || out_of_time();
+      if (seconds_since(last_checkpoint_) > kCheckpointSeconds && epoch_steps_ < steps) {
+        save_checkpoint();
+      }
     }
-    record.photos_per_second = static_cast<double>(done * batch) / seconds_since(epoch_start);
+    record.photos_per_second =
+        static_cast<double>((epoch_steps_ - before) * batch) / seconds_since(epoch_start);
     record.step = recipe_->steps();
   }
+
+  // Seconds of training, those before an interruption included.
+  double elapsed() const { return seconds_before_ + seconds_since(start_); }
 
   // Of the whole run, 0..1, after so many epochs: whichever of its limits is nearer.
   double progress_at(double epochs) const {
     double progress = epochs / settings_.epochs;
     if (settings_.time_limit_minutes > 0) {
-      progress = std::max(progress, seconds_since(start_) / (settings_.time_limit_minutes * 60));
+      progress = std::max(progress, elapsed() / (settings_.time_limit_minutes * 60));
     }
     return std::min(progress, 1.0);
   }
 
   bool out_of_time() const {
-    return settings_.time_limit_minutes > 0 &&
-           seconds_since(start_) > settings_.time_limit_minutes * 60;
+    return settings_.time_limit_minutes > 0 && elapsed() > settings_.time_limit_minutes * 60;
   }
 
   // The recipe's own numbers, and the colours on photos it has not seen.
@@ -130,9 +174,10 @@ class Run {
     record.best = record.validation.score < best_score_;
     best_score_ = std::min(best_score_, record.validation.score);
     if (recipe_->supervised_only() && recipe_->knows_supervision()) {
-      best_supervised_ = record.validation;
+      supervised_ = {record.validation.ciede2000, record.validation.colorfulness_ratio,
+                     record.validation.psnr};
     }
-    record.seconds = seconds_since(start_);
+    record.seconds = elapsed();
     for (const std::string& text : recipe_->respond(record.validation)) {
       events_.push_back({record.epoch, text});
       std::cout << "event: " << text << std::endl;
@@ -144,10 +189,100 @@ class Run {
     return data_.validation.count() > 0 ? data_.validation : data_.train;
   }
 
-  void save() {
-    const EpochRecord& record = records_.back();
+  // Everything that going on exactly needs, after `epoch_steps_` steps of epoch `epoch_`.
+  void save_checkpoint() {
+    last_checkpoint_ = Clock::now();
+    TensorFile file;
+    Archive archive = Archive::saving(file);
+    state(archive);
+    file.metadata.merge(settings_.to_texts());
+    file.metadata["version"] = version_;
+    file.metadata["data_hash"] = data_hash();
+    attempt([&] { folder_.write_checkpoint(recipe_->steps(), file); });
+  }
+
+  void state(Archive& archive) {
+    recipe_->state(archive);
+    double seconds = elapsed();
+    archive.number("epoch", epoch_);
+    archive.number("epoch_steps", epoch_steps_);
+    archive.number("seconds", seconds);
+    seconds_before_ = archive.is_loading() ? seconds : seconds_before_;
+    archive.number("best_score", best_score_);
+    for (size_t i = 0; i < supervised_.size(); ++i) {
+      archive.number(str("supervised.", i), supervised_[i]);
+    }
+    std::string rows = to_json(rows_).dump(), events = nlohmann::json(events_).dump();
+    archive.text("rows", rows);
+    archive.text("events", events);
+    if (archive.is_loading()) {
+      rows_ = rows_from_json(nlohmann::json::parse(rows));
+      events_ = nlohmann::json::parse(events).get<std::vector<EventRecord>>();
+    }
+  }
+
+  // Puts the run back to where its newest checkpoint that can be read was written.
+  void go_back() {
+    const std::vector<std::filesystem::path> all = folder_.checkpoints();
+    for (const std::filesystem::path& path : all) {
+      try {
+        const TensorFile file = read_tensor_file(path.string());
+        require_same_run(file, path.string());
+        Archive archive = Archive::loading(file, path.string());
+        state(archive);
+        break;
+      } catch (const DataError& error) {
+        if (path == all.back()) throw;
+        std::cerr << "warning: " << error.what() << "; going back to the checkpoint before it"
+                  << std::endl;
+      } catch (const nlohmann::json::exception&) {
+        throw DataError(str(path.string(), ": its log cannot be read"));
+      }
+    }
+    if (epoch_ > settings_.epochs || recipe_->finished() ||
+        (settings_.time_limit_minutes > 0 && seconds_before_ > settings_.time_limit_minutes * 60)) {
+      throw UsageError(str(settings_.out, ": the run is finished, after ", epoch_ - 1,
+                           " epochs and ", human_seconds(seconds_before_),
+                           "; to train longer give a larger --epochs or --time-limit"));
+    }
+  }
+
+  void require_same_run(const TensorFile& file, const std::string& path) const {
+    const auto hash = file.metadata.find("data_hash");
+    if (hash == file.metadata.end() || hash->second != data_hash()) {
+      throw UsageError(str(settings_.data, ": not the photos that the run in ", settings_.out,
+                           " was trained on; start a new one from its weights: --init ",
+                           folder_.last().string(), " --out another"));
+    }
+    for (const auto& [name, value] : settings_.to_texts()) {
+      const auto found = file.metadata.find(name);
+      if (name == "epochs" || name == "time_limit_minutes" || found == file.metadata.end())
+        continue;
+      if (found->second != value) {
+        throw UsageError(str(path, ": the run was started with ", name, " = ", found->second,
+                             ", not ", value, ", and goes on only as it began"));
+      }
+    }
+  }
+
+  std::string data_hash() const { return str(std::hex, data_.hash); }
+
+  // Runs something that writes. A failure is a warning now, and an error at the end if it lasts.
+  template <class Write>
+  void attempt(Write&& write) {
     try {
-      folder_.write_log(records_);
+      write();
+      unsaved_.clear();
+    } catch (const DataError& error) {
+      unsaved_ = error.what();
+      std::cerr << "warning: " << unsaved_ << "; training goes on, saving is tried again later"
+                << std::endl;
+    }
+  }
+
+  void save(const EpochRecord& record) {
+    attempt([&] {
+      folder_.write_log(rows_);
       write_png(folder_.sample(record.epoch), samples());
       if (!events_.empty()) folder_.write_events(events_);
       const Generator& generator = recipe_->result();
@@ -156,12 +291,7 @@ class Run {
       if (recipe_->knows_supervision() && recipe_->supervised_only()) {
         save_generator(folder_.supervised().string(), generator, metadata(record));
       }
-      unsaved_.clear();
-    } catch (const DataError& error) {
-      unsaved_ = error.what();
-      std::cerr << "warning: " << unsaved_ << "; training goes on, saving is tried again after "
-                << "the next epoch" << std::endl;
-    }
+    });
   }
 
   Image samples() {
@@ -178,7 +308,7 @@ class Run {
     all["epoch"] = str(record.epoch);
     all["step"] = str(record.step);
     all["data"] = data_.report.summary();
-    all["data_hash"] = str(std::hex, data_.hash);
+    all["data_hash"] = data_hash();
     all["score"] = fixed(record.validation.score, 3);
     all["licence"] = "the weights belong to whoever trained them; mind the rights in the photos";
     return all;
@@ -205,15 +335,18 @@ class Run {
       throw DataError(str(unsaved_, "; ", settings_.out,
                           " holds what could be saved before: free some space and train again"));
     }
-    const EpochRecord& last = records_.back();
-    std::cout << "done: " << last.epoch << (last.epoch == 1 ? " epoch, " : " epochs, ")
-              << human_seconds(last.seconds) << "; memory for a step "
-              << human_bytes(recipe_->peak_bytes());
-    if (best_supervised_) {
-      std::cout << "\nwithout the discriminator: CIEDE2000 "
-                << fixed(best_supervised_->ciede2000, 2) << ", colour "
-                << fixed(best_supervised_->colorfulness_ratio, 2) << " of truth, PSNR "
-                << fixed(best_supervised_->psnr, 2) << " (" << folder_.supervised().string() << ")";
+    const auto trained = static_cast<int64_t>(rows_.size());
+    std::cout << (interrupted_ ? "stopped: " : "done: ") << trained
+              << (trained == 1 ? " epoch, " : " epochs, ") << human_seconds(elapsed())
+              << "; memory for a step " << human_bytes(recipe_->peak_bytes());
+    if (recipe_->knows_supervision() && !std::isnan(supervised_[0])) {
+      std::cout << "\nwithout the discriminator: CIEDE2000 " << fixed(supervised_[0], 2)
+                << ", colour " << fixed(supervised_[1], 2) << " of truth, PSNR "
+                << fixed(supervised_[2], 2) << " (" << folder_.supervised().string() << ")";
+    }
+    if (interrupted_) {
+      std::cout << "\ngo on: gan_train " << settings_.data << " --out " << settings_.out
+                << " --resume";
     }
     std::cout << "\ncolour a photo: gan_colorize " << folder_.weights().string() << " photo.jpg"
               << std::endl;
@@ -226,13 +359,16 @@ class Run {
   int asked_batch_ = 0;
   std::unique_ptr<Recipe> recipe_;
   std::unique_ptr<Colorizer> colorizer_;
-  std::vector<EpochRecord> records_;
+  std::vector<NamedValues> rows_;  // of log.csv
   std::vector<EventRecord> events_;
-  Clock::time_point start_;
+  Clock::time_point start_ = Clock::now(), last_checkpoint_ = Clock::now();
+  double seconds_before_ = 0;  // of training, before this process went on with it
+  int epoch_ = 1;
+  int64_t epoch_steps_ = 0;  // done of this epoch
   Moment moment_;
   double best_score_ = std::numeric_limits<double>::infinity();
-  std::optional<MetricsSummary> best_supervised_;  // of supervised.bin
-  bool stopping_ = false;
+  std::array<double, 3> supervised_ = {NAN, NAN, NAN};  // CIEDE2000, colour, PSNR of supervised.bin
+  bool stopping_ = false, interrupted_ = false;
   std::string unsaved_;  // why the last save failed; empty when it did not
 };
 
@@ -241,6 +377,19 @@ class Run {
 void train(Device& device, const TrainSettings& settings, const std::string& program_version,
            const std::function<bool()>& stop_requested) {
   Run(device, settings, program_version).train(stop_requested);
+}
+
+std::map<std::string, std::string> resumed_settings(const std::string& out) {
+  const std::vector<std::filesystem::path> all =
+      RunFolder(out, RunFolder::Existing::go_on).checkpoints();
+  for (const std::filesystem::path& path : all) {
+    try {
+      return read_tensor_file(path.string()).metadata;
+    } catch (const DataError&) {  // the run itself says what is wrong with it
+      if (path == all.back()) throw;
+    }
+  }
+  return {};
 }
 
 }  // namespace gan

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 
 #include "kernels/device.h"
@@ -18,5 +19,9 @@ namespace gan {
 // an error at the end if it still cannot.
 void train(Device& device, const TrainSettings& settings, const std::string& program_version,
            const std::function<bool()>& stop_requested);
+
+// The settings (TrainSettings::from_texts) of the run that a folder holds. Throws UsageError when it
+// holds none to go on with, DataError when no checkpoint can be read.
+std::map<std::string, std::string> resumed_settings(const std::string& out);
 
 }  // namespace gan
