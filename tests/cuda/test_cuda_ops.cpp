@@ -91,6 +91,28 @@ std::vector<OpCase> large_cases() {
   return cases;
 }
 
+// Every operation but convolutions once, with several rows of threads to a block.
+std::vector<OpCase> smallest_cases() {
+  using enum Function;
+  const Shape s = {2, 3, 5, 24}, pooled = {2, 1, 2, 24};
+  std::vector<OpCase> cases;
+  for (const Function f : {batch_norm_train, batch_norm_infer, batch_norm_backward, dropout, add,
+                           copy, fill, fill_uniform, activation_forward, activation_backward})
+    cases.push_back(make_case(f, s, s));
+  for (const Function f :
+       {avg_pool_forward, avg_pool_backward, max_pool_forward, max_pool_backward})
+    cases.push_back(make_case(f, s, pooled));
+  for (const Function f : {bce_with_logits, l1_loss, mse_loss})
+    cases.push_back(make_case(f, s, vector_shape(1)));
+  for (const Function f : {linear_forward, linear_backward_data, linear_backward_weights})
+    cases.push_back(make_case(f, s, {2, 1, 1, 5}));
+  cases.push_back(make_case(channel_sum, s, vector_shape(24)));
+  cases.push_back(make_case(adam, vector_shape(203), vector_shape(203)));
+  cases.push_back(make_case(assemble_batch, {2, 4, 5, 3}, {2, 3, 4, 3}));
+  cases.push_back(make_case(batch_norm_fold, {24, 3, 3, 16}, vector_shape(24)));
+  return cases;
+}
+
 struct Order {
   sim::Schedule schedule;
   uint64_t seed;
@@ -120,6 +142,10 @@ TEST_CASE("the CUDA kernels equal the reference where they need many blocks") {
 TEST_CASE("the CUDA kernels equal the reference on bfloat16 pictures") {
   check(small_cases(), Precision::bf16);
   check(large_cases(), Precision::bf16);
+}
+
+TEST_CASE("the CUDA kernels equal the reference on one small case each", "[smallest]") {
+  check(smallest_cases());
 }
 
 TEST_CASE("the CUDA convolutions equal the reference in tf32") {
