@@ -133,19 +133,6 @@ TEST_CASE("convolutions do not depend on the schedule", "[conv]") {
   check_all(cases, Precision::f32);
 }
 
-// Enough steps to use every stage of the pipelines again, few enough pixels for one block.
-TEST_CASE("small convolutions equal the reference", "[conv][smallest]") {
-  std::vector<OpCase> cases;
-  add_layer(cases, false, {1, 3, 3, 40}, 24, kSame);
-  check_all(cases, Precision::tf32);
-  add_layer(cases, true, {1, 3, 2, 48}, 16, kUp);
-  add_layer(cases, false, {1, 4, 5, 3}, 16, kHalf);
-  add_layer(cases, false, {1, 3, 4, 32}, 3, kSame);
-  add_layer(cases, false, {1, 3, 3, 9}, 7, kSame);
-  check_all(cases, Precision::bf16);
-  check_all(cases, Precision::f32);
-}
-
 TEST_CASE("convolutions refuse what they cannot do", "[conv]") {
   const auto supports = [](const ConvGeometry& g, DType type, const Shape& x, const Shape& y) {
     return cuda::conv_supports({Op::conv_forward, type, x, y, g});

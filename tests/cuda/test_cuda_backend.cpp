@@ -94,7 +94,7 @@ TEST_CASE("the CUDA backend says which element types it takes") {
   }
 }
 
-TEST_CASE("packed weights are made anew when their version changes, and only then", "[smallest]") {
+TEST_CASE("packed weights are made anew when their version changes, and only then") {
   DeviceTensors t;
   const Shape shape = {1, 6, 6, 16}, w_shape = {16, 3, 3, 16};
   const Tensor x = t.random(shape, 1), w = t.random(w_shape, 2), y = t.make(shape);
