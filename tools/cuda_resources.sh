@@ -80,6 +80,18 @@ if [ -n "$bad" ]; then
   exit 1
 fi
 
+# What a block of a convolution asks for when launched, which its tile fixes (GemmMemory, WgradMemory):
+# the stages or the sums in their place, and conv_gemm's row table. Nothing for other kernels.
+shared_memory() { # KERNEL
+  sed -n 's/^conv_\(gemm\|wgrad\)<\(Bf16\|Fp32\|Tf32\)Unit<Tile<\([^>]*\)>.*/\1 \2 \3/p' <<<"$1" | awk -F '[ ,]+' '
+    function up(bytes) { return int((bytes + 127) / 128) * 128 }
+    {
+      stages = ($2 == "Bf16" ? 2 : 4) * ($3 + $4) * $5 * $6
+      sums = 4 * $3 * ($4 + 8)
+      print up(stages > sums ? stages : sums) + ($1 == "gemm" ? 3 * up(4 * $3) : 0)
+    }'
+}
+
 names=$(cut -f 2 "$folder/table" | sort -u)
 if [ "$check" = yes ]; then
   missing=$(grep -vxFf <(sed -n 's/^| `\(.*\)` | [0-9].*/\1/p' kernels/cuda/RESOURCES.md) <<<"$names" || true)
@@ -97,24 +109,24 @@ fi
   echo
   echo "Written by \`tools/cuda_resources.sh\` from nvcc's resource report"
   echo "($("$nvcc" --version | sed -n 's/.*release \([0-9.]*\).*/release \1/p')): registers of a thread, per architecture. None of them spills,"
-  echo "and none keeps an array in local memory; a test holds that. Static shared memory is 0 everywhere: kernels carve"
-  echo "what the launcher asks for (\`Smem\`), which is listed for the convolutions, whose tiles fix it, below."
+  echo "and none keeps an array in local memory; a test holds that. No kernel has static shared memory: the launchers ask"
+  echo "for what is needed, which for tiled convolutions is a constant: the last column, in bytes of a block."
   file=
   while IFS=$'\t' read -r of kernel; do
     if [ "$of" != "$file" ]; then
       file=$of
       printf '\n## %s.cu\n\n| kernel |' "$of"
       printf ' %s |' "${architectures[@]/#/sm_}"
-      printf '\n| --- |'
-      printf ' --: |%.0s' "${architectures[@]}"
+      printf ' shared |\n| --- |'
+      printf ' --: |%.0s' "${architectures[@]}" shared
       printf '\n'
     fi
     printf '| `%s` |' "$kernel"
     for architecture in "${architectures[@]}"; do
       printf ' %s |' "$(awk -F '\t' -v k="$kernel" -v a="sm_$architecture" \
-        '$2 == k && $3 == a { print $4 + 0 ($5 > 0 ? " (" $5 " B shared)" : "") }' "$folder/table")"
+        '$2 == k && $3 == a { print $4 + 0 ($5 > 0 ? " (" $5 " B static)" : "") }' "$folder/table")"
     done
-    printf '\n'
+    printf ' %s |\n' "$(shared_memory "$kernel")"
   done < <(cut -f 1,2 "$folder/table" | sort -u)
 } >kernels/cuda/RESOURCES.md
 echo "wrote kernels/cuda/RESOURCES.md: $(wc -l <<<"$names") kernels"
