@@ -13,11 +13,6 @@ Call simple_call(Op op, const Tensor& x, const Tensor& y) {
   return {op, x.dtype(), x.shape(), y.shape(), {}};
 }
 
-// Statistics and losses are sums over many elements: bfloat16 has too few digits for them.
-DType statistics_type(DType activations) {
-  return activations == DType::bf16 ? DType::f32 : activations;
-}
-
 Weights weights_of(const Variable& w) {
   return {w.value, w.version};
 }

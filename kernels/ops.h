@@ -32,6 +32,12 @@ struct Context {
 
 namespace ops {
 
+// In which type statistics, losses, parameters and their gradients are kept where pictures have type
+// `pictures`: sums over many elements and small updates need more digits than bfloat16 has.
+constexpr DType statistics_type(DType pictures) {
+  return pictures == DType::bf16 ? DType::f32 : pictures;
+}
+
 // A convolution or its transpose.
 struct Conv {
   ConvGeometry geometry;

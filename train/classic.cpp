@@ -12,7 +12,7 @@ AdamSettings adam_settings(const ClassicSettings& settings, double learning_rate
 ClassicGan::Prepare::Prepare(Memory& memory, DType dtype, uint64_t seed, ParameterSet& g,
                              ParameterSet& d) {
   for (ParameterSet* parameters : {&g, &d}) {
-    parameters->allocate(memory, dtype, Use::training);
+    parameters->allocate(memory, ops::statistics_type(dtype), Use::training);
     parameters->initialize(seed);
   }
 }

@@ -39,7 +39,8 @@ struct GeneratorLosses {
 //   G: BCE(D(f), 1) + l1_weight * L1(f, y), updated D      generator_gradients(), an update
 class ClassicGan {
  public:
-  // Initialises both networks from the seed. The generator must not have memory yet.
+  // Initialises both networks from the seed. The generator must not have memory yet. `dtype` is that
+  // of pictures; parameters are ops::statistics_type(dtype).
   ClassicGan(Device& device, Generator& generator, const ClassicSettings& settings,
              DType dtype = DType::f32);
 

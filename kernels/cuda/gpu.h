@@ -3,22 +3,22 @@
 // A kernel is ordinary CUDA C++ (__global__, __device__, __launch_bounds__, threadIdx, blockIdx,
 // blockDim, gridDim), started with gan::gpu::launch() and using the wrappers below for everything
 // that is not plain arithmetic. Two compilers read it:
-//   nvcc               the wrappers are CUDA intrinsics and inline PTX; this file is the only place
-//   with asm (sm_80 or newer). the host compiler  the wrappers come from sim/shim.h: a fiber per
-//   thread, NaN-filled shared memory, seeded schedules, so that
-//                      the same source runs, and its bugs show, on a machine without a GPU. See
-//                      sim/README.md.
+//   nvcc (sm_80 or newer)  the wrappers are CUDA intrinsics and inline PTX; no other file holds asm
+//   the host compiler      the wrappers come from sim/shim.h: a fiber per thread, NaN-filled shared
+//                          memory, seeded schedules, so that the same source runs, and its bugs show,
+//                          on a machine without a GPU. See sim/README.md.
 //
-//   host      launch, device_alloc, device_free, copy_to_device, copy_to_host, synchronize
-//   shared    Smem::take, Smem::bytes (no static __shared__ arrays)
-//   warp      shfl, shfl_up, shfl_down, shfl_xor, ballot, any, all, syncwarp, lane_id
-//   block     syncthreads, barrier_sync, barrier_arrive
-//   memory    load_packet, load_packet_nc, store_packet, ldg, threadfence, atomic_add, atomic_max,
-//   atomic_cas, atomic_exch copies    cp_async<4|8|16>, cp_async_commit, cp_async_wait<N>,
-//   cp_async_wait_all tensor    ldmatrix, ldmatrix_trans, mma_bf16 (m16n8k16), mma_tf32 (m16n8k8)
-//   numbers   bf16, to_bf16, to_float, pack_bf16, unpack_bf16, to_tf32, bit_cast, fast_exp,
-//   fast_log, fast_rsqrt, fast_divide;
-//             expf, log1pf, fmaf and the rest of <cmath>'s float functions work as they are
+//   host    launch, device_alloc, device_free, copy_to_device, copy_to_host, synchronize
+//   shared  Smem::take, Smem::bytes (no static __shared__ arrays)
+//   warp    shfl, shfl_up, shfl_down, shfl_xor, ballot, any, all, syncwarp, lane_id
+//   block   syncthreads, barrier_sync, barrier_arrive
+//   memory  load_packet, load_packet_nc, store_packet, ldg, threadfence
+//   atomic  atomic_add, atomic_max, atomic_cas, atomic_exch
+//   copies  cp_async<4|8|16>, cp_async_commit, cp_async_wait<N>, cp_async_wait_all
+//   tensor  ldmatrix, ldmatrix_trans, mma_bf16 (m16n8k16), mma_tf32 (m16n8k8)
+//   number  bf16, to_bf16, to_float, pack_bf16, unpack_bf16, to_tf32, bit_cast, fast_exp, fast_log,
+//           fast_rsqrt, fast_divide; expf, log1pf, fmaf and the rest of <cmath>'s float functions
+//           work as they are
 //
 // Float atomics are absent on purpose: every reduction has a fixed order, so the same seed gives
 // the same bytes. Loops to unroll are marked GAN_UNROLL, because the host compiler does not know

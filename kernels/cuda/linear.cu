@@ -57,14 +57,14 @@ __global__ void __launch_bounds__(kThreads)
                           float* partial) {
   gpu::Smem memory;
   float* shared = memory.take<float>(kOutputs * kThreads);
-  const int chunk = static_cast<int>(blockIdx.x), first_output = blockIdx.z * kOutputs;
+  const int chunk = static_cast<int>(blockIdx.y), first_output = blockIdx.z * kOutputs;
   const int64_t end =
       (chunk + 1) * kFeatures < features.count ? (chunk + 1) * kFeatures : features.count;
   float sums[kOutputs] = {};
   for (int64_t f = chunk * kFeatures + N * int64_t{threadIdx.x}; f < end; f += N * kThreads) {
     const int count = end - f < N ? static_cast<int>(end - f) : N;
     float v[N];
-    load(v, x + features.offset(blockIdx.y, f), count);
+    load(v, x + features.offset(blockIdx.x, f), count);
     GAN_UNROLL
     for (int o = 0; o < kOutputs; ++o) {
       if (first_output + o >= outputs) break;
@@ -79,7 +79,7 @@ __global__ void __launch_bounds__(kThreads)
     GAN_UNROLL
     for (int o = 0; o < kOutputs; ++o) {
       if (first_output + o >= outputs) break;
-      partial[(int64_t{blockIdx.y} * outputs + first_output + o) * gridDim.x + chunk] = sums[o];
+      partial[(int64_t{blockIdx.x} * outputs + first_output + o) * gridDim.y + chunk] = sums[o];
     }
   }
 }
@@ -202,7 +202,7 @@ void linear_forward(const Tensor& x, const Tensor& w, const Tensor& bias, const 
   auto* partial = static_cast<float*>(scratch);
   with_storage_type(x.dtype(), [&]<class T>(T) {
     with_width<kPacket<T>>(takes_feature_packets(x, w, kPacket<T>), [&]<int N>() {
-      gpu::launch(linear_forward_kernel<T, N>, {chunks, pictures, ceil_div(outputs, kOutputs)},
+      gpu::launch(linear_forward_kernel<T, N>, {pictures, chunks, ceil_div(outputs, kOutputs)},
                   kThreads, gpu::Smem::bytes<float>(kOutputs * kThreads), stream, data_of<T>(x),
                   features_of(x), w.as<float>(), outputs, partial);
     });
@@ -219,8 +219,9 @@ void linear_backward_data(const Tensor& dy, const Tensor& w, const Tensor& dx, W
     const Features features = features_of(dx);
     with_width<kPacket<T>>(takes_feature_packets(dx, w, kPacket<T>), [&]<int N>() {
       gpu::launch(linear_backward_data_kernel<T, N>,
-                  {ceil_div(features.count, N * kThreads), ceil_div(pictures, kPictures)}, kThreads,
-                  0, stream, input<T>(dy), w.as<float>(), pictures, outputs, features,
+                  {ceil_div(features.count, N * kThreads),
+                   std::min<int64_t>(ceil_div(pictures, kPictures), kMaxBlocks)},
+                  kThreads, 0, stream, input<T>(dy), w.as<float>(), pictures, outputs, features,
                   data_of<T>(dx), write);
     });
   });

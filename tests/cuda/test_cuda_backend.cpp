@@ -114,7 +114,7 @@ TEST_CASE("packed weights are made anew when their version changes, and only the
   CHECK(run(0) == result);
 }
 
-TEST_CASE("batch norm in parts equals batch norm as a whole") {
+TEST_CASE("batch norm in parts equals batch norm as a whole", "[smallest]") {
   DeviceTensors t;
   const Shape shape = {2, 9, 11, 24}, vector = vector_shape(shape.c);
   const int64_t pixels = shape.pixels(), channels = shape.c;
@@ -165,29 +165,41 @@ TEST_CASE("batch norm in parts equals batch norm as a whole") {
   CHECK(largest_difference(t.read(x), t.read(dx)) == 0);
 }
 
-TEST_CASE("a transposed tensor holds the same numbers, rows and columns exchanged") {
+namespace {
+
+void check_transpose(const Shape& shape) {
   DeviceTensors t;
-  const Shape shape = {37, 3, 3, 70};
+  const int64_t taps = shape.h * shape.w;
   const Tensor x = t.random(shape, 9);
   const Tensor half = t.make(shape, DType::bf16);
   cuda::copy(x, half, nullptr);
   const std::vector<float> values = t.read(x);
   for (const Tensor& from : {x, half}) {
     for (const DType type : {DType::f32, DType::bf16}) {
-      const Tensor y = t.make({shape.c, 3, 3, shape.n}, type);
+      const Tensor y = t.make({shape.c, shape.h, shape.w, shape.n}, type);
       cuda::transpose(from, y, nullptr);
       const std::vector<float> result = t.read(y);
       int wrong = 0;
       for (int64_t k = 0; k < shape.n; ++k)
-        for (int64_t tap = 0; tap < 9; ++tap)
+        for (int64_t tap = 0; tap < taps; ++tap)
           for (int64_t c = 0; c < shape.c; ++c) {
-            const float value = values[(k * 9 + tap) * shape.c + c];
+            const float value = values[(k * taps + tap) * shape.c + c];
             const bool exact = from.dtype() == DType::f32 && type == DType::f32;
-            if (result[(c * 9 + tap) * shape.n + k] != (exact ? value : rounded(value))) ++wrong;
+            if (result[(c * taps + tap) * shape.n + k] != (exact ? value : rounded(value))) ++wrong;
           }
       CHECK(wrong == 0);
     }
   }
+}
+
+}  // namespace
+
+TEST_CASE("a transposed tensor holds the same numbers, rows and columns exchanged") {
+  check_transpose({37, 3, 3, 70});
+}
+
+TEST_CASE("a transposed small tensor holds the same numbers", "[smallest]") {
+  check_transpose({5, 1, 2, 33});
 }
 
 TEST_CASE("a copy converts the element type, a slice at a time if need be") {
@@ -300,7 +312,7 @@ double relative_error(const std::vector<double>& value, const std::vector<double
 
 }  // namespace
 
-TEST_CASE("a training step on the CUDA backend has the reference's gradients") {
+TEST_CASE("a training step on the CUDA backend has the reference's gradients", "[step]") {
   // Both store float32; what differs is the rounding of sums, some 1e-7 of up to 65,536 terms, and
   // its growth through the layers. The same limit as for golden values.
   constexpr double kLimit = 1e-4;
@@ -371,7 +383,7 @@ std::set<std::string> kernels_in(const std::string& text) {
 }  // namespace
 
 // The last test of this program: it looks at what the others have run.
-TEST_CASE("every kernel has been executed by the tests of this program") {
+TEST_CASE("every kernel has been executed by the tests of this program", "[smallest]") {
   std::set<std::string> missing;
   for (const auto& entry : std::filesystem::directory_iterator(GAN_CUDA_SOURCES)) {
     if (entry.path().extension() != ".cu" && entry.path().extension() != ".cuh") continue;

@@ -104,6 +104,70 @@ std::vector<OpCase> large_cases() {
   return cases;
 }
 
+// Every operation once, with several rows of threads to a block, but few blocks.
+std::vector<OpCase> smallest_cases() {
+  using enum Function;
+  const Shape s = {2, 3, 5, 24}, pooled = {2, 1, 2, 24};
+  std::vector<OpCase> cases;
+  for (const Function f : {batch_norm_train, batch_norm_infer, batch_norm_backward, dropout, add,
+                           fill, fill_uniform, activation_forward, activation_backward})
+    cases.push_back(make_case(f, s, s));
+  for (const Function f :
+       {avg_pool_forward, avg_pool_backward, max_pool_forward, max_pool_backward})
+    cases.push_back(make_case(f, s, pooled));
+  for (const Function f : {bce_with_logits, l1_loss, mse_loss})
+    cases.push_back(make_case(f, s, vector_shape(1)));
+  for (const Function f : {linear_forward, linear_backward_data, linear_backward_weights})
+    cases.push_back(make_case(f, s, {2, 1, 1, 5}));
+  cases.push_back(make_case(channel_sum, s, vector_shape(24)));
+  cases.push_back(make_case(adam, vector_shape(203), vector_shape(203)));
+  cases.push_back(make_case(assemble_batch, {2, 4, 5, 3}, {2, 3, 4, 3}));
+  cases.push_back(make_case(batch_norm_fold, {8, 3, 3, 4}, vector_shape(8)));
+  return cases;
+}
+
+// Convolutions with enough steps to use every stage of their pipelines again, few pixels and few
+// weights: in packets, in single elements, to two channels.
+std::vector<OpCase> smallest_convolutions() {
+  using enum Function;
+  const ConvGeometry same = {3, 1, 1, 0}, up = {3, 2, 1, 1}, point = {1, 1, 0, 0};
+  std::vector<OpCase> cases;
+  const auto layer = [&](Function f, const ConvGeometry& geometry, const Shape& x,
+                         int64_t channels) {
+    const bool transposed = op_of(f) >= Op::conv_transpose_forward;
+    cases.push_back(make_case(f, x,
+                              transposed ? conv_transpose_output(x, channels, geometry)
+                                         : conv_output(x, channels, geometry)));
+    cases.back().geometry = geometry;
+  };
+  layer(conv_forward, same, {1, 2, 3, 24}, 8);
+  layer(conv_backward_data, same, {1, 2, 3, 8}, 24);
+  layer(conv_backward_weights, point, {1, 17, 13, 8}, 8);
+  layer(conv_transpose_forward, up, {1, 2, 3, 24}, 8);
+  layer(conv_forward, same, {1, 2, 3, 9}, 5);
+  layer(conv_backward_weights, point, {1, 9, 17, 9}, 5);
+  layer(conv_backward_weights, point, {1, 9, 17, 3}, 8);
+  layer(conv_forward, same, {1, 2, 3, 16}, 2);
+  return cases;
+}
+
+// Results are compared elsewhere; here they must not be NaN.
+void run_once(const std::vector<OpCase>& cases, Precision precision) {
+  CudaMemory memory;
+  for (const OpCase& op_case : cases) {
+    CAPTURE(op_case.name, static_cast<int>(precision));
+    CudaBackend backend(memory, nullptr,
+                        precision == Precision::tf32 ? CudaPrecision::tf32 : CudaPrecision::fp32);
+    OpTensors tensors(memory, op_case, precision);
+    tensors.fill(make_values(op_case, precision, 3), Write::accumulate);
+    tensors.run(backend, Write::accumulate);
+    CHECK(tensors.damage() == "");
+    for (const Field& field : tensors.fields())
+      for (const double value : tensors.values(field.name))
+        if (std::isnan(value)) FAIL(field.name << " holds NaN");
+  }
+}
+
 struct Order {
   sim::Schedule schedule;
   uint64_t seed;
@@ -133,6 +197,13 @@ TEST_CASE("the CUDA kernels equal the reference where they need many blocks") {
 TEST_CASE("the CUDA kernels equal the reference on bfloat16 pictures") {
   check(small_cases(), Precision::bf16);
   check(large_cases(), Precision::bf16);
+}
+
+TEST_CASE("the CUDA kernels run on one small case each", "[smallest]") {
+  run_once(smallest_cases(), Precision::f32);
+  run_once(smallest_convolutions(), Precision::f32);
+  run_once(smallest_convolutions(), Precision::bf16);
+  run_once(smallest_convolutions(), Precision::tf32);
 }
 
 TEST_CASE("the CUDA convolutions equal the reference in tf32") {

@@ -9,11 +9,15 @@
 
 #include "kernels/device.h"
 #include "tests/parity/compare.h"
+#include "tests/tolerances.h"
 
 namespace gan::parity {
 
-// Repeats the training run of a golden file. Throws DataError when the file has not the form.
-Report check_training(Device& device, const TensorFile& file, const std::string& path);
+// Repeats the training run of a golden file, within the limits of `precision` (golden.cpp says which,
+// and why); bf16 stores pictures as bfloat16, how the device multiplies is its own affair. Throws
+// DataError when the file has not the form.
+Report check_training(Device& device, const TensorFile& file, const std::string& path,
+                      testing::Precision precision = testing::Precision::f32);
 
 // Compares a generator's answer to `x` with `y`, both in `pair`.
 Report check_generator(Device& device, const std::string& weights_path, const TensorFile& pair,

@@ -1,15 +1,21 @@
 # Compiler flags, and gan_library(): one static library per folder.
 
-add_compile_options(-Wall -Wextra)
+set(options -Wall -Wextra)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  add_compile_options(-Wno-restrict)  # GCC 12 sees overlaps in string concatenation that are none
+  list(APPEND options -Wno-restrict)  # GCC 12 sees overlaps in string concatenation that are none
 endif()
 if(GAN_WERROR)
-  add_compile_options(-Werror)
+  list(APPEND options -Werror)
 endif()
 # Sums keep the order in which they are written, so results do not depend on the optimiser; what is
 # fast without that is allowed (errno is never read after math functions).
-add_compile_options(-fno-math-errno -fno-trapping-math)
+list(APPEND options -fno-math-errno -fno-trapping-math)
+# nvcc passes them on to the host compiler, and has its own way to refuse warnings.
+string(REPLACE ";" "," host_options "${options}")
+add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:${options}>" "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=${host_options}>")
+if(GAN_WERROR)
+  add_compile_options($<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings>)
+endif()
 
 if(GAN_SANITIZE STREQUAL "address")
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
