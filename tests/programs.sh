@@ -97,6 +97,13 @@ expect 0 'wide.out.jpg' gan_colorize run/weights.bin wide.jpg -o wide.out.jpg
 [ "$(size_of wide.out.jpg)" = 301x77 ] || fail "coloured photo is $(size_of wide.out.jpg), not 301x77"
 expect 0 '' gan_colorize run/weights.bin wide.jpg -o raw.png --raw
 [ "$(size_of raw.png)" = 128x128 ] || fail "--raw wrote $(size_of raw.png)"
+expect 0 '' gan_colorize run/weights.bin wide.jpg -o flip.png --tta flip --saturation auto
+exists flip.png
+expect 0 '' gan_colorize run/weights.bin wide.jpg -o gray.png --saturation 0
+gray_chroma=$(convert gray.png -colorspace HSL -channel G -separate -format '%[fx:maxima]' info:)
+[ "$gray_chroma" = 0 ] || fail "--saturation 0 left colour: $gray_chroma"
+expect 2 'neither in 0..3 nor auto' gan_colorize run/weights.bin wide.jpg -o never.png --saturation 4
+expect 2 '--tta' gan_colorize run/weights.bin wide.jpg -o never.png --tta twice
 convert wide.jpg wide.bmp
 expect 0 'colored/wide_color.jpg' gan_colorize run/weights.bin wide.bmp --format jpg -o colored
 convert -size 1x1 xc:gray dot.png
@@ -129,6 +136,7 @@ absent never.png
 # --- Measuring.
 expect 0 'CIEDE2000' gan_eval run/weights.bin photos --split validation
 expect 0 '"ciede2000"' gan_eval run/weights.bin photos --json --quiet
+expect 0 '"saturation": 0.5' gan_eval run/weights.bin photos --json --quiet --tta flip --saturation 0.5
 expect 3 'no such folder' gan_eval run/weights.bin nowhere
 
 # --- Misuse of gan_train.

@@ -7,6 +7,7 @@
 #include "engine/error.h"
 #include "model/weights.h"
 #include "tools/cli.h"
+#include "tools/color_options.h"
 #include "train/evaluate.h"
 #include "train/progress.h"
 
@@ -18,6 +19,7 @@ struct Options {
   std::string weights, data;
   std::string split = "all";
   double validation = 0.1;
+  ColorOptions color;
   bool network_output = false, json = false, quiet = false;
 };
 
@@ -58,13 +60,13 @@ void print_table(const MetricsSummary& s) {
   line("score", s.score, 2, "CIEDE2000 plus a penalty for too little or too much colour");
 }
 
-void print_json(const Options& options, const PhotoSet& photos,
+void print_json(const Options& options, const ColorizeOptions& color, const PhotoSet& photos,
                 const std::vector<PhotoMetrics>& all, const MetricsSummary& summary) {
-  nlohmann::json out = {{"weights", options.weights},
-                        {"data", options.data},
-                        {"split", options.split},
-                        {"output", options.network_output ? "network" : "own luma"},
-                        {"mean", to_json(summary)}};
+  nlohmann::json out = {
+      {"weights", options.weights}, {"data", options.data},
+      {"split", options.split},     {"output", options.network_output ? "network" : "own luma"},
+      {"tta", options.color.tta},   {"saturation", color.saturation},
+      {"mean", to_json(summary)}};
   if (options.split != "all") out["validation_fraction"] = options.validation;
   out["photos"] = nlohmann::json::array();
   for (size_t i = 0; i < all.size(); ++i) {
@@ -78,7 +80,8 @@ void print_json(const Options& options, const PhotoSet& photos,
 int evaluate_weights(const Options& options, const DeviceOptions& device_options) {
   Device device = open_and_announce(device_options);
   const LoadedGenerator loaded = load_generator(options.weights, device.memory);
-  Colorizer colorizer(device, *loaded.generator);
+  const ColorizeOptions color = colorize_options(options.color, loaded.metadata);
+  Colorizer colorizer(device, *loaded.generator, color);
   const PhotoSet photos = wanted_photos(options);
   if (photos.count() == 0) {
     throw DataError(str(options.data, ": no photo is in the ", options.split, " split"));
@@ -90,7 +93,7 @@ int evaluate_weights(const Options& options, const DeviceOptions& device_options
   progress.finish();
   const MetricsSummary summary = summarize(all);
   if (options.json) {
-    print_json(options, photos, all, summary);
+    print_json(options, color, photos, all, summary);
   } else {
     print_table(summary);
   }
@@ -113,6 +116,7 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"all", "validation", "train"}));
   app.add_option("--validation", options.validation, "Share set aside for validation")
       ->check(CLI::Range(0.001, 0.9));
+  add_color_options(app, options.color);
   app.add_flag("--raw", options.network_output,
                "Measure the network's own RGB instead of the photo with its own luma");
   app.add_flag("--json", options.json, "Print all metrics, of each photo and their means, as JSON");
