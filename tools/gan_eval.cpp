@@ -17,14 +17,14 @@ using namespace gan;
 
 struct Options {
   std::string weights, data;
+  std::string baseline;
   std::string split = "all";
   double validation = 0.1;
   ColorOptions color;
   bool network_output = false, json = false, quiet = false;
 };
 
-// The photos of the wanted split, in the order of their names.
-PhotoSet wanted_photos(const Options& options) {
+Dataset load(const Options& options) {
   std::unique_ptr<Progress> progress;
   const auto show = [&](int64_t done, int64_t total) {
     if (!progress) {
@@ -33,12 +33,45 @@ PhotoSet wanted_photos(const Options& options) {
     }
     progress->update(done);
   };
-  const double fraction = options.split == "all" ? 0 : options.validation;
   Dataset data = load_dataset(
-      options.data, {.size = kWorkSize, .validation_fraction = fraction, .min_photos = 1}, show);
+      options.data, {.size = kWorkSize, .validation_fraction = options.validation, .min_photos = 1},
+      show);
   if (progress) progress->finish();
   std::cerr << "data: " << data.report.summary() << std::endl;
-  return options.split == "validation" ? std::move(data.validation) : std::move(data.train);
+  return data;
+}
+
+// Whose colours are measured.
+struct Subject {
+  Painter painter;
+  nlohmann::json description;
+  std::unique_ptr<Colorizer> colorizer;  // the painter's
+};
+
+Subject baseline(const std::string& name, const Dataset& data) {
+  const YCbCr color = name == "mean" ? mean_color(data.train) : YCbCr{};
+  return {plain_painter(color.cb, color.cr),
+          {{"baseline", name}, {"cb", color.cb}, {"cr", color.cr}},
+          nullptr};
+}
+
+Subject network(const Options& options, const LoadedGenerator& loaded, Device& device) {
+  const ColorizeOptions color = colorize_options(options.color, loaded.metadata);
+  auto colorizer = std::make_unique<Colorizer>(device, *loaded.generator, color);
+  return {painter_of(*colorizer, options.network_output ? Output::network : Output::own_luma),
+          {{"weights", options.weights},
+           {"output", options.network_output ? "network" : "own luma"},
+           {"tta", options.color.tta},
+           {"saturation", color.saturation}},
+          std::move(colorizer)};
+}
+
+// The photos of the wanted split; all of them are both splits.
+std::vector<const PhotoSet*> wanted(const Options& options, const Dataset& data) {
+  std::vector<const PhotoSet*> sets;
+  if (options.split != "validation") sets.push_back(&data.train);
+  if (options.split != "train") sets.push_back(&data.validation);
+  return sets;
 }
 
 void print_table(const MetricsSummary& s) {
@@ -60,44 +93,64 @@ void print_table(const MetricsSummary& s) {
   line("score", s.score, 2, "CIEDE2000 plus a penalty for too little or too much colour");
 }
 
-void print_json(const Options& options, const ColorizeOptions& color, const PhotoSet& photos,
+void print_json(const Options& options, nlohmann::json out, const std::vector<std::string>& names,
                 const std::vector<PhotoMetrics>& all, const MetricsSummary& summary) {
-  nlohmann::json out = {
-      {"weights", options.weights}, {"data", options.data},
-      {"split", options.split},     {"output", options.network_output ? "network" : "own luma"},
-      {"tta", options.color.tta},   {"saturation", color.saturation},
-      {"mean", to_json(summary)}};
-  if (options.split != "all") out["validation_fraction"] = options.validation;
+  out["data"] = options.data;
+  out["split"] = options.split;
+  out["mean"] = to_json(summary);
+  out["validation_fraction"] = options.validation;
   out["photos"] = nlohmann::json::array();
   for (size_t i = 0; i < all.size(); ++i) {
     nlohmann::json photo = to_json(all[i]);
-    photo["name"] = photos.names[i];
+    photo["name"] = names[i];
     out["photos"].push_back(std::move(photo));
   }
   std::cout << out.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
 }
 
-int evaluate_weights(const Options& options, const DeviceOptions& device_options) {
+int evaluate_subject(const Options& options, const DeviceOptions& device_options) {
   Device device = open_and_announce(device_options);
-  const LoadedGenerator loaded = load_generator(options.weights, device.memory);
-  const ColorizeOptions color = colorize_options(options.color, loaded.metadata);
-  Colorizer colorizer(device, *loaded.generator, color);
-  const PhotoSet photos = wanted_photos(options);
-  if (photos.count() == 0) {
+  const bool with_network = options.baseline.empty();
+  LoadedGenerator loaded;
+  if (with_network) loaded = load_generator(options.weights, device.memory);
+  const Dataset data = load(options);
+  const Subject subject =
+      with_network ? network(options, loaded, device) : baseline(options.baseline, data);
+  const std::vector<const PhotoSet*> sets = wanted(options, data);
+  int64_t count = 0;
+  for (const PhotoSet* set : sets) count += set->count();
+  if (count == 0) {
     throw DataError(str(options.data, ": no photo is in the ", options.split, " split"));
   }
-  Progress progress("Measuring", "photos", photos.count(), progress_style(options.quiet));
-  const auto all =
-      evaluate(colorizer, photos, -1, options.network_output ? Output::network : Output::own_luma,
-               [&](int64_t done) { progress.update(done); });
+  Progress progress("Measuring", "photos", count, progress_style(options.quiet));
+  std::vector<std::string> names;
+  std::vector<PhotoMetrics> all;
+  for (const PhotoSet* set : sets) {
+    const auto some = evaluate(subject.painter, *set, -1, [&](int64_t done) {
+      progress.update(static_cast<int64_t>(all.size()) + done);
+    });
+    all.insert(all.end(), some.begin(), some.end());
+    names.insert(names.end(), set->names.begin(), set->names.end());
+  }
   progress.finish();
   const MetricsSummary summary = summarize(all);
   if (options.json) {
-    print_json(options, color, photos, all, summary);
+    print_json(options, subject.description, names, all, summary);
   } else {
     print_table(summary);
   }
   return static_cast<int>(ExitCode::ok);
+}
+
+// A baseline has no weights, so the only argument is the folder.
+void sort_arguments(Options& options) {
+  if (!options.baseline.empty()) {
+    if (!options.data.empty()) {
+      throw UsageError("--baseline needs no weights: gan_eval --baseline gray DATA");
+    }
+    options.data.swap(options.weights);
+  }
+  if (options.data.empty()) throw UsageError("DATA is required: gan_eval WEIGHTS DATA");
 }
 
 }  // namespace
@@ -109,9 +162,15 @@ int main(int argc, char** argv) {
   set_up(app,
          "  gan_eval run/weights.bin my_photos\n"
          "  gan_eval run/weights.bin data/flowers --split validation --json > quality.json\n"
-         "  gan_eval run/weights.bin my_photos --raw\n");
-  app.add_option("WEIGHTS", options.weights, "Weights file of a generator")->required();
-  app.add_option("DATA", options.data, "Folder of colour photos")->required();
+         "  gan_eval run/weights.bin my_photos --raw\n"
+         "  gan_eval --baseline gray my_photos\n");
+  app.add_option("WEIGHTS", options.weights, "Weights file of a generator; not with --baseline")
+      ->required();
+  app.add_option("DATA", options.data, "Folder of colour photos");
+  app.add_option("--baseline", options.baseline,
+                 "Measure what needs no network instead: photos left gray, or all in the mean "
+                 "colour of the training split")
+      ->check(CLI::IsMember({"gray", "mean"}));
   app.add_option("--split", options.split, "Which of the photos, as gan_train splits them")
       ->check(CLI::IsMember({"all", "validation", "train"}));
   app.add_option("--validation", options.validation, "Share set aside for validation")
@@ -122,5 +181,8 @@ int main(int argc, char** argv) {
   app.add_flag("--json", options.json, "Print all metrics, of each photo and their means, as JSON");
   app.add_flag("--quiet", options.quiet, "No progress lines");
   add_device_options(app, device_options);
-  return run_program(app, argc, argv, [&] { return evaluate_weights(options, device_options); });
+  return run_program(app, argc, argv, [&] {
+    sort_arguments(options);
+    return evaluate_subject(options, device_options);
+  });
 }
