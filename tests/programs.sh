@@ -138,6 +138,8 @@ expect 0 'CIEDE2000' gan_eval run/weights.bin photos --split validation
 expect 0 '"ciede2000"' gan_eval run/weights.bin photos --json --quiet
 expect 0 '"saturation": 0.5' gan_eval run/weights.bin photos --json --quiet --tta flip --saturation 0.5
 expect 0 'colourfulness ratio +0.000' gan_eval --baseline gray photos
+expect 0 'blotch +0.00 +\[0.00, 0.00\]' gan_eval --baseline gray photos
+expect 0 '"confidence95"' gan_eval --baseline gray photos --json
 expect 0 '"baseline": "mean"' gan_eval --baseline mean photos --split validation --json
 expect 2 'needs no weights' gan_eval run/weights.bin photos --baseline gray
 expect 2 'DATA is required' gan_eval run/weights.bin

@@ -1,5 +1,5 @@
 // gan_eval WEIGHTS DATA: measures how well a generator colours photos.
-#include <fstream>
+#include <iomanip>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -74,30 +74,39 @@ std::vector<const PhotoSet*> wanted(const Options& options, const Dataset& data)
   return sets;
 }
 
-void print_table(const MetricsSummary& s) {
-  const auto line = [](const char* name, double value, int digits, const char* note) {
-    std::cout << "  " << name << std::string(24 - std::string(name).size(), ' ')
-              << fixed(value, digits) << "  " << note << "\n";
+void print_table(const MetricsSummary& s, const MetricsInterval& interval) {
+  const auto line = [&](const char* name, double MetricsSummary::*number, int digits,
+                        const char* note) {
+    const std::string range = str("[", fixed(interval.low.*number, digits), ", ",
+                                  fixed(interval.high.*number, digits), "]");
+    std::cout << "  " << std::left << std::setw(24) << name << std::setw(9)
+              << fixed(s.*number, digits) << std::setw(18) << range << note << "\n";
   };
-  std::cout << s.photos << " photos\n";
-  line("PSNR", s.psnr, 2, "dB, higher is better");
-  line("PSNR of a and b", s.psnr_ab, 2, "dB");
-  line("SSIM", s.ssim, 4, "1 is identical");
-  line("SSIM of luma", s.ssim_luma, 4, "");
-  line("CIEDE2000", s.ciede2000, 2, "mean, lower is better");
-  line("CIEDE2000 90%", s.ciede2000_p90, 2, "");
-  line("colourfulness ratio", s.colorfulness_ratio, 3, "1 is as colourful as the truth");
-  line("bias a", s.bias_a, 2, "above 0: too red, below: too green");
-  line("bias b", s.bias_b, 2, "above 0: too yellow, below: too blue");
-  line("white chroma", s.white_chroma, 2, "colour on what should be white");
-  line("score", s.score, 2, "CIEDE2000 plus a penalty for too little or too much colour");
+  using S = MetricsSummary;
+  std::cout << s.photos << " photos; in brackets the 95% confidence interval\n";
+  line("PSNR", &S::psnr, 2, "dB, higher is better");
+  line("PSNR of a and b", &S::psnr_ab, 2, "dB");
+  line("SSIM", &S::ssim, 4, "1 is identical");
+  line("SSIM of luma", &S::ssim_luma, 4, "");
+  line("AuC", &S::auc, 4, "errors of a and b below any threshold, 1 is identical");
+  line("CIEDE2000", &S::ciede2000, 2, "mean, lower is better");
+  line("CIEDE2000 90%", &S::ciede2000_p90, 2, "");
+  line("colourfulness ratio", &S::colorfulness_ratio, 3, "1 is as colourful as the truth");
+  line("hue distance", &S::hue_distance, 3, "0 is the truth's hues as often as there");
+  line("blotch", &S::blotch, 2, "unevenness within one surface, 0 is none");
+  line("bias a", &S::bias_a, 2, "above 0: too red, below: too green");
+  line("bias b", &S::bias_b, 2, "above 0: too yellow, below: too blue");
+  line("white chroma", &S::white_chroma, 2, "colour on what should be white");
+  line("score", &S::score, 2, "CIEDE2000 plus a penalty for too little or too much colour");
 }
 
 void print_json(const Options& options, nlohmann::json out, const std::vector<std::string>& names,
-                const std::vector<PhotoMetrics>& all, const MetricsSummary& summary) {
+                const std::vector<PhotoMetrics>& all, const MetricsSummary& summary,
+                const MetricsInterval& interval) {
   out["data"] = options.data;
   out["split"] = options.split;
   out["mean"] = to_json(summary);
+  out["confidence95"] = to_json(interval);
   out["validation_fraction"] = options.validation;
   out["photos"] = nlohmann::json::array();
   for (size_t i = 0; i < all.size(); ++i) {
@@ -134,10 +143,11 @@ int evaluate_subject(const Options& options, const DeviceOptions& device_options
   }
   progress.finish();
   const MetricsSummary summary = summarize(all);
+  const MetricsInterval interval = confidence(all);
   if (options.json) {
-    print_json(options, subject.description, names, all, summary);
+    print_json(options, subject.description, names, all, summary, interval);
   } else {
-    print_table(summary);
+    print_table(summary, interval);
   }
   return static_cast<int>(ExitCode::ok);
 }
