@@ -141,6 +141,8 @@ expect 0 'colourfulness ratio +0.000' gan_eval --baseline gray photos
 expect 0 'blotch +0.00 +\[0.00, 0.00\]' gan_eval --baseline gray photos
 expect 0 '"confidence95"' gan_eval --baseline gray photos --json
 expect 0 '"baseline": "mean"' gan_eval --baseline mean photos --split validation --json
+expect 0 'C2ST accuracy +[01]\.' gan_eval run/weights.bin photos --c2st --quiet
+expect 3 'needs 4 photos' gan_eval --baseline gray unseen --c2st --quiet
 expect 2 'needs no weights' gan_eval run/weights.bin photos --baseline gray
 expect 2 'DATA is required' gan_eval run/weights.bin
 expect 3 'no such folder' gan_eval run/weights.bin nowhere

@@ -10,6 +10,7 @@
 #include "tools/color_options.h"
 #include "train/evaluate.h"
 #include "train/progress.h"
+#include "train/two_sample.h"
 
 namespace {
 
@@ -21,7 +22,7 @@ struct Options {
   std::string split = "all";
   double validation = 0.1;
   ColorOptions color;
-  bool network_output = false, json = false, quiet = false;
+  bool network_output = false, c2st = false, json = false, quiet = false;
 };
 
 Dataset load(const Options& options) {
@@ -100,6 +101,37 @@ void print_table(const MetricsSummary& s, const MetricsInterval& interval) {
   line("score", &S::score, 2, "CIEDE2000 plus a penalty for too little or too much colour");
 }
 
+// The same painter; what it paints is given to the test, too.
+Painter observed(Painter painter, ChromaTwoSampleTest& test) {
+  return [painter = std::move(painter), &test](const std::vector<Image>& photos) {
+    std::vector<Image> outputs = painter(photos);
+    for (size_t i = 0; i < photos.size(); ++i) test.add(outputs[i], photos[i]);
+    return outputs;
+  };
+}
+
+TwoSampleResult run_two_sample_test(const Options& options, const ChromaTwoSampleTest& test,
+                                    Device& device) {
+  Progress progress("Two-sample test", "steps", test.settings().steps,
+                    progress_style(options.quiet));
+  const TwoSampleResult result = test.run(device, [&](int step) { progress.update(step); });
+  progress.finish();
+  return result;
+}
+
+void print_two_sample(const TwoSampleResult& result) {
+  std::cout << "  " << std::setw(24) << "C2ST accuracy" << std::setw(9) << fixed(result.accuracy, 3)
+            << std::setw(18) << str("+- ", fixed(1.96 * result.standard_error, 3))
+            << "colours alone, 0.5 cannot be told from true\n";
+}
+
+nlohmann::json to_json(const TwoSampleResult& result, const TwoSampleSettings& settings) {
+  return {{"accuracy", result.accuracy}, {"standard_error", result.standard_error},
+          {"trained", result.trained},   {"tested", result.tested},
+          {"steps", settings.steps},     {"batch", settings.batch},
+          {"seed", settings.seed}};
+}
+
 void print_json(const Options& options, nlohmann::json out, const std::vector<std::string>& names,
                 const std::vector<PhotoMetrics>& all, const MetricsSummary& summary,
                 const MetricsInterval& interval) {
@@ -131,11 +163,13 @@ int evaluate_subject(const Options& options, const DeviceOptions& device_options
   if (count == 0) {
     throw DataError(str(options.data, ": no photo is in the ", options.split, " split"));
   }
+  ChromaTwoSampleTest test;
+  const Painter painter = options.c2st ? observed(subject.painter, test) : subject.painter;
   Progress progress("Measuring", "photos", count, progress_style(options.quiet));
   std::vector<std::string> names;
   std::vector<PhotoMetrics> all;
   for (const PhotoSet* set : sets) {
-    const auto some = evaluate(subject.painter, *set, -1, [&](int64_t done) {
+    const auto some = evaluate(painter, *set, -1, [&](int64_t done) {
       progress.update(static_cast<int64_t>(all.size()) + done);
     });
     all.insert(all.end(), some.begin(), some.end());
@@ -144,10 +178,17 @@ int evaluate_subject(const Options& options, const DeviceOptions& device_options
   progress.finish();
   const MetricsSummary summary = summarize(all);
   const MetricsInterval interval = confidence(all);
+  nlohmann::json description = subject.description;
+  TwoSampleResult two_sample;
+  if (options.c2st) {
+    two_sample = run_two_sample_test(options, test, device);
+    description["c2st"] = to_json(two_sample, test.settings());
+  }
   if (options.json) {
-    print_json(options, subject.description, names, all, summary, interval);
+    print_json(options, std::move(description), names, all, summary, interval);
   } else {
     print_table(summary, interval);
+    if (options.c2st) print_two_sample(two_sample);
   }
   return static_cast<int>(ExitCode::ok);
 }
@@ -173,6 +214,7 @@ int main(int argc, char** argv) {
          "  gan_eval run/weights.bin my_photos\n"
          "  gan_eval run/weights.bin data/flowers --split validation --json > quality.json\n"
          "  gan_eval run/weights.bin my_photos --raw\n"
+         "  gan_eval run/weights.bin my_photos --split validation --c2st\n"
          "  gan_eval --baseline gray my_photos\n");
   app.add_option("WEIGHTS", options.weights, "Weights file of a generator; not with --baseline")
       ->required();
@@ -188,6 +230,12 @@ int main(int argc, char** argv) {
   add_color_options(app, options.color);
   app.add_flag("--raw", options.network_output,
                "Measure the network's own RGB instead of the photo with its own luma");
+  app.add_flag(
+      "--c2st", options.c2st,
+      "Also train a fresh small network on half of the photos to tell the outputs' colours "
+      "from the true ones, and test it on the other half: its accuracy is 0.5 where they "
+      "cannot be told apart, 1 where they always can. Always the same seed, network and "
+      "number of steps, so accuracies on the same photos compare");
   app.add_flag("--json", options.json, "Print all metrics, of each photo and their means, as JSON");
   app.add_flag("--quiet", options.quiet, "No progress lines");
   add_device_options(app, device_options);
