@@ -3,6 +3,7 @@
 # be one clear line, the right exit code, and no file left behind.
 set -u
 bin=$(cd "$1" && pwd) || exit 2
+ablation=$(cd "$(dirname "$0")/../tools" && pwd)/ablation.sh
 work=$(mktemp -d)
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 cd "$work" || exit 2
@@ -146,6 +147,17 @@ expect 3 'needs 4 photos' gan_eval --baseline gray unseen --c2st --quiet
 expect 2 'needs no weights' gan_eval run/weights.bin photos --baseline gray
 expect 2 'DATA is required' gan_eval run/weights.bin
 expect 3 'no such folder' gan_eval run/weights.bin nowhere
+
+# --- The ablation table; what is finished is not trained again.
+rows=(--bin "$bin" --width 4 --rows "no-adversary,head-128" pairs/color ablation 0.01)
+"$ablation" "${rows[@]}" >out.txt 2>err.txt || fail "ablation.sh: $(tail -1 err.txt)"
+[ "$(wc -l <ablation/ablation.csv)" = 3 ] || fail "ablation.csv: $(cat ablation/ablation.csv)"
+grep -qE '^no-adversary,--adv none,[0-9]+\.[0-9]{3},' ablation/ablation.csv || fail "ablation.csv: $(cat ablation/ablation.csv)"
+grep -q '^| head-128 | --head 128 | ' ablation/ablation.md || fail "ablation.md: $(cat ablation/ablation.md)"
+"$ablation" "${rows[@]}" >out.txt 2>err.txt || fail "ablation.sh again: $(tail -1 err.txt)"
+[ "$(grep -c 'finished already' out.txt)" = 2 ] || fail "ablation.sh trained finished rows again"
+"$ablation" --bin "$bin" pairs/color ablation 0.02 >out.txt 2>err.txt && fail "ablation.sh mixed budgets"
+"$ablation" --rows nothing pairs/color ablation >out.txt 2>err.txt && fail "ablation.sh knows a row 'nothing'"
 
 # --- Misuse of gan_train.
 mkdir nothing
