@@ -3,6 +3,7 @@
 # be one clear line, the right exit code, and no file left behind.
 set -u
 bin=$(cd "$1" && pwd) || exit 2
+ablation=$(cd "$(dirname "$0")/../tools" && pwd)/ablation.sh
 work=$(mktemp -d)
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 cd "$work" || exit 2
@@ -156,6 +157,13 @@ expect 0 'wide.out.jpg' gan_colorize run/weights.bin wide.jpg -o wide.out.jpg
 [ "$(size_of wide.out.jpg)" = 301x77 ] || fail "coloured photo is $(size_of wide.out.jpg), not 301x77"
 expect 0 '' gan_colorize run/weights.bin wide.jpg -o raw.png --raw
 [ "$(size_of raw.png)" = 128x128 ] || fail "--raw wrote $(size_of raw.png)"
+expect 0 '' gan_colorize run/weights.bin wide.jpg -o flip.png --tta flip --saturation auto
+exists flip.png
+expect 0 '' gan_colorize run/weights.bin wide.jpg -o gray.png --saturation 0
+gray_chroma=$(convert gray.png -colorspace HSL -channel G -separate -format '%[fx:maxima]' info:)
+[ "$gray_chroma" = 0 ] || fail "--saturation 0 left colour: $gray_chroma"
+expect 2 'neither in 0..3 nor auto' gan_colorize run/weights.bin wide.jpg -o never.png --saturation 4
+expect 2 '--tta' gan_colorize run/weights.bin wide.jpg -o never.png --tta twice
 convert wide.jpg wide.bmp
 expect 0 'colored/wide_color.jpg' gan_colorize run/weights.bin wide.bmp --format jpg -o colored
 convert -size 1x1 xc:gray dot.png
@@ -188,7 +196,27 @@ absent never.png
 # --- Measuring.
 expect 0 'CIEDE2000' gan_eval run/weights.bin photos --split validation
 expect 0 '"ciede2000"' gan_eval run/weights.bin photos --json --quiet
+expect 0 '"saturation": 0.5' gan_eval run/weights.bin photos --json --quiet --tta flip --saturation 0.5
+expect 0 'colourfulness ratio +0.000' gan_eval --baseline gray photos
+expect 0 'blotch +0.00 +\[0.00, 0.00\]' gan_eval --baseline gray photos
+expect 0 '"confidence95"' gan_eval --baseline gray photos --json
+expect 0 '"baseline": "mean"' gan_eval --baseline mean photos --split validation --json
+expect 0 'C2ST accuracy +[01]\.' gan_eval run/weights.bin photos --c2st --quiet
+expect 3 'needs 4 photos' gan_eval --baseline gray unseen --c2st --quiet
+expect 2 'needs no weights' gan_eval run/weights.bin photos --baseline gray
+expect 2 'DATA is required' gan_eval run/weights.bin
 expect 3 'no such folder' gan_eval run/weights.bin nowhere
+
+# --- The ablation table; what is finished is not trained again.
+rows=(--bin "$bin" --width 4 --rows "no-adversary,head-128" pairs/color ablation 0.01)
+"$ablation" "${rows[@]}" >out.txt 2>err.txt || fail "ablation.sh: $(tail -1 err.txt)"
+[ "$(wc -l <ablation/ablation.csv)" = 3 ] || fail "ablation.csv: $(cat ablation/ablation.csv)"
+grep -qE '^no-adversary,--adv none,[0-9]+\.[0-9]{3},' ablation/ablation.csv || fail "ablation.csv: $(cat ablation/ablation.csv)"
+grep -q '^| head-128 | --head 128 | ' ablation/ablation.md || fail "ablation.md: $(cat ablation/ablation.md)"
+"$ablation" "${rows[@]}" >out.txt 2>err.txt || fail "ablation.sh again: $(tail -1 err.txt)"
+[ "$(grep -c 'finished already' out.txt)" = 2 ] || fail "ablation.sh trained finished rows again"
+"$ablation" --bin "$bin" pairs/color ablation 0.02 >out.txt 2>err.txt && fail "ablation.sh mixed budgets"
+"$ablation" --rows nothing pairs/color ablation >out.txt 2>err.txt && fail "ablation.sh knows a row 'nothing'"
 
 # --- Misuse of gan_train.
 mkdir nothing

@@ -49,6 +49,9 @@ TEST_CASE("A photo compared with itself is perfect", "[metrics]") {
   REQUIRE(m.colorfulness_ratio == 1);
   REQUIRE(m.bias_a == 0);
   REQUIRE(m.bias_b == 0);
+  REQUIRE(m.auc == 1);
+  REQUIRE(m.hue_distance == Approx(0).margin(1e-12));
+  REQUIRE(m.blotch == 0);
 }
 
 TEST_CASE("The numbers of two plain colours are those worked out by hand", "[metrics]") {
@@ -125,6 +128,8 @@ TEST_CASE("A summary averages photos, and pools what is counted in pixels", "[me
   a.colorfulness = 10, a.colorfulness_truth = 20, a.colorfulness_ratio = 0.5;
   b.colorfulness = 60, b.colorfulness_truth = 60, b.colorfulness_ratio = 1;
   c.colorfulness = 14, c.colorfulness_truth = 40, c.colorfulness_ratio = 0.35;
+  a.hues[0] = 3, b.hues[5] = 1;  // 3/4 and 1/4 against all in bin 5: nothing but 1/4 in common
+  a.hues_truth[5] = b.hues_truth[5] = 2;
   a.white_pixels = 10, a.white_chroma = 4;
   b.white_pixels = 0, b.white_chroma = std::numeric_limits<double>::quiet_NaN();
   c.white_pixels = 30, c.white_chroma = 8;
@@ -137,6 +142,7 @@ TEST_CASE("A summary averages photos, and pools what is counted in pixels", "[me
   REQUIRE(s.white_pixels == 40);
   REQUIRE(s.white_chroma == Approx(7));
   REQUIRE(s.score == Approx(12 + 10 * 0.15));
+  REQUIRE(s.hue_distance == Approx(0.75));
   const auto json = to_json(s);
   REQUIRE(json["photos"] == 3);
   REQUIRE(json["score"] == s.score);

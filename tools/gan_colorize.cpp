@@ -7,7 +7,7 @@
 #include "engine/error.h"
 #include "model/weights.h"
 #include "tools/cli.h"
-#include "train/colorizer.h"
+#include "tools/color_options.h"
 
 namespace {
 
@@ -20,6 +20,7 @@ struct Options {
   std::string out;
   std::string format = "png";
   int quality = 95;
+  ColorOptions color;
   bool network_output = false, force = false;
 };
 
@@ -78,7 +79,7 @@ int colorize(const Options& options, const DeviceOptions& device_options) {
   const std::vector<fs::path> targets = plan_targets(options);
   Device device = open_and_announce(device_options);
   const LoadedGenerator loaded = load_generator(options.weights, device.memory);
-  Colorizer colorizer(device, *loaded.generator);
+  Colorizer colorizer(device, *loaded.generator, colorize_options(options.color, loaded.metadata));
 
   size_t failed = 0;
   ExitCode only_failure = ExitCode::some_failed;
@@ -117,7 +118,8 @@ int main(int argc, char** argv) {
   set_up(app,
          "  gan_colorize run/weights.bin photo.png              writes photo_color.png\n"
          "  gan_colorize run/weights.bin photo.jpg -o out.jpg   writes out.jpg\n"
-         "  gan_colorize run/weights.bin album/*.jpg -o colored\n");
+         "  gan_colorize run/weights.bin album/*.jpg -o colored\n"
+         "  gan_colorize run/weights.bin photo.png --tta flip --saturation 1.2\n");
   app.add_option("WEIGHTS", options.weights, "Weights file that gan_train wrote")->required();
   app.add_option("PHOTO", options.photos, "Photos; colours they have are not looked at")
       ->required();
@@ -126,6 +128,7 @@ int main(int argc, char** argv) {
   app.add_option("--format", options.format, "Kind of file where -o names none")
       ->check(CLI::IsMember({"png", "jpg"}));
   app.add_option("--quality", options.quality, "Of JPEG files")->check(CLI::Range(1, 100));
+  add_color_options(app, options.color);
   app.add_flag("--raw", options.network_output,
                "Write the network's own 128x128 output instead of the coloured photo");
   app.add_flag("--force", options.force, "Replace files that exist");

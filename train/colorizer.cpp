@@ -68,20 +68,35 @@ ChromaPlane blank(int width, int height) {
   return {width, height, std::vector<float>(size), std::vector<float>(size)};
 }
 
-ChromaPlane chroma_of(const Image& colors) {
+ChromaPlane chroma_of(const Image& colors, float gain) {
   ChromaPlane plane = blank(colors.width, colors.height);
   for (size_t i = 0; i < plane.cb.size(); ++i) {
     const uint8_t* p = &colors.pixels[3 * i];
     const YCbCr c = to_ycbcr(p[0], p[1], p[2]);
-    plane.cb[i] = c.cb;
-    plane.cr[i] = c.cr;
+    plane.cb[i] = gain * c.cb;
+    plane.cr[i] = gain * c.cr;
   }
   return plane;
 }
 
+Image mirror_image(const Image& photo) {
+  Image out(photo.width, photo.height, photo.channels);
+  for (int y = 0; y < photo.height; ++y) {
+    for (int x = 0; x < photo.width; ++x) {
+      std::copy_n(photo.at(photo.width - 1 - x, y), photo.channels, out.at(x, y));
+    }
+  }
+  return out;
+}
+
+// By how much the head's answer is smaller than the photo.
+int shrink(const Generator& generator) {
+  return generator.head() == ColorHead::chroma64 ? 2 : 1;
+}
+
 }  // namespace
 
-std::vector<float> Colorizer::run(const std::vector<Image>& photos) {
+std::vector<float> Colorizer::run_once(const std::vector<Image>& photos) {
   const int64_t n = static_cast<int64_t>(photos.size());
   const int width = photos[0].width, height = photos[0].height;
   std::vector<float> gray;
@@ -101,25 +116,26 @@ std::vector<float> Colorizer::run(const std::vector<Image>& photos) {
   return to_host(device_.memory, generator_.forward(context, tape_.constant(input)).value);
 }
 
-std::vector<ChromaPlane> Colorizer::chroma(const std::vector<Image>& photos) {
-  const int shrink = generator_.head() == ColorHead::chroma64 ? 2 : 1;
-  const std::vector<float> values = run(photos);
-  std::vector<ChromaPlane> planes;
-  size_t next = 0;
-  for (const Image& photo : photos) {
-    ChromaPlane plane = blank(photo.width / shrink, photo.height / shrink);
-    for (size_t i = 0; i < plane.cb.size(); ++i) {
-      plane.cb[i] = 127.5f * values[next++];
-      plane.cr[i] = 127.5f * values[next++];
+std::vector<float> Colorizer::run(const std::vector<Image>& photos) {
+  std::vector<float> values = run_once(photos);
+  if (!options_.flip) return values;
+  std::vector<Image> mirrored;
+  for (const Image& photo : photos) mirrored.push_back(mirror_image(photo));
+  const std::vector<float> others = run_once(mirrored);
+  const size_t channels = generator_.head() == ColorHead::rgb ? 3 : 2;
+  const size_t width = static_cast<size_t>(photos[0].width / shrink(generator_));
+  for (size_t row = 0; row < values.size(); row += width * channels) {
+    for (size_t x = 0; x < width; ++x) {
+      for (size_t c = 0; c < channels; ++c) {
+        float& value = values[row + x * channels + c];
+        value = (value + others[row + (width - 1 - x) * channels + c]) / 2;
+      }
     }
-    planes.push_back(std::move(plane));
   }
-  return planes;
+  return values;
 }
 
-std::vector<Image> Colorizer::predict(const std::vector<Image>& photos) {
-  if (photos.empty()) return {};
-  if (generator_.head() != ColorHead::rgb) return recolor_squares(photos);
+std::vector<Image> Colorizer::pictures(const std::vector<Image>& photos) {
   const std::vector<float> rgb = run(photos);
   std::vector<Image> out;
   size_t next = 0;
@@ -131,13 +147,40 @@ std::vector<Image> Colorizer::predict(const std::vector<Image>& photos) {
   return out;
 }
 
-std::vector<Image> Colorizer::recolor_squares(const std::vector<Image>& photos) {
+std::vector<ChromaPlane> Colorizer::chroma(const std::vector<Image>& photos) {
   std::vector<ChromaPlane> planes;
+  const auto gain = static_cast<float>(options_.saturation);
   if (generator_.head() == ColorHead::rgb) {
-    for (const Image& colors : predict(photos)) planes.push_back(chroma_of(colors));
-  } else if (!photos.empty()) {
-    planes = chroma(photos);
+    for (const Image& colors : pictures(photos)) planes.push_back(chroma_of(colors, gain));
+    return planes;
   }
+  const std::vector<float> values = run(photos);
+  size_t next = 0;
+  for (const Image& photo : photos) {
+    ChromaPlane plane = blank(photo.width / shrink(generator_), photo.height / shrink(generator_));
+    for (size_t i = 0; i < plane.cb.size(); ++i) {
+      plane.cb[i] = 127.5f * gain * values[next++];
+      plane.cr[i] = 127.5f * gain * values[next++];
+    }
+    planes.push_back(std::move(plane));
+  }
+  return planes;
+}
+
+std::vector<Image> Colorizer::predict(const std::vector<Image>& photos) {
+  if (photos.empty()) return {};
+  if (generator_.head() != ColorHead::rgb) return recolor_squares(photos);
+  std::vector<Image> out = pictures(photos);
+  if (options_.saturation != 1) {
+    const auto gain = static_cast<float>(options_.saturation);
+    for (Image& image : out) image = with_chroma(image, chroma_of(image, gain));
+  }
+  return out;
+}
+
+std::vector<Image> Colorizer::recolor_squares(const std::vector<Image>& photos) {
+  if (photos.empty()) return {};
+  const std::vector<ChromaPlane> planes = chroma(photos);
   std::vector<Image> out;
   for (size_t i = 0; i < photos.size(); ++i) out.push_back(with_chroma(photos[i], planes[i]));
   return out;
@@ -145,9 +188,7 @@ std::vector<Image> Colorizer::recolor_squares(const std::vector<Image>& photos) 
 
 Image Colorizer::colorize(const Image& photo) {
   const Size size = work_size(photo, generator_.size_multiple());
-  const std::vector<Image> seen = {resize(photo, size.width, size.height)};
-  if (generator_.head() == ColorHead::rgb) return with_chroma(photo, chroma_of(predict(seen)[0]));
-  return with_chroma(photo, chroma(seen)[0]);
+  return with_chroma(photo, chroma({resize(photo, size.width, size.height)})[0]);
 }
 
 Image with_chroma(const Image& photo, const ChromaPlane& chroma) {

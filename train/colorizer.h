@@ -18,11 +18,16 @@ struct ChromaPlane {
   std::vector<float> cb, cr;  // row by row
 };
 
+struct ColorizeOptions {
+  bool flip = false;      // average the answers to the photo and to its mirror image
+  double saturation = 1;  // factor on chroma; what leaves the gamut shrinks back into it
+};
+
 class Colorizer {
  public:
-  // Both must outlive the colorizer.
-  Colorizer(Device& device, Generator& generator)
-      : device_(device), generator_(generator), tape_(device.memory) {}
+  // Device and generator must outlive the colorizer.
+  Colorizer(Device& device, Generator& generator, const ColorizeOptions& options = {})
+      : device_(device), generator_(generator), options_(options), tape_(device.memory) {}
 
   // The network's own colours for photos of one common size, whose sides are multiples of
   // Generator::size_multiple(). Only the luma of the photos (gray or RGB) is looked at. A network
@@ -37,12 +42,17 @@ class Colorizer {
   Image colorize(const Image& photo);
 
  private:
-  // What the generator's head says, dense, picture after picture.
+  // What the generator's head says, dense, picture after picture: once through the network, and as
+  // the options ask.
+  std::vector<float> run_once(const std::vector<Image>& photos);
   std::vector<float> run(const std::vector<Image>& photos);
+  // The RGB head's pictures, before saturation.
+  std::vector<Image> pictures(const std::vector<Image>& photos);
   std::vector<ChromaPlane> chroma(const std::vector<Image>& photos);
 
   Device& device_;
   Generator& generator_;
+  ColorizeOptions options_;
   Tape tape_;
 };
 

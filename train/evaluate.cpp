@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "engine/parallel.h"
-#include "train/color.h"
 
 namespace gan {
 namespace {
@@ -34,8 +33,30 @@ std::vector<Image> color_squares(Colorizer& colorizer, const std::vector<Image>&
   return output == Output::own_luma ? colorizer.recolor_squares(photos) : colorizer.predict(photos);
 }
 
-std::vector<PhotoMetrics> evaluate(Colorizer& colorizer, const PhotoSet& photos, int64_t limit,
-                                   Output output,
+Painter painter_of(Colorizer& colorizer, Output output) {
+  return [&colorizer, output](const std::vector<Image>& photos) {
+    return color_squares(colorizer, photos, output);
+  };
+}
+
+Painter plain_painter(float cb, float cr) {
+  return [color = ChromaPlane{1, 1, {cb}, {cr}}](const std::vector<Image>& photos) {
+    std::vector<Image> outputs;
+    for (const Image& photo : photos) outputs.push_back(with_chroma(photo, color));
+    return outputs;
+  };
+}
+
+YCbCr mean_color(const PhotoSet& photos) {
+  uint64_t sums[3] = {};
+  for (size_t i = 0; i < photos.pixels.size(); ++i) sums[i % 3] += photos.pixels[i];
+  const auto mean = [&](uint64_t sum) {
+    return static_cast<float>(3 * static_cast<double>(sum) / double(photos.pixels.size()));
+  };
+  return to_ycbcr(mean(sums[0]), mean(sums[1]), mean(sums[2]));
+}
+
+std::vector<PhotoMetrics> evaluate(const Painter& painter, const PhotoSet& photos, int64_t limit,
                                    const std::function<void(int64_t done)>& progress) {
   const int64_t count = limit < 0 ? photos.count() : std::min(limit, photos.count());
   std::vector<PhotoMetrics> all(static_cast<size_t>(count));
@@ -43,11 +64,16 @@ std::vector<PhotoMetrics> evaluate(Colorizer& colorizer, const PhotoSet& photos,
     const int64_t end = std::min(count, begin + kBatch);
     std::vector<Image> truths;
     for (int64_t i = begin; i < end; ++i) truths.push_back(photos.image(i));
-    const std::vector<Image> outputs = color_squares(colorizer, truths, output);
+    const std::vector<Image> outputs = painter(truths);
     parallel_for(end - begin, [&](int64_t i) { all[begin + i] = measure(outputs[i], truths[i]); });
     if (progress) progress(end);
   }
   return all;
+}
+
+std::vector<PhotoMetrics> evaluate(Colorizer& colorizer, const PhotoSet& photos, int64_t limit,
+                                   Output output) {
+  return evaluate(painter_of(colorizer, output), photos, limit);
 }
 
 Image sample_grid(const std::vector<Image>& outputs, const std::vector<Image>& truths) {

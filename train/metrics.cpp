@@ -4,9 +4,9 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 
 #include "engine/error.h"
+#include "train/chroma_metrics.h"
 #include "train/color.h"
 
 namespace gan {
@@ -166,21 +166,11 @@ void measure_lab(const Image& output, const Image& truth, PhotoMetrics& metrics)
   metrics.ciede2000_p90 = percentile(differences, 0.9);
   metrics.white_chroma =
       metrics.white_pixels > 0 ? sum_white / static_cast<double>(metrics.white_pixels) : kNone;
-}
-
-double mean(const std::vector<PhotoMetrics>& photos, double PhotoMetrics::*member) {
-  double sum = 0;
-  int64_t count = 0;
-  for (const PhotoMetrics& photo : photos) {
-    if (std::isnan(photo.*member)) continue;
-    sum += photo.*member;
-    ++count;
-  }
-  return count > 0 ? sum / static_cast<double>(count) : kNone;
-}
-
-nlohmann::json number(double value) {
-  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
+  metrics.auc = area_under_curve(out, real);
+  metrics.hues = hue_histogram(out);
+  metrics.hues_truth = hue_histogram(real);
+  metrics.hue_distance = hue_distance(metrics.hues, metrics.hues_truth);
+  metrics.blotch = blotch(out, real, truth.width, truth.height);
 }
 
 }  // namespace
@@ -202,75 +192,6 @@ PhotoMetrics measure(const Image& output, const Image& truth) {
       metrics.colorfulness_truth > 0 ? metrics.colorfulness / metrics.colorfulness_truth : kNone;
   measure_lab(output, truth, metrics);
   return metrics;
-}
-
-double color_score(double ciede2000, double colorfulness_ratio) {
-  if (std::isnan(colorfulness_ratio)) return ciede2000;
-  return ciede2000 + 10 * std::max(0.0, 0.85 - colorfulness_ratio) +
-         10 * std::max(0.0, colorfulness_ratio - 1.15);
-}
-
-MetricsSummary summarize(const std::vector<PhotoMetrics>& photos) {
-  MetricsSummary summary;
-  summary.photos = static_cast<int64_t>(photos.size());
-  summary.psnr = mean(photos, &PhotoMetrics::psnr);
-  summary.psnr_ab = mean(photos, &PhotoMetrics::psnr_ab);
-  summary.ssim = mean(photos, &PhotoMetrics::ssim);
-  summary.ssim_luma = mean(photos, &PhotoMetrics::ssim_luma);
-  summary.ciede2000 = mean(photos, &PhotoMetrics::ciede2000);
-  summary.ciede2000_p90 = mean(photos, &PhotoMetrics::ciede2000_p90);
-  summary.colorfulness = mean(photos, &PhotoMetrics::colorfulness);
-  summary.colorfulness_truth = mean(photos, &PhotoMetrics::colorfulness_truth);
-  summary.colorfulness_ratio =
-      summary.colorfulness_truth > 0 ? summary.colorfulness / summary.colorfulness_truth : kNone;
-  summary.colorfulness_ratio_photos = mean(photos, &PhotoMetrics::colorfulness_ratio);
-  summary.bias_a = mean(photos, &PhotoMetrics::bias_a);
-  summary.bias_b = mean(photos, &PhotoMetrics::bias_b);
-  double white = 0;
-  for (const PhotoMetrics& photo : photos) {
-    if (photo.white_pixels == 0) continue;
-    white += photo.white_chroma * static_cast<double>(photo.white_pixels);
-    summary.white_pixels += photo.white_pixels;
-  }
-  summary.white_chroma =
-      summary.white_pixels > 0 ? white / static_cast<double>(summary.white_pixels) : kNone;
-  summary.score = color_score(summary.ciede2000, summary.colorfulness_ratio);
-  return summary;
-}
-
-nlohmann::json to_json(const PhotoMetrics& m) {
-  return {{"psnr", number(m.psnr)},
-          {"psnr_ab", number(m.psnr_ab)},
-          {"ssim", number(m.ssim)},
-          {"ssim_luma", number(m.ssim_luma)},
-          {"ciede2000", number(m.ciede2000)},
-          {"ciede2000_p90", number(m.ciede2000_p90)},
-          {"colorfulness", number(m.colorfulness)},
-          {"colorfulness_truth", number(m.colorfulness_truth)},
-          {"colorfulness_ratio", number(m.colorfulness_ratio)},
-          {"bias_a", number(m.bias_a)},
-          {"bias_b", number(m.bias_b)},
-          {"white_chroma", number(m.white_chroma)},
-          {"white_pixels", m.white_pixels}};
-}
-
-nlohmann::json to_json(const MetricsSummary& s) {
-  return {{"photos", s.photos},
-          {"psnr", number(s.psnr)},
-          {"psnr_ab", number(s.psnr_ab)},
-          {"ssim", number(s.ssim)},
-          {"ssim_luma", number(s.ssim_luma)},
-          {"ciede2000", number(s.ciede2000)},
-          {"ciede2000_p90", number(s.ciede2000_p90)},
-          {"colorfulness", number(s.colorfulness)},
-          {"colorfulness_truth", number(s.colorfulness_truth)},
-          {"colorfulness_ratio", number(s.colorfulness_ratio)},
-          {"colorfulness_ratio_photos", number(s.colorfulness_ratio_photos)},
-          {"bias_a", number(s.bias_a)},
-          {"bias_b", number(s.bias_b)},
-          {"white_chroma", number(s.white_chroma)},
-          {"white_pixels", s.white_pixels},
-          {"score", number(s.score)}};
 }
 
 }  // namespace gan

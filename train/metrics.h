@@ -5,6 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <vector>
 
+#include "train/chroma_metrics.h"
 #include "train/image.h"
 
 namespace gan {
@@ -27,6 +28,10 @@ struct PhotoMetrics {
   double white_chroma = 0;        // mean CIELAB chroma of the output where the truth is white:
                                   // L* > 75, chroma < 10. NaN when it is so nowhere
   int64_t white_pixels = 0;       // how many those are
+  double auc = 0;                 // of the error of a and b; this and the rest: chroma_metrics.h
+  double hue_distance = 0;        // of the photo's hues from the truth's
+  double blotch = 0;              // unevenness within what the truth paints evenly
+  HueHistogram hues{}, hues_truth{};
 };
 
 // Compares two RGB images of the same size.
@@ -47,18 +52,30 @@ struct MetricsSummary {
   double bias_a = 0, bias_b = 0;
   double white_chroma = 0;  // over all white pixels of all photos
   int64_t white_pixels = 0;
+  double auc = 0;
+  double hue_distance = 0;  // between the hues of all outputs and of all truths together
+  double blotch = 0;
   double score = 0;  // color_score of ciede2000 and colorfulness_ratio
 };
 
 MetricsSummary summarize(const std::vector<PhotoMetrics>& photos);
+
+// Where the numbers of a summary would lie in 95 of 100 other draws of as many photos: for each the
+// 2.5th and 97.5th percentile over 1,000 summaries of photos drawn with replacement, from a fixed
+// seed (Efron, "Bootstrap methods: another look at the jackknife", 1979). Counts stay 0.
+struct MetricsInterval {
+  MetricsSummary low, high;
+};
+MetricsInterval confidence(const std::vector<PhotoMetrics>& photos);
 
 // One number to rank models by, lower is better: the colour difference, plus a penalty of 0.1 per
 // 0.01 that colourfulness lies below 0.85 or above 1.15 of the truth, since the difference alone
 // rewards gray-brown. A ratio that does not exist (NaN) costs nothing.
 double color_score(double ciede2000, double colorfulness_ratio);
 
-// Objects with the members' names as keys.
+// Objects with the members' names as keys, without the histograms; an interval's values are pairs.
 nlohmann::json to_json(const PhotoMetrics& metrics);
 nlohmann::json to_json(const MetricsSummary& summary);
+nlohmann::json to_json(const MetricsInterval& interval);
 
 }  // namespace gan

@@ -20,7 +20,7 @@ the kinks of ReLU, LeakyReLU and the absolute error: a unit within float32 round
 makes float32 gradients differ from float64 ones by 1e-3 and more.
 
 The fixtures in tests/fixtures/:
-  make_golden.py training golden_w4_b2.safetensors --width 4 --batch 2 --steps 5 --small --tries 40
+  make_golden.py training golden_w4_b2.safetensors --width 4 --batch 2 --steps 10 --small --tries 40
   make_golden.py demo demo_weights.safetensors demo_pair.safetensors
 """
 import argparse
