@@ -188,7 +188,9 @@ done
 # --- Weights that are none.
 head -c 5000 run/weights.bin >cut.bin
 expect 3 'truncated' gan_colorize cut.bin wide.jpg -o never.png
-expect 3 'not a usable weights file' gan_colorize wide.jpg wide.jpg -o never.png
+cp wide.jpg photo.bin
+expect 3 'not a usable weights file' gan_colorize photo.bin wide.jpg -o never.png
+expect 2 'there is no photo' gan_colorize run/weights.bin
 expect 3 'cannot open' gan_colorize nowhere.bin wide.jpg -o never.png
 expect 3 'is a folder' gan_colorize run wide.jpg -o never.png
 absent never.png

@@ -30,6 +30,24 @@ bool is_photo_name(const fs::path& path) {
          extension == ".PNG" || extension == ".JPG" || extension == ".JPEG";
 }
 
+// Whether the first of the files is a photo, and so the weights are left to us.
+bool names_no_weights(const fs::path& first) {
+  return is_photo_name(first) || first.extension() == ".bmp" || first.extension() == ".BMP";
+}
+
+// The weights that come with the program: in the source tree that it was built in, two folders up.
+std::string shipped_weights() {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  for (const char* place : {"../../data/weights", "../share/gan"}) {
+    const fs::path weights = program.parent_path() / place / "flowers.bin";
+    if (fs::exists(weights, error)) return weights.lexically_normal().string();
+  }
+  throw UsageError(
+      "the weights that come with the program, data/weights/flowers.bin, are not there: name a "
+      "weights file before the photos");
+}
+
 // Where the coloured photo goes: beside the photo, into the folder or to the file -o names.
 fs::path target_of(const Options& options, const fs::path& photo) {
   const fs::path out(options.out);
@@ -116,12 +134,15 @@ int main(int argc, char** argv) {
       "brightness.",
       "gan_colorize");
   set_up(app,
-         "  gan_colorize run/weights.bin photo.png              writes photo_color.png\n"
+         "  gan_colorize photo.png                              writes photo_color.png\n"
          "  gan_colorize run/weights.bin photo.jpg -o out.jpg   writes out.jpg\n"
          "  gan_colorize run/weights.bin album/*.jpg -o colored\n"
          "  gan_colorize run/weights.bin photo.png --tta flip --saturation 1.2\n");
-  app.add_option("WEIGHTS", options.weights, "Weights file that gan_train wrote")->required();
-  app.add_option("PHOTO", options.photos, "Photos; colours they have are not looked at")
+  std::vector<std::string> files;
+  app.add_option(
+         "FILES", files,
+         "[WEIGHTS] PHOTO...: the weights file that gan_train wrote, or none for those that "
+         "come with the program; photos, whose colours are not looked at")
       ->required();
   app.add_option("-o,--out", options.out,
                  "A .png or .jpg file, or a folder; default: NAME_color.png beside the photo");
@@ -133,5 +154,14 @@ int main(int argc, char** argv) {
                "Write the network's own 128x128 output instead of the coloured photo");
   app.add_flag("--force", options.force, "Replace files that exist");
   add_device_options(app, device_options);
-  return run_program(app, argc, argv, [&] { return colorize(options, device_options); });
+  return run_program(app, argc, argv, [&] {
+    const bool ours = names_no_weights(files[0]);
+    options.weights = ours ? shipped_weights() : files[0];
+    options.photos.assign(files.begin() + (ours ? 0 : 1), files.end());
+    if (options.photos.empty()) {
+      throw UsageError(
+          str("there is no photo beside the weights ", files[0], " (see gan_colorize ", "--help)"));
+    }
+    return colorize(options, device_options);
+  });
 }
