@@ -37,6 +37,8 @@ NamedValues columns_of(const EpochRecord& e) {
                                {"bias_a", v.bias_a},
                                {"bias_b", v.bias_b},
                                {"white_chroma", v.white_chroma},
+                               {"hue_distance", v.hue_distance},
+                               {"blotch", v.blotch},
                                {"score", v.score},
                                {"best", e.best ? 1.0 : 0.0}};
   all.insert(all.end(), metrics.begin(), metrics.end());

@@ -317,7 +317,7 @@ class Run {
   void report(const EpochRecord& record) const {
     double left = record.seconds / record.epoch * (settings_.epochs - record.epoch);
     if (settings_.time_limit_minutes > 0) {
-      left = std::min(left, settings_.time_limit_minutes * 60 - record.seconds);
+      left = std::clamp(settings_.time_limit_minutes * 60 - record.seconds, 0.0, left);
     }
     std::cout << "epoch " << record.epoch << "/" << settings_.epochs << ": " << recipe_->summary()
               << "; CIEDE2000 " << fixed(record.validation.ciede2000, 2) << ", colour "
