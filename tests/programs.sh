@@ -76,6 +76,9 @@ expect 2 '--adv' "${train[@]}" --out x --adv wasserstein
 # The original's recipe.
 expect 0 'D right on' gan_train photos --width 8 --batch-size 8 --recipe classic --epochs 1 --out classic
 absent classic/supervised.bin
+expect 0 'epoch 2/2' gan_train photos --out classic --resume --epochs 2
+expect 0 'D right on' gan_train photos --width 8 --batch-size 8 --recipe classic --epochs 2 --out classic2
+cmp classic/last.bin classic2/last.bin || fail "other weights after extending a classic run"
 expect 0 'PSNR' gan_eval classic/weights.bin photos --split validation
 expect 0 'unseen/flower_images/0002_color' gan_colorize classic/weights.bin unseen/flower_images/0002.png
 rm unseen/flower_images/*_color.png

@@ -163,6 +163,9 @@ int evaluate_subject(const Options& options, const DeviceOptions& device_options
   if (count == 0) {
     throw DataError(str(options.data, ": no photo is in the ", options.split, " split"));
   }
+  if (options.c2st && count < 4) {
+    throw DataError(str(options.data, ": --c2st needs at least 4 photos, found ", count));
+  }
   ChromaTwoSampleTest test;
   const Painter painter = options.c2st ? observed(subject.painter, test) : subject.painter;
   Progress progress("Measuring", "photos", count, progress_style(options.quiet));

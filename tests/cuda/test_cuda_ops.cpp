@@ -109,14 +109,18 @@ std::vector<OpCase> smallest_cases() {
   using enum Function;
   const Shape s = {2, 3, 5, 24}, pooled = {2, 1, 2, 24};
   std::vector<OpCase> cases;
-  for (const Function f : {batch_norm_train, batch_norm_infer, batch_norm_backward, dropout, add,
-                           fill, fill_uniform, activation_forward, activation_backward})
+  for (const Function f :
+       {batch_norm_train, batch_norm_infer, batch_norm_backward, dropout, add, axpby, fill,
+        fill_uniform, activation_forward, activation_backward, augment_forward, augment_backward})
     cases.push_back(make_case(f, s, s));
   for (const Function f :
        {avg_pool_forward, avg_pool_backward, max_pool_forward, max_pool_backward})
     cases.push_back(make_case(f, s, pooled));
-  for (const Function f : {bce_with_logits, l1_loss, mse_loss})
+  for (const Function f : {upsample_forward, upsample_backward})
+    cases.push_back(make_case(f, s, {2, 6, 10, 24}));
+  for (const Function f : {bce_with_logits, l1_loss, mse_loss, relativistic_loss, moment_loss})
     cases.push_back(make_case(f, s, vector_shape(1)));
+  cases.push_back(make_case(chroma_loss, {2, 3, 5, 2}, vector_shape(1)));
   for (const Function f : {linear_forward, linear_backward_data, linear_backward_weights})
     cases.push_back(make_case(f, s, {2, 1, 1, 5}));
   cases.push_back(make_case(channel_sum, s, vector_shape(24)));
