@@ -191,6 +191,12 @@ done
 # --- Weights that are none.
 head -c 5000 run/weights.bin >cut.bin
 expect 3 'truncated' gan_colorize cut.bin wide.jpg -o never.png
+if [ -e "$bin/../../data/weights/flowers.bin" ]; then  # built within the source tree
+  expect 0 'box.png' gan_colorize wide.jpg -o box.png
+  [ "$(size_of box.png)" = "$(size_of wide.jpg)" ] || fail "the weights in the box changed the size"
+else
+  expect 2 'that come with the program' gan_colorize wide.jpg -o box.png
+fi
 cp wide.jpg photo.bin
 expect 3 'not a usable weights file' gan_colorize photo.bin wide.jpg -o never.png
 expect 2 'there is no photo' gan_colorize run/weights.bin

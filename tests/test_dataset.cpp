@@ -320,4 +320,20 @@ TEST_CASE("The content hash is 64-bit FNV-1a", "[dataset]") {
 }
 
 }  // namespace
+TEST_CASE("A part of a photo set is spread over all of it", "[dataset]") {
+  PhotoSet photos;
+  photos.size = 1;
+  for (uint8_t i = 0; i < 10; ++i) {
+    photos.pixels.insert(photos.pixels.end(), 3, i);
+    photos.names.push_back(std::string(1, static_cast<char>('a' + i)));
+    photos.hashes.push_back(i);
+  }
+  const PhotoSet some = photos.spread(4);
+  CHECK(some.names == std::vector<std::string>{"a", "c", "f", "h"});
+  CHECK(some.hashes == std::vector<uint64_t>{0, 2, 5, 7});
+  CHECK(some.photo(3)[0] == 7);
+  CHECK(photos.spread(100).names == photos.names);
+  CHECK(photos.spread(0).count() == 0);
+}
+
 }  // namespace gan

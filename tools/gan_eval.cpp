@@ -164,7 +164,7 @@ int evaluate_subject(const Options& options, const DeviceOptions& device_options
     throw DataError(str(options.data, ": no photo is in the ", options.split, " split"));
   }
   if (options.c2st && count < 4) {
-    throw DataError(str(options.data, ": --c2st needs at least 4 photos, found ", count));
+    throw DataError(str(options.data, ": the two-sample test needs 4 photos or more, got ", count));
   }
   ChromaTwoSampleTest test;
   const Painter painter = options.c2st ? observed(subject.painter, test) : subject.painter;

@@ -38,7 +38,7 @@ def main():
     parser.add_argument("--bin", default="build/bin", help="where gan_eval is")
     parser.add_argument("--c2st", action="store_true", help="the two-sample test, too")
     parser.add_argument("--json", help="file for the results")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
 
     rows = {"gray": evaluate(args, ["--baseline", "gray"]),
             "one mean colour": evaluate(args, ["--baseline", "mean"])}

@@ -226,6 +226,19 @@ FolderScan scan_folder(const fs::path& folder) {
   return scan;
 }
 
+PhotoSet PhotoSet::spread(int64_t limit) const {
+  const int64_t kept = std::min(limit, count());
+  PhotoSet some;
+  some.size = size;
+  for (int64_t k = 0; k < kept; ++k) {
+    const int64_t i = k * count() / kept;
+    some.pixels.insert(some.pixels.end(), photo(i), photo(i) + photo_bytes());
+    some.names.push_back(names[i]);
+    some.hashes.push_back(hashes[i]);
+  }
+  return some;
+}
+
 Image PhotoSet::image(int64_t i) const {
   Image image(size, size, 3);
   std::memcpy(image.pixels.data(), photo(i), photo_bytes());

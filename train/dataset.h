@@ -49,6 +49,9 @@ struct PhotoSet {
     return pixels.data() + static_cast<size_t>(i) * photo_bytes();
   }
   Image image(int64_t i) const;
+  // At most `limit` photos, evenly spread over the set: names are sorted, so the first ones may be of
+  // one kind.
+  PhotoSet spread(int64_t limit) const;
 };
 
 struct DatasetReport {

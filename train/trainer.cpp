@@ -65,6 +65,8 @@ class Run {
     asked_batch_ = settings_.batch_size;
     settings_.batch_size =
         static_cast<int>(std::min<int64_t>(settings_.batch_size, data_.train.count()));
+    shown_ =
+        (data_.validation.count() > 0 ? data_.validation : data_.train).spread(kValidationPhotos);
     recipe_ = make_recipe(device, settings_, data_.train);
     colorizer_ = std::make_unique<Colorizer>(device, recipe_->result());
     if (settings_.resume) go_back();
@@ -169,8 +171,7 @@ class Run {
   // The recipe's own numbers, and the colours on photos it has not seen.
   void measure(EpochRecord& record) {
     record.recipe = recipe_->end_epoch(moment_);
-    record.validation =
-        summarize(evaluate(*colorizer_, shown_photos(), kValidationPhotos, Output::own_luma));
+    record.validation = summarize(evaluate(*colorizer_, shown_, -1, Output::own_luma));
     record.best = record.validation.score < best_score_;
     best_score_ = std::min(best_score_, record.validation.score);
     if (recipe_->supervised_only() && recipe_->knows_supervision()) {
@@ -182,11 +183,6 @@ class Run {
       events_.push_back({record.epoch, text});
       std::cout << "event: " << text << std::endl;
     }
-  }
-
-  // Validation photos, or training photos when none were set aside.
-  const PhotoSet& shown_photos() const {
-    return data_.validation.count() > 0 ? data_.validation : data_.train;
   }
 
   // Everything that going on exactly needs, after `epoch_steps_` steps of epoch `epoch_`.
@@ -295,7 +291,7 @@ class Run {
   }
 
   Image samples() {
-    const PhotoSet& photos = shown_photos();
+    const PhotoSet& photos = shown_;
     const int64_t count = std::min(kSamplePhotos, photos.count());
     std::vector<Image> truths;
     for (int64_t i = 0; i < count; ++i) truths.push_back(photos.image(i * photos.count() / count));
@@ -356,6 +352,7 @@ class Run {
   std::string version_;
   RunFolder folder_;
   Dataset data_;
+  PhotoSet shown_;  // measured after every epoch: validation photos, or training ones without any
   int asked_batch_ = 0;
   std::unique_ptr<Recipe> recipe_;
   std::unique_ptr<Colorizer> colorizer_;
