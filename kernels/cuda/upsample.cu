@@ -60,7 +60,7 @@ __device__ __forceinline__ int64_t row_start(int64_t picture, int p, int height,
 }
 
 template <class T, int N>
-__global__ void __launch_bounds__(kThreads, 2)
+__global__ void __launch_bounds__(kThreads)
     upsample_forward_kernel(Extents e, Rows<const T> x, Rows<T> y) {
   for_pixels<N>(e, [&](const Place& at, int64_t channel, int count) {
     const int64_t row = row_start(at.picture, at.p, e.height, e.width);
@@ -92,7 +92,7 @@ __global__ void __launch_bounds__(kThreads, 2)
 }
 
 template <class T, int N>
-__global__ void __launch_bounds__(kThreads, 2)
+__global__ void __launch_bounds__(kThreads)
     upsample_backward_kernel(Extents e, Rows<const T> dy, Rows<T> dx, Write write) {
   for_pixels<N>(e, [&](const Place& at, int64_t channel, int count) {
     float sum[N] = {};
