@@ -59,8 +59,9 @@ __device__ __forceinline__ int64_t row_start(int64_t picture, int p, int height,
   return (picture * height + p) * width;
 }
 
+// The least number of blocks per SM is set to 1: left to choose, the compiler spills for the sake of more.
 template <class T, int N>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     upsample_forward_kernel(Extents e, Rows<const T> x, Rows<T> y) {
   for_pixels<N>(e, [&](const Place& at, int64_t channel, int count) {
     const int64_t row = row_start(at.picture, at.p, e.height, e.width);
@@ -92,7 +93,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <class T, int N>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     upsample_backward_kernel(Extents e, Rows<const T> dy, Rows<T> dx, Write write) {
   for_pixels<N>(e, [&](const Place& at, int64_t channel, int count) {
     float sum[N] = {};
