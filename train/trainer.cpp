@@ -61,6 +61,12 @@ class Run {
                               : settings.force ? RunFolder::Existing::replace
                                                : RunFolder::Existing::refuse),
         data_(load()) {
+    // Settings may come from a checkpoint, which is only a file.
+    if (settings_.batch_size < 1 || settings_.penalty_every < 1 || settings_.epochs < 1) {
+      throw DataError(str(settings_.out, ": a batch size of ", settings_.batch_size,
+                          ", a penalty every ", settings_.penalty_every, " steps and ",
+                          settings_.epochs, " epochs cannot be trained with"));
+    }
     // A whole batch at least, in whole batches from then on.
     asked_batch_ = settings_.batch_size;
     settings_.batch_size =
@@ -226,6 +232,11 @@ class Run {
         require_same_run(file, path.string());
         Archive archive = Archive::loading(file, path.string());
         state(archive);
+        if (epoch_ < 1 || epoch_steps_ < 0 || epoch_steps_ >= steps_per_epoch() ||
+            !(seconds_before_ >= 0)) {
+          throw DataError(str(path.string(), ": says it was written after step ", epoch_steps_,
+                              " of epoch ", epoch_, ", which cannot be"));
+        }
         break;
       } catch (const DataError& error) {
         if (path == all.back()) throw;
