@@ -65,7 +65,7 @@ done
 expect 0 'D right on' "${train[@]}" --out phases1 --epochs 6 --supervised 0.3 --threads 1
 cmp phases/last.bin phases1/last.bin || fail "other weights with one thread"
 expect 0 'no discriminator' "${train[@]}" --out plain --epochs 1 --adv none --head 128 --no-balance \
-  --moments 0 --no-move --no-ema --no-anneal
+  --moments 0 --coherence 0 --no-move --no-ema --no-anneal
 absent plain/supervised.bin
 expect 0 'unseen/flower_images/0001_color' gan_colorize plain/weights.bin unseen/flower_images/0001.png
 rm unseen/flower_images/*_color.png

@@ -36,6 +36,9 @@ void add_stable_options(CLI::App& app, gan::TrainSettings& settings) {
   add("--moments", settings.moment_weight,
       "Weight of the distance between means and spreads of chroma; 0: none")
       ->check(CLI::Range(0.0, 1e6));
+  add("--coherence", settings.coherence_weight,
+      "Weight of the difference between chroma's changes from pixel to pixel; 0: none")
+      ->check(CLI::Range(0.0, 1e6));
   switch_off("--no-balance", settings.balance_hues, "Let every colour count alike");
   switch_off("--no-move", settings.move_photos, "Neither move nor mirror training photos");
   switch_off("--no-augment", settings.augment, "Show the discriminator unchanged photos");

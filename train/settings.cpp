@@ -36,6 +36,7 @@ void for_each_field(Settings& s, Visit&& visit) {
   visit("penalty_every", s.penalty_every, "stable");
   visit("label_smoothing", s.label_smoothing, "stable");
   visit("moment_weight", s.moment_weight, "stable");
+  visit("coherence_weight", s.coherence_weight, "stable");
   visit("balance_hues", s.balance_hues, "stable");
   visit("move_photos", s.move_photos, "stable");
   visit("augment", s.augment, "stable");

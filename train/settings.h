@@ -43,6 +43,7 @@ struct TrainSettings {
   int penalty_every = 4;              // steps from one penalty, so much stronger, to the next
   double label_smoothing = 0;         // of "real" with bce
   double moment_weight = 0.1;         // of the moment loss; 0: off
+  double coherence_weight = 0.5;      // of the coherence loss; 0: off
   bool balance_hues = true;           // rare colours and near-neutral ones count more
   bool move_photos = true;            // random shifts and mirroring of training photos
   bool augment = true;                // of what the discriminator sees

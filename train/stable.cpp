@@ -67,7 +67,8 @@ StableGan::StableGan(Device& device, Generator& generator, const std::vector<flo
       discriminator_adam_(discriminator_.parameters(), kDiscriminatorAdam),
       generator_tape_(device.memory),
       discriminator_tape_(device.memory),
-      weight_memory_(device.memory, hue_weights.size() * sizeof(float)) {
+      weight_memory_(device.memory, hue_weights.size() * sizeof(float)),
+      coherence_(device.memory) {
   const int64_t cells = std::lround(std::sqrt(static_cast<double>(hue_weights.size())));
   hue_weights_ = Tensor(weight_memory_.data(), {1, cells, cells, 1}, DType::f32);
   from_host(device.memory, hue_weights_, hue_weights.data());
@@ -247,8 +248,13 @@ StepReport StableGan::step(const Tensor& gray, const Tensor& color, const StepPl
       report.moments =
           read(ops::moment_loss(run, chroma, truth, static_cast<float>(plan.moment_weight)));
     }
+    if (plan.coherence_weight > 0) {
+      report.coherence =
+          read(coherence_(run, chroma, truth, static_cast<float>(plan.coherence_weight)));
+    }
     if (plan.adversarial_ratio > 0) adversarial_gradient(real, fake, chroma, plan, report);
-    report.finite = report.finite && std::isfinite(report.chroma + report.moments);
+    report.finite =
+        report.finite && std::isfinite(report.chroma + report.moments + report.coherence);
     if (report.finite) {
       tape.backward();
       generator_adam_.settings().learning_rate = plan.lr_generator;

@@ -10,6 +10,7 @@
 #include "model/discriminator.h"
 #include "model/generator.h"
 #include "train/archive.h"
+#include "train/coherence.h"
 
 namespace gan {
 
@@ -34,7 +35,7 @@ struct StepPlan {
   bool train_generator = true;
   bool train_discriminator = false;
   double lr_generator = 1e-3, lr_discriminator = 2e-4;
-  double moment_weight = 0;
+  double moment_weight = 0, coherence_weight = 0;
   // |adversarial gradient| : |supervised gradient| at the generator's output; 0: none.
   double adversarial_ratio = 0;
   double r1_gamma = 0, r2_gamma = 0;  // penalties on real and generated photos
@@ -43,9 +44,9 @@ struct StepPlan {
 
 // What one step measured; what it did not do is 0.
 struct StepReport {
-  double chroma = 0, moments = 0;             // supervised losses, unweighted
-  double discriminator = 0, adversarial = 0;  // D's loss, G's
-  double r1 = 0, r2 = 0;                      // mean over photos of |dD/d(chroma)|^2
+  double chroma = 0, moments = 0, coherence = 0;  // supervised losses, unweighted
+  double discriminator = 0, adversarial = 0;      // D's loss, G's
+  double r1 = 0, r2 = 0;                          // mean over photos of |dD/d(chroma)|^2
   // Photos' mean logits. A photo is called real when it lies above the mean of all.
   double logit_real = 0, logit_fake = 0;
   double accuracy_real = 0, accuracy_fake = 0;
@@ -59,7 +60,7 @@ struct StepReport {
 // luma and chroma at the head's resolution, c = its chroma, f = G(gray), D on luma and chroma:
 //
 //   D: mean log(1 + exp(D(f) - D(y))) + R1(y) + R2(f)          (paired)
-//   G: chroma_loss(f, c) + moments(f, c) + w * mean log(1 + exp(D(y) - D(f)))
+//   G: chroma_loss(f, c) + moments(f, c) + coherence(f, c) + w * mean log(1 + exp(D(y) - D(f)))
 //
 // w follows the ratio of both parts' gradients at f. What D sees of y and f is augmented alike.
 class StableGan {
@@ -111,6 +112,7 @@ class StableGan {
   Tape generator_tape_, discriminator_tape_;
   Buffer weight_memory_, warp_memory_;
   Tensor hue_weights_;
+  CoherenceLoss coherence_;
   bool augmenting_ = false;
   double smooth_share_ = 0;  // moving average of adversarial_share
   uint64_t step_ = 0;

@@ -41,6 +41,7 @@ class EpochMeans {
     }
     sum_.chroma += r.chroma;
     sum_.moments += r.moments;
+    sum_.coherence += r.coherence;
     generator_steps_ += plan.train_generator;
     if (plan.train_discriminator) {
       ++discriminator_steps_;
@@ -67,7 +68,7 @@ class EpochMeans {
     const auto over = [](std::initializer_list<double*> values, int count) {
       for (double* v : values) *v = count > 0 ? *v / count : NAN;
     };
-    over({&m.chroma, &m.moments}, generator_steps_);
+    over({&m.chroma, &m.moments, &m.coherence}, generator_steps_);
     over({&m.r1, &m.r2}, penalty_steps_);
     over({&m.discriminator, &m.logit_real, &m.logit_fake, &m.accuracy_real, &m.accuracy_fake,
           &m.accuracy_pairs},
@@ -79,6 +80,7 @@ class EpochMeans {
     for (auto& [name, value] : std::initializer_list<std::pair<const char*, double*>>{
              {"chroma", &sum_.chroma},
              {"moments", &sum_.moments},
+             {"coherence", &sum_.coherence},
              {"discriminator", &sum_.discriminator},
              {"adversarial", &sum_.adversarial},
              {"r1", &sum_.r1},
@@ -181,6 +183,7 @@ class StableRecipe final : public Recipe {
     return {{"phase", static_cast<double>(phase_)},
             {"chroma_loss", m.chroma},
             {"moment_loss", m.moments},
+            {"coherence_loss", m.coherence},
             {"d_loss", m.discriminator},
             {"g_adversarial", m.adversarial},
             {"d_accuracy_real", m.accuracy_real},
@@ -277,6 +280,7 @@ class StableRecipe final : public Recipe {
     plan.lr_discriminator = settings_.lr_discriminator.value_or(2e-4) *
                             schedule_.discriminator_lr(progress) * knobs_.lr_discriminator;
     plan.moment_weight = settings_.moment_weight * knobs_.moments;
+    plan.coherence_weight = settings_.coherence_weight;
     if (joint) {
       plan.adversarial_ratio = settings_.adversarial_ratio * knobs_.adversarial_ratio *
                                ramp(progress, joint_start_, joint_start_ + kRamp, 0, 1);

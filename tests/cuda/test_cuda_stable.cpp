@@ -28,6 +28,7 @@ struct StableStep {
     StepPlan plan;
     plan.train_discriminator = true;
     plan.moment_weight = 0.2;
+    plan.coherence_weight = 0.3;
     plan.adversarial_ratio = 0.2;
     plan.r1_gamma = plan.r2_gamma = 1;
     plan.augment = 0.5;

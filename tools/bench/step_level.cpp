@@ -131,6 +131,7 @@ Row stable_row(Device& device, const Options& options, const char* name, double 
 std::vector<Row> step_level(Device& device, const Options& options) {
   StepPlan supervised;
   supervised.moment_weight = 0.2;
+  supervised.coherence_weight = 0.5;
   StepPlan joint = supervised;
   joint.train_discriminator = true;
   joint.adversarial_ratio = 0.2;
