@@ -21,13 +21,16 @@ Variable& ClassicDiscriminator::forward(Context& context, Variable& photo) {
   return fc_(context, d);                                                        // 1
 }
 
-PatchDiscriminator::PatchDiscriminator() {
+PatchDiscriminator::PatchDiscriminator(Spectrum spectrum) {
   layers_.reserve(5);
-  layers_.emplace_back(parameters_, "l1", kSame, 3, 32, leaky_relu);
-  layers_.emplace_back(parameters_, "l2", kSame, 32, 64, leaky_relu);
-  layers_.emplace_back(parameters_, "l3", kSame, 64, 128, leaky_relu);
-  layers_.emplace_back(parameters_, "l4", kSame, 128, 256, leaky_relu);
-  layers_.emplace_back(parameters_, "out", kSame, 256, 1, none);
+  const auto add = [&](const char* name, int64_t in, int64_t out, Activation act) {
+    layers_.emplace_back(parameters_, name, kSame, in, out, act, spectrum);
+  };
+  add("l1", 3, 32, leaky_relu);
+  add("l2", 32, 64, leaky_relu);
+  add("l3", 64, 128, leaky_relu);
+  add("l4", 128, 256, leaky_relu);
+  add("out", 256, 1, none);
 }
 
 Variable& PatchDiscriminator::forward(Context& context, Variable& photo) {

@@ -34,7 +34,7 @@ class ClassicDiscriminator {
 // the rest of the batch.
 class PatchDiscriminator {
  public:
-  PatchDiscriminator();
+  explicit PatchDiscriminator(Spectrum spectrum = Spectrum::free);
 
   // photo: Y in 0..1, Cb and Cr in -1..1, {N, H, W, 3}, H and W multiples of 8. Returns logits,
   // {N, H/8, W/8, 1}: for 64 x 64 as many as the squares of a chess board.
@@ -42,7 +42,7 @@ class PatchDiscriminator {
 
   // Adds the gradient of gamma/2 * mean over photos of |d(mean logit)/d(Cb, Cr)|^2 to the
   // parameters' and returns the mean of squares (see gradient_penalty). The luma is left out: it
-  // is the same in real and generated photos.
+  // is the same in real and generated photos. Not with a normalized spectrum.
   Tensor penalty(Context& context, const Tensor& photo, float gamma);
 
   ParameterSet& parameters() { return parameters_; }

@@ -41,17 +41,28 @@ Variable& ConvBlock::operator()(Context& context, Variable& x, const Tensor& int
 }
 
 PlainConv::PlainConv(ParameterSet& parameters, const std::string& name, const ops::Conv& conv,
-                     int64_t in_channels, int64_t out_channels, Activation act)
+                     int64_t in_channels, int64_t out_channels, Activation act, Spectrum spectrum)
     : conv_(conv),
       act_(act),
       weight_(parameters.add(name + ".weight", conv_weight_shape(conv, in_channels, out_channels),
                              FileLayout::conv,
                              fan_in_uniform(conv_weight_shape(conv, in_channels, out_channels)))),
       bias_(parameters.add(name + ".bias", vector_shape(out_channels), FileLayout::vector,
-                           fan_in_uniform(conv_weight_shape(conv, in_channels, out_channels)))) {}
+                           fan_in_uniform(conv_weight_shape(conv, in_channels, out_channels)))) {
+  if (spectrum == Spectrum::normalized) {
+    left_ = &parameters.add_running(name + ".left", vector_shape(weight_.value.shape().n),
+                                    Initial::uniform(1));
+  }
+}
 
 Variable& PlainConv::operator()(Context& context, Variable& x, const Tensor& into) {
-  return ops::conv_act(context, conv_, x, weight_, bias_, act_, into);
+  Variable& w = left_ ? ops::spectral_norm(context, weight_, left_->value) : weight_;
+  return ops::conv_act(context, conv_, x, w, bias_, act_, into);
+}
+
+ops::ChainStage PlainConv::stage() const {
+  require(!left_, weight_.name, ": no gradient penalty for weights with a normalized spectrum");
+  return {conv_, &weight_, &bias_, act_, false};
 }
 
 Linear::Linear(ParameterSet& parameters, const std::string& name, int64_t h, int64_t w,

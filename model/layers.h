@@ -5,6 +5,7 @@
 
 #include "kernels/gradient_penalty.h"
 #include "kernels/ops.h"
+#include "kernels/spectral_norm.h"
 #include "model/parameters.h"
 
 namespace gan {
@@ -33,20 +34,26 @@ class ConvBlock {
   ops::FoldedWeights folded_;
 };
 
-// Convolution with bias, activation. Its tensors are NAME.weight and NAME.bias.
+// Whether a layer's weights are divided by their largest singular value.
+enum class Spectrum : uint8_t { free, normalized };
+
+// Convolution with bias, activation. Its tensors are NAME.weight, NAME.bias and, with a normalized
+// spectrum, NAME.left (see kernels/spectral_norm.h).
 class PlainConv {
  public:
   PlainConv(ParameterSet& parameters, const std::string& name, const ops::Conv& conv,
-            int64_t in_channels, int64_t out_channels, Activation act);
+            int64_t in_channels, int64_t out_channels, Activation act,
+            Spectrum spectrum = Spectrum::free);
   Variable& operator()(Context& context, Variable& x, const Tensor& into = {});
-  // This layer as part of a piecewise linear chain.
-  ops::ChainStage stage() const { return {conv_, &weight_, &bias_, act_, false}; }
+  // This layer as part of a piecewise linear chain. Not with a normalized spectrum.
+  ops::ChainStage stage() const;
 
  private:
   ops::Conv conv_;
   Activation act_;
   Parameter& weight_;
   Parameter& bias_;
+  Parameter* left_ = nullptr;  // only with a normalized spectrum
 };
 
 // Fully connected, from a picture of h x w x channels to `outputs` numbers.

@@ -71,6 +71,9 @@ expect 0 'unseen/flower_images/0001_color' gan_colorize plain/weights.bin unseen
 rm unseen/flower_images/*_color.png
 expect 0 'D right on' "${train[@]}" --out bce --epochs 2 --supervised 0 --adv bce --label-smoothing 0.1 \
   --r1 0 --r2 0 --no-augment --no-autopilot
+expect 0 'D right on' "${train[@]}" --out spectral --epochs 2 --supervised 0 --dreg spectral
+expect 0 '' "${train[@]}" --out spectral1 --epochs 2 --supervised 0 --dreg spectral --threads 1
+cmp spectral/last.bin spectral1/last.bin || fail "other weights with one thread and --dreg spectral"
 expect 2 '--adv' "${train[@]}" --out x --adv wasserstein
 
 # The original's recipe.

@@ -8,8 +8,8 @@
 #   MINUTES       of training for each row (30)
 #   --width N     base width of the generator (32)
 #   --rows A,B    only these rows, of:
-#                   full no-color-losses no-adversary bce no-penalties no-augment no-ema no-anneal
-#                   no-move head-128
+#                   full no-balance no-moments no-coherence no-adversary plain bce spectral
+#                   no-penalties no-augment no-ema no-anneal no-move head-128
 #   --seed N      of all rows (1)
 #   --bin DIR     where gan_train and gan_eval are (build/bin)
 set -euo pipefail
@@ -26,9 +26,13 @@ die() {
 # A row's name, then what it switches in gan_train.
 all_rows=(
   "full"
-  "no-color-losses --no-balance --moments 0"
+  "no-balance --no-balance"
+  "no-moments --moments 0"
+  "no-coherence --coherence 0"
   "no-adversary --adv none"
+  "plain --adv none --no-balance --moments 0 --coherence 0"
   "bce --adv bce"
+  "spectral --dreg spectral"
   "no-penalties --r1 0 --r2 0"
   "no-augment --no-augment"
   "no-ema --no-ema"

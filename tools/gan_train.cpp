@@ -24,6 +24,9 @@ void add_stable_options(CLI::App& app, gan::TrainSettings& settings) {
   add("--adv-ratio", settings.adversarial_ratio,
       "Adversarial gradient at the generator's output, relative to the supervised one")
       ->check(CLI::Range(0.0, 100.0));
+  add("--dreg", settings.smoothness,
+      "What keeps the discriminator smooth: penalty (see --r1, --r2), spectral norm, or none")
+      ->check(CLI::IsMember({"penalty", "spectral", "none"}));
   add("--r1", settings.r1_gamma, "Gradient penalty on real photos; 0: none")
       ->check(CLI::Range(0.0, 1e6));
   add("--r2", settings.r2_gamma, "Gradient penalty on generated photos; 0: none")

@@ -31,6 +31,7 @@ void for_each_field(Settings& s, Visit&& visit) {
   visit("supervised", s.supervised, "stable");
   visit("adversary", s.adversary, "stable");
   visit("adversarial_ratio", s.adversarial_ratio, "stable");
+  visit("smoothness", s.smoothness, "stable");
   visit("r1_gamma", s.r1_gamma, "stable");
   visit("r2_gamma", s.r2_gamma, "stable");
   visit("penalty_every", s.penalty_every, "stable");

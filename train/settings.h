@@ -35,21 +35,22 @@ struct TrainSettings {
   double dropout = 0.3;
 
   // The stable recipe's: every ingredient can be turned off.
-  int head = 64;                      // resolution of the chroma, 64 or 128
-  double supervised = 0.6;            // share of the run before the discriminator comes in
-  std::string adversary = "paired";   // paired, bce, none
-  double adversarial_ratio = 0.2;     // adversarial : supervised gradient at the generator's output
-  double r1_gamma = 1, r2_gamma = 1;  // gradient penalties on real and generated photos; 0: off
-  int penalty_every = 4;              // steps from one penalty, so much stronger, to the next
-  double label_smoothing = 0;         // of "real" with bce
-  double moment_weight = 0.1;         // of the moment loss; 0: off
-  double coherence_weight = 0.5;      // of the coherence loss; 0: off
-  bool balance_hues = true;           // rare colours and near-neutral ones count more
-  bool move_photos = true;            // random shifts and mirroring of training photos
-  bool augment = true;                // of what the discriminator sees
-  bool ema = true;                    // keep a moving average of the generator
-  bool anneal = true;                 // let the learning rates fall
-  bool autopilot = true;              // answer bad health
+  int head = 64;                     // resolution of the chroma, 64 or 128
+  double supervised = 0.6;           // share of the run before the discriminator comes in
+  std::string adversary = "paired";  // paired, bce, none
+  double adversarial_ratio = 0.2;    // adversarial : supervised gradient at the generator's output
+  std::string smoothness = "penalty";  // of the discriminator: penalty, spectral, none
+  double r1_gamma = 1, r2_gamma = 1;   // gradient penalties on real and generated photos; 0: off
+  int penalty_every = 4;               // steps from one penalty, so much stronger, to the next
+  double label_smoothing = 0;          // of "real" with bce
+  double moment_weight = 0.1;          // of the moment loss; 0: off
+  double coherence_weight = 0.5;       // of the coherence loss; 0: off
+  bool balance_hues = true;            // rare colours and near-neutral ones count more
+  bool move_photos = true;             // random shifts and mirroring of training photos
+  bool augment = true;                 // of what the discriminator sees
+  bool ema = true;                     // keep a moving average of the generator
+  bool anneal = true;                  // let the learning rates fall
+  bool autopilot = true;               // answer bad health
 
   // Everything that shapes the result, for weights files: only what concerns this recipe.
   std::map<std::string, std::string> as_metadata() const;

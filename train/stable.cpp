@@ -50,6 +50,13 @@ Adversary adversary_named(const std::string& name) {
   throw UsageError(str("unknown adversary '", name, "'; known: paired, bce, none"));
 }
 
+Smoothness smoothness_named(const std::string& name) {
+  if (name == "penalty") return Smoothness::penalty;
+  if (name == "spectral") return Smoothness::spectral;
+  if (name == "none") return Smoothness::none;
+  throw UsageError(str("unknown regularisation '", name, "'; known: penalty, spectral, none"));
+}
+
 StableGan::Prepare::Prepare(Memory& memory, uint64_t seed, ParameterSet& g, ParameterSet& d) {
   for (ParameterSet* parameters : {&g, &d}) {
     parameters->allocate(memory, DType::f32, Use::training);
@@ -62,6 +69,7 @@ StableGan::StableGan(Device& device, Generator& generator, const std::vector<flo
     : device_(device),
       settings_(settings),
       generator_(generator),
+      discriminator_(settings.spectrum),
       prepare_(device.memory, settings.seed, generator.parameters(), discriminator_.parameters()),
       generator_adam_(generator.parameters(), kGeneratorAdam),
       discriminator_adam_(discriminator_.parameters(), kDiscriminatorAdam),

@@ -23,10 +23,20 @@ const char* name_of(Adversary adversary);
 // Throws UsageError for an unknown name.
 Adversary adversary_named(const std::string& name);
 
+// What keeps the discriminator smooth.
+enum class Smoothness : uint8_t {
+  penalty,   // on its gradients, R1 and R2
+  spectral,  // weights with a normalized spectrum
+  none,
+};
+// Throws UsageError for an unknown name.
+Smoothness smoothness_named(const std::string& name);
+
 struct StableSettings {
   Adversary adversary = Adversary::paired;
-  double label_smoothing = 0;  // bce: "real" is 1 - this
-  double huber_beta = 0.02;    // of the chroma loss
+  Spectrum spectrum = Spectrum::free;  // of the discriminator; normalized: no penalties
+  double label_smoothing = 0;          // bce: "real" is 1 - this
+  double huber_beta = 0.02;            // of the chroma loss
   uint64_t seed = 1;
 };
 

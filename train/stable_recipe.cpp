@@ -120,12 +120,15 @@ class StableRecipe final : public Recipe {
   StableRecipe(Device& device, const TrainSettings& settings, const PhotoSet& photos)
       : settings_(settings),
         adversary_(adversary_named(settings.adversary)),
+        smoothness_(smoothness_named(settings.smoothness)),
         schedule_{adversary_ == Adversary::none ? 1 : settings.supervised, settings.anneal},
         generator_(
             make_generator(settings.model, settings.width,
                            settings.head == 128 ? ColorHead::chroma128 : ColorHead::chroma64)),
         gan_(device, *generator_, hue_weights(photos, settings.balance_hues),
              {.adversary = adversary_,
+              .spectrum =
+                  smoothness_ == Smoothness::spectral ? Spectrum::normalized : Spectrum::free,
               .label_smoothing = settings.label_smoothing,
               .seed = settings.seed}),
         batches_(device, photos, settings.batch_size, ColorSpace::ycbcr) {
@@ -286,7 +289,8 @@ class StableRecipe final : public Recipe {
                                ramp(progress, joint_start_, joint_start_ + kRamp, 0, 1);
     }
     // Lazily, as StyleGAN2 does: now and then, and so much stronger, is as good and far cheaper.
-    if (gan_.steps() % static_cast<uint64_t>(settings_.penalty_every) == 0) {
+    if (smoothness_ == Smoothness::penalty &&
+        gan_.steps() % static_cast<uint64_t>(settings_.penalty_every) == 0) {
       plan.r1_gamma = settings_.r1_gamma * knobs_.gamma * settings_.penalty_every;
       plan.r2_gamma = settings_.r2_gamma * knobs_.gamma * settings_.penalty_every;
     }
@@ -332,6 +336,7 @@ class StableRecipe final : public Recipe {
 
   TrainSettings settings_;
   Adversary adversary_;
+  Smoothness smoothness_;
   Schedule schedule_;
   std::unique_ptr<Generator> generator_;
   StableGan gan_;
