@@ -127,6 +127,10 @@ for signal in KILL INT KILL; do
 done
 wait $pid || grep -q 'the run is finished' err.txt || fail "going on: $(tail -1 err.txt)"
 cmp phases/last.bin part/last.bin || fail "other weights after being killed and resumed"
+for table in steps layers; do
+  cmp phases/$table.csv part/$table.csv || fail "another $table.csv after being killed and resumed"
+done
+grep -q '^[0-9]*,6,generator.enc1.conv.weight,' part/layers.csv || fail "no layers in $(tail -1 part/layers.csv)"
 cut -d, -f1,2,5- phases/log.csv >whole.csv
 cut -d, -f1,2,5- part/log.csv | cmp whole.csv - || fail "another log after being resumed"
 [ "$(find part -name 'checkpoint-*' | wc -l)" = 2 ] || fail "there should be two checkpoints"

@@ -346,6 +346,17 @@ TEST_CASE("the autopilot knows each state and answers it", "[stable]") {
     s.colorfulness_ratio = 0.3;
     CHECK(states(s, 1) == only(HealthState::color_collapse));
     CHECK(knobs.moments == 2);
+    s = well;
+    s.entropy_ratio = 0.6;
+    CHECK(states(s, 1) == only(HealthState::color_collapse));
+    s = well;
+    s.variety_ratio = 0.2;
+    CHECK(states(s, 1) == only(HealthState::color_collapse));
+  }
+  SECTION("D dominating: nearly all real photos have positive logits") {
+    Signals s = well;
+    s.sign_real = 0.7;
+    CHECK(states(s, 1) == only(HealthState::d_dominating));
   }
   SECTION("tint drift: a bias that keeps rising") {
     std::vector<HealthState> seen;

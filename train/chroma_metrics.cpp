@@ -121,6 +121,27 @@ double hue_distance(const HueHistogram& output, const HueHistogram& truth) {
   return std::max(0.0, 1 - common);
 }
 
+ChromaHistogram chroma_histogram(const Image& image) {
+  ChromaHistogram histogram{};
+  const auto cell = [](float chroma) {
+    return std::clamp(static_cast<int>((chroma + 128) * kChromaCells / 256), 0, kChromaCells - 1);
+  };
+  for (size_t i = 0; i < image.pixels.size(); i += 3) {
+    const YCbCr c = to_ycbcr(image.pixels[i], image.pixels[i + 1], image.pixels[i + 2]);
+    ++histogram[static_cast<size_t>(cell(c.cb) * kChromaCells + cell(c.cr))];
+  }
+  return histogram;
+}
+
+double entropy(const ChromaHistogram& histogram) {
+  const double total = std::accumulate(histogram.begin(), histogram.end(), 0.0);
+  double bits = 0;
+  for (const double count : histogram) {
+    if (count > 0) bits -= count / total * std::log2(count / total);
+  }
+  return bits;
+}
+
 double area_under_curve(const std::vector<Lab>& output, const std::vector<Lab>& truth) {
   constexpr double kFarthest = 150;
   double sum = 0;

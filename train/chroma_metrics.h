@@ -20,6 +20,13 @@ HueHistogram hue_histogram(const std::vector<Lab>& pixels);
 // in common. An output without any hue is at 1 from a truth with some. NaN when the truth has none.
 double hue_distance(const HueHistogram& output, const HueHistogram& truth);
 
+// How often each chroma occurs, over a grid of cells of Cb and Cr, in pixels.
+constexpr int kChromaCells = 16;
+using ChromaHistogram = std::array<float, kChromaCells * kChromaCells>;
+ChromaHistogram chroma_histogram(const Image& image);
+// -sum p log2 p over the cells, in bits: how many different colours there are. 0 when empty.
+double entropy(const ChromaHistogram& histogram);
+
 // The area under the curve "share of the pixels whose (a, b) lies within t of the truth's" over
 // t = 0..150, divided by 150 (AuC: Zhang, Isola, Efros, "Colorful image colorization", 2016; they
 // sum at whole t). That area is 1 - mean(min(distance, 150)) / 150. 1 for the truth.

@@ -9,7 +9,7 @@ namespace gan {
 namespace {
 
 // The discriminator is ahead: it should be right on 55 to 85% of the photos.
-constexpr double kDominating = 0.85;
+constexpr double kDominating = 0.85, kAllAbove = 0.6;
 // It cannot be fooled any more, so the generator learns nothing from it.
 constexpr double kWon = 0.97, kNoGradient = 0.01;
 constexpr int kWonEpochs = 2, kWonTimes = 3;
@@ -17,8 +17,10 @@ constexpr int kWonEpochs = 2, kWonTimes = 3;
 constexpr double kBlind = 0.52, kAllReal = 0.95, kNoneFake = 0.2;
 constexpr int kBlindEpochs = 3;
 // The generator's colours.
-constexpr double kGray = 0.4;  // of the truth's colourfulness
-constexpr double kTint = 4;    // CIELAB a or b
+constexpr double kGray = 0.4;      // of the truth's colourfulness
+constexpr double kFew = 0.7;       // of the entropy of its colours
+constexpr double kAllAlike = 0.3;  // of the photos' spread
+constexpr double kTint = 4;        // CIELAB a or b
 constexpr int kTintEpochs = 3;
 constexpr double kWorse = 1.03;  // times the best CIEDE2000
 constexpr int kWorseEpochs = 5;
@@ -67,7 +69,7 @@ std::vector<HealthEvent> Autopilot::observe(const Signals& s, Knobs& knobs) {
                      event.stop ? "for the fourth time, so the run ends with its best weights"
                                 : "penalty x4, back to the last healthy networks, starting again");
     events.push_back(event);
-  } else if (balanced > kDominating) {
+  } else if (balanced > kDominating || s.sign_real > kAllAbove) {
     scale(knobs.gamma, 2);
     scale(knobs.lr_discriminator, 0.5);
     shift(knobs.augment_offset, 0.1);
@@ -93,12 +95,16 @@ std::vector<HealthEvent> Autopilot::observe(const Signals& s, Knobs& knobs) {
     events.push_back(event);
   }
 
-  if (s.colorfulness_ratio < kGray) {
+  const std::string collapse =
+      s.colorfulness_ratio < kGray  ? str("colours are at ", percent(s.colorfulness_ratio))
+      : s.entropy_ratio < kFew      ? str("the variety of colours is at ", percent(s.entropy_ratio))
+      : s.variety_ratio < kAllAlike ? str("photos differ by ", percent(s.variety_ratio))
+                                    : "";
+  if (!collapse.empty()) {
     scale(knobs.moments, 2);
-    events.push_back({HealthState::color_collapse,
-                      str("colours are at ", percent(s.colorfulness_ratio),
-                          " of the truth's; moment loss x2, back to the last healthy networks"),
-                      true});
+    events.push_back(
+        {HealthState::color_collapse,
+         collapse + " of the truth's; moment loss x2, back to the last healthy networks", true});
   }
 
   const double bias = std::max(std::abs(s.bias_a), std::abs(s.bias_b));

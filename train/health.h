@@ -16,10 +16,12 @@ struct Signals {
   bool generator_trained = true;  // against the discriminator
   // Of the discriminator, means over the epoch. Balanced accuracy is the mean of the two.
   double accuracy_real = 0.5, accuracy_fake = 0.5;
+  double sign_real = 0;  // mean sign of real photos' logits; 0 where logits have no zero (paired)
   // |adversarial gradient| : |supervised gradient| at the generator's output, unscaled.
   double adversarial_share = 1;
   // Of the generator, on validation photos.
   double colorfulness_ratio = 1;
+  double entropy_ratio = 1, variety_ratio = 1;  // as in MetricsSummary; NaN counts as healthy
   double bias_a = 0, bias_b = 0;
   double ciede2000 = 0;
   double train_loss = 0;

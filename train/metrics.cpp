@@ -152,6 +152,8 @@ void measure_lab(const Image& output, const Image& truth, PhotoMetrics& metrics)
     const double da = out[i].a - real[i].a, db = out[i].b - real[i].b;
     sum_a += da;
     sum_b += db;
+    metrics.mean_a_truth += real[i].a / n;
+    metrics.mean_b_truth += real[i].b / n;
     sum_squares += da * da + db * db;
     sum_difference += differences[i] = ciede2000(out[i], real[i]);
     if (real[i].l > 75 && real[i].chroma() < 10) {
@@ -162,6 +164,8 @@ void measure_lab(const Image& output, const Image& truth, PhotoMetrics& metrics)
   metrics.psnr_ab = psnr(sum_squares / (2 * n));
   metrics.bias_a = sum_a / n;
   metrics.bias_b = sum_b / n;
+  metrics.mean_a = metrics.mean_a_truth + metrics.bias_a;
+  metrics.mean_b = metrics.mean_b_truth + metrics.bias_b;
   metrics.ciede2000 = sum_difference / n;
   metrics.ciede2000_p90 = percentile(differences, 0.9);
   metrics.white_chroma =
@@ -170,6 +174,8 @@ void measure_lab(const Image& output, const Image& truth, PhotoMetrics& metrics)
   metrics.hues = hue_histogram(out);
   metrics.hues_truth = hue_histogram(real);
   metrics.hue_distance = hue_distance(metrics.hues, metrics.hues_truth);
+  metrics.colors = chroma_histogram(output);
+  metrics.colors_truth = chroma_histogram(truth);
   metrics.blotch = blotch(out, real, truth.width, truth.height);
 }
 

@@ -32,6 +32,8 @@ struct PhotoMetrics {
   double hue_distance = 0;        // of the photo's hues from the truth's
   double blotch = 0;              // unevenness within what the truth paints evenly
   HueHistogram hues{}, hues_truth{};
+  ChromaHistogram colors{}, colors_truth{};
+  double mean_a = 0, mean_b = 0, mean_a_truth = 0, mean_b_truth = 0;  // CIELAB
 };
 
 // Compares two RGB images of the same size.
@@ -55,6 +57,9 @@ struct MetricsSummary {
   double auc = 0;
   double hue_distance = 0;  // between the hues of all outputs and of all truths together
   double blotch = 0;
+  // Do photos get different colours? Of all outputs together over all truths: the entropy of their
+  // chroma, and how far photos' mean (a, b) spread. 1 is as in truth; near 0, all look alike.
+  double entropy_ratio = 0, variety_ratio = 0;
   double score = 0;  // color_score of ciede2000 and colorfulness_ratio
 };
 

@@ -62,6 +62,8 @@ constexpr SummaryNumber kSummaryNumbers[] = {
     {"auc", &S::auc, &P::auc},
     {"hue_distance", &S::hue_distance},
     {"blotch", &S::blotch, &P::blotch},
+    {"entropy_ratio", &S::entropy_ratio},
+    {"variety_ratio", &S::variety_ratio},
     {"score", &S::score},
 };
 
@@ -75,6 +77,28 @@ double mean(const std::vector<PhotoMetrics>& photos, double PhotoMetrics::*membe
   }
   return count > 0 ? sum / static_cast<double>(count) : kNone;
 }
+
+double ratio(double a, double b) {
+  return b > 0 ? a / b : kNone;
+}
+
+// How far points lie from their mean.
+class Spread {
+ public:
+  void add(double x, double y) {
+    ++count_;
+    x_ += x;
+    y_ += y;
+    squares_ += x * x + y * y;
+  }
+  double value() const {
+    if (count_ == 0) return 0;
+    return std::sqrt(std::max(0.0, (squares_ - (x_ * x_ + y_ * y_) / count_) / count_));
+  }
+
+ private:
+  double count_ = 0, x_ = 0, y_ = 0, squares_ = 0;
+};
 
 nlohmann::json number(double value) {
   return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
@@ -93,15 +117,22 @@ MetricsSummary summarize(const std::vector<PhotoMetrics>& photos) {
   summary.photos = static_cast<int64_t>(photos.size());
   for (const SummaryNumber& n : kSummaryNumbers)
     if (n.of_photos) summary.*n.member = mean(photos, n.of_photos);
-  summary.colorfulness_ratio =
-      summary.colorfulness_truth > 0 ? summary.colorfulness / summary.colorfulness_truth : kNone;
+  summary.colorfulness_ratio = ratio(summary.colorfulness, summary.colorfulness_truth);
   double white = 0;
   HueHistogram hues{}, hues_truth{};
+  ChromaHistogram colors{}, colors_truth{};
+  Spread spread, spread_truth;
   for (const PhotoMetrics& photo : photos) {
     for (size_t i = 0; i < hues.size(); ++i) {
       hues[i] += photo.hues[i];
       hues_truth[i] += photo.hues_truth[i];
     }
+    for (size_t i = 0; i < colors.size(); ++i) {
+      colors[i] += photo.colors[i];
+      colors_truth[i] += photo.colors_truth[i];
+    }
+    spread.add(photo.mean_a, photo.mean_b);
+    spread_truth.add(photo.mean_a_truth, photo.mean_b_truth);
     if (photo.white_pixels == 0) continue;
     white += photo.white_chroma * static_cast<double>(photo.white_pixels);
     summary.white_pixels += photo.white_pixels;
@@ -109,6 +140,8 @@ MetricsSummary summarize(const std::vector<PhotoMetrics>& photos) {
   summary.white_chroma =
       summary.white_pixels > 0 ? white / static_cast<double>(summary.white_pixels) : kNone;
   summary.hue_distance = hue_distance(hues, hues_truth);
+  summary.entropy_ratio = ratio(entropy(colors), entropy(colors_truth));
+  summary.variety_ratio = ratio(spread.value(), spread_truth.value());
   summary.score = color_score(summary.ciede2000, summary.colorfulness_ratio);
   return summary;
 }

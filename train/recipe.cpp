@@ -12,8 +12,8 @@ const std::vector<std::string>& recipe_names() {
 }
 
 std::unique_ptr<Recipe> make_recipe(Device& device, const TrainSettings& settings,
-                                    const PhotoSet& photos) {
-  if (settings.recipe == "stable") return make_stable_recipe(device, settings, photos);
+                                    const PhotoSet& photos, const PhotoSet& held_out) {
+  if (settings.recipe == "stable") return make_stable_recipe(device, settings, photos, held_out);
   if (settings.recipe == "classic") return make_classic_recipe(device, settings, photos);
   throw UsageError(str("unknown recipe '", settings.recipe, "'; known recipes: stable, classic"));
 }

@@ -11,6 +11,7 @@
 #include "train/batch_source.h"
 #include "train/dataset.h"
 #include "train/metrics.h"
+#include "train/network_norms.h"
 #include "train/settings.h"
 
 namespace gan {
@@ -39,6 +40,10 @@ class Recipe {
   virtual NamedValues end_epoch(const Moment& moment) = 0;
   // The same in words, for the epoch's line.
   virtual std::string summary() const = 0;
+  // For those who look closely: the steps' numbers, smoothed, always the same names; and the layers
+  // at the last step that looked at them.
+  virtual NamedValues smoothed_steps() const { return {}; }
+  virtual std::vector<LayerNorms> layers() const { return {}; }
   // What was noticed and done about it since the last call, a sentence each. `validation`: the
   // metrics of the epoch that just ended.
   virtual std::vector<std::string> respond(const MetricsSummary& validation) {
@@ -63,9 +68,10 @@ class Recipe {
   virtual size_t peak_bytes() const = 0;
 };
 
-// The recipe that the settings name. `photos` must outlive it. Throws UsageError for an unknown name.
+// The recipe that the settings name, for training on `photos`; `held_out` are there to compare with.
+// Both must outlive it. Throws UsageError for an unknown name.
 std::unique_ptr<Recipe> make_recipe(Device& device, const TrainSettings& settings,
-                                    const PhotoSet& photos);
+                                    const PhotoSet& photos, const PhotoSet& held_out);
 // The names that make_recipe knows, the default first.
 const std::vector<std::string>& recipe_names();
 

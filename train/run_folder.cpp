@@ -39,10 +39,28 @@ NamedValues columns_of(const EpochRecord& e) {
                                {"white_chroma", v.white_chroma},
                                {"hue_distance", v.hue_distance},
                                {"blotch", v.blotch},
+                               {"entropy_ratio", v.entropy_ratio},
+                               {"variety_ratio", v.variety_ratio},
                                {"score", v.score},
                                {"best", e.best ? 1.0 : 0.0}};
   all.insert(all.end(), metrics.begin(), metrics.end());
   return all;
+}
+
+std::string csv_names(const NamedValues& columns) {
+  std::string text;
+  for (const auto& [name, value] : columns) text += (text.empty() ? "" : ",") + name;
+  return text;
+}
+
+std::string csv_cells(const NamedValues& columns) {
+  std::ostringstream text;
+  text << std::setprecision(8);
+  for (const auto& column : columns) {
+    if (&column != &columns[0]) text << ",";
+    if (std::isfinite(column.second)) text << column.second;  // what does not exist stays empty
+  }
+  return text.str();
 }
 
 RunFolder::RunFolder(fs::path root, Existing existing)
@@ -78,7 +96,8 @@ void RunFolder::create() const {
   fs::remove(probe, error);
   if (existing_ == Existing::go_on) return;
   for (const fs::path& old : checkpoints()) fs::remove(old, error);
-  for (const fs::path& old : {log(), events(), weights(), supervised(), last(), bad_files()})
+  for (const fs::path& old :
+       {log(), steps(), layers(), events(), weights(), supervised(), last(), bad_files()})
     fs::remove(old, error);
   fs::remove_all(root_ / "samples", error);
   fs::create_directories(root_ / "samples", error);
@@ -113,21 +132,9 @@ void RunFolder::write_checkpoint(uint64_t step, const TensorFile& file) const {
 }
 
 void RunFolder::write_log(const std::vector<NamedValues>& epochs) const {
-  std::ostringstream text;
-  text << std::setprecision(8);
-  for (const NamedValues& columns : epochs) {
-    if (&columns == &epochs.front()) {
-      for (const auto& column : columns)
-        text << (&column == &columns[0] ? "" : ",") << column.first;
-      text << "\n";
-    }
-    for (const auto& column : columns) {
-      if (&column != &columns[0]) text << ",";
-      if (std::isfinite(column.second)) text << column.second;  // what does not exist stays empty
-    }
-    text << "\n";
-  }
-  write_whole(log(), text.str());
+  std::string text = csv_names(epochs.front()) + "\n";
+  for (const NamedValues& columns : epochs) text += csv_cells(columns) + "\n";
+  write_whole(log(), text);
 }
 
 void RunFolder::write_events(const std::vector<EventRecord>& events_so_far) const {

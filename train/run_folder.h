@@ -32,6 +32,9 @@ struct EventRecord {
 
 // A row of log.csv: what is measured in any run around what the recipe reports.
 NamedValues columns_of(const EpochRecord& epoch);
+// A line of a CSV file, without its end; what is not finite stays empty.
+std::string csv_names(const NamedValues& columns);
+std::string csv_cells(const NamedValues& columns);
 
 class RunFolder {
  public:
@@ -52,6 +55,8 @@ class RunFolder {
   std::filesystem::path events() const { return root_ / "events.csv"; }
   std::filesystem::path bad_files() const { return root_ / "bad_files.txt"; }
   std::filesystem::path log() const { return root_ / "log.csv"; }
+  std::filesystem::path steps() const { return root_ / "steps.csv"; }
+  std::filesystem::path layers() const { return root_ / "layers.csv"; }
   std::filesystem::path sample(int epoch) const;
 
   // Checkpoints, the newest first.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "engine/random.h"
 #include "train/settings.h"
@@ -34,6 +35,12 @@ double share(const std::vector<double>& values, double above) {
   const auto count =
       std::count_if(values.begin(), values.end(), [&](double v) { return v > above; });
   return static_cast<double>(count) / static_cast<double>(values.size());
+}
+
+double spread(const std::vector<double>& values, double mean) {
+  double squares = 0;
+  for (const double v : values) squares += (v - mean) * (v - mean);
+  return std::sqrt(squares / static_cast<double>(values.size()));
 }
 
 }  // namespace
@@ -186,6 +193,9 @@ void StableGan::compare(const Tensor& real_logits, const Tensor& fake_logits,
   const double count = static_cast<double>(pictures);
   report.logit_real = std::accumulate(real.begin(), real.end(), 0.0) / count;
   report.logit_fake = std::accumulate(fake.begin(), fake.end(), 0.0) / count;
+  report.spread_real = spread(real, report.logit_real);
+  report.spread_fake = spread(fake, report.logit_fake);
+  report.sign_real = share(real, 0) - (1 - share(real, 0));
   const double middle = (report.logit_real + report.logit_fake) / 2;
   report.accuracy_real = share(real, middle);
   report.accuracy_fake = 1 - share(fake, middle);
@@ -242,8 +252,8 @@ StepReport StableGan::step(const Tensor& gray, const Tensor& color, const StepPl
     discriminator_gradients(real, fake, plan, report);
     report.finite = std::isfinite(report.discriminator + report.r1 + report.r2);
     if (report.finite) {
-      discriminator_adam_.settings().learning_rate = plan.lr_discriminator;
-      discriminator_adam_.update(device_.kernels);
+      report.discriminator_norms =
+          update(discriminator_adam_, discriminator_.parameters(), plan.lr_discriminator, plan);
     }
     discriminator_.parameters().forget_gradients();
   }
@@ -265,12 +275,33 @@ StepReport StableGan::step(const Tensor& gray, const Tensor& color, const StepPl
         report.finite && std::isfinite(report.chroma + report.moments + report.coherence);
     if (report.finite) {
       tape.backward();
-      generator_adam_.settings().learning_rate = plan.lr_generator;
-      generator_adam_.update(device_.kernels);
+      report.generator_norms =
+          update(generator_adam_, generator_.parameters(), plan.lr_generator, plan);
     }
     generator_.parameters().forget_gradients();
   }
   return report;
+}
+
+double StableGan::mean_logit(const Tensor& color) {
+  generator_tape_.reset();
+  discriminator_tape_.reset();
+  Context run = context(discriminator_tape_);
+  run.training = false;
+  const Tensor logits =
+      discriminator_.forward(run, discriminator_tape_.constant(head_sized(color))).value;
+  const std::vector<double> means =
+      picture_means(to_host(device_.memory, logits), logits.shape().n);
+  return std::accumulate(means.begin(), means.end(), 0.0) / static_cast<double>(means.size());
+}
+
+std::vector<LayerNorms> StableGan::update(Adam& adam, ParameterSet& parameters,
+                                          double learning_rate, const StepPlan& plan) {
+  std::optional<UpdateProbe> probe;
+  if (plan.look_inside) probe.emplace(parameters);
+  adam.settings().learning_rate = learning_rate;
+  adam.update(device_.kernels);
+  return probe ? probe->finish() : std::vector<LayerNorms>();
 }
 
 void StableGan::networks(Archive& archive) {

@@ -11,6 +11,7 @@
 #include "model/generator.h"
 #include "train/archive.h"
 #include "train/coherence.h"
+#include "train/network_norms.h"
 
 namespace gan {
 
@@ -50,6 +51,7 @@ struct StepPlan {
   double adversarial_ratio = 0;
   double r1_gamma = 0, r2_gamma = 0;  // penalties on real and generated photos
   double augment = 0;                 // probability of each change of what D sees
+  bool look_inside = false;           // measure layers, too
 };
 
 // What one step measured; what it did not do is 0.
@@ -60,10 +62,14 @@ struct StepReport {
   // Photos' mean logits. A photo is called real when it lies above the mean of all.
   double logit_real = 0, logit_fake = 0;
   double accuracy_real = 0, accuracy_fake = 0;
-  double accuracy_pairs = 0;      // share of the photos above their own generated version
+  double spread_real = 0, spread_fake = 0;  // standard deviations of the photos' logits
+  double sign_real = 0;                     // mean over real photos of their logits' signs
+  double accuracy_pairs = 0;                // share of the photos above their own generated version
   double adversarial_share = 0;   // |adversarial gradient| : |supervised gradient| before scaling
   double adversarial_weight = 0;  // the factor that brings it to adversarial_ratio
   bool finite = true;             // false: the step was not taken
+  // Only where the plan asks to look inside.
+  std::vector<LayerNorms> generator_norms, discriminator_norms;
 };
 
 // A generator with a chroma head, its discriminator and one training step. With y = the photo's
@@ -83,6 +89,9 @@ class StableGan {
   // gray and color (ColorSpace::ycbcr): {N, 128, 128, 3}. Where losses are not finite the weights of
   // that network, and of the generator in any case, stay as they are.
   StepReport step(const Tensor& gray, const Tensor& color, const StepPlan& plan);
+
+  // The discriminator's mean logit for photos as they are. color: as for step().
+  double mean_logit(const Tensor& color);
 
   uint64_t steps() const { return step_; }
   size_t peak_bytes() const {
@@ -109,6 +118,8 @@ class StableGan {
   void compare(const Tensor& real_logits, const Tensor& fake_logits, StepReport& report) const;
   void adversarial_gradient(const Tensor& real, const Tensor& fake, Variable& chroma,
                             const StepPlan& plan, StepReport& report);
+  std::vector<LayerNorms> update(Adam& adam, ParameterSet& parameters, double learning_rate,
+                                 const StepPlan& plan);
   void networks(Archive& archive);
 
   Device& device_;

@@ -10,6 +10,7 @@
 #include "train/health.h"
 #include "train/hue_weights.h"
 #include "train/stable.h"
+#include "train/step_statistics.h"
 
 namespace gan {
 namespace {
@@ -22,7 +23,9 @@ constexpr double kRamp = 0.1;               // of the run, until the adversarial
 constexpr double kAugmentTarget = 0.75;     // D's accuracy on pairs at which augmentation rests
 constexpr double kAugmentPhotos = 50000;    // from no augmentation to all of it
 constexpr double kAugmentMost = 0.8;
-constexpr int kMostSkipped = 50;  // steps in a row that were not finite
+constexpr int64_t kJudgedPhotos = 128;  // of those D learns from, and of others, each epoch
+constexpr uint64_t kLookInside = 100;   // steps from one look at all layers to the next
+constexpr int kMostSkipped = 50;        // steps in a row that were not finite
 
 // A value between two as `x` goes from a to b.
 double ramp(double x, double a, double b, double from, double to) {
@@ -30,94 +33,10 @@ double ramp(double x, double a, double b, double from, double to) {
   return from + (to - from) * std::clamp((x - a) / (b - a), 0.0, 1.0);
 }
 
-// Means over an epoch of what the steps report.
-class EpochMeans {
- public:
-  void add(const StepReport& r, const StepPlan& plan) {
-    ++steps_;
-    if (!r.finite) {
-      ++skipped_;
-      return;
-    }
-    sum_.chroma += r.chroma;
-    sum_.moments += r.moments;
-    sum_.coherence += r.coherence;
-    generator_steps_ += plan.train_generator;
-    if (plan.train_discriminator) {
-      ++discriminator_steps_;
-      sum_.discriminator += r.discriminator;
-      if (plan.r1_gamma > 0 || plan.r2_gamma > 0) ++penalty_steps_;
-      sum_.r1 += r.r1;
-      sum_.r2 += r.r2;
-      sum_.logit_real += r.logit_real;
-      sum_.logit_fake += r.logit_fake;
-      sum_.accuracy_real += r.accuracy_real;
-      sum_.accuracy_fake += r.accuracy_fake;
-      sum_.accuracy_pairs += r.accuracy_pairs;
-    }
-    if (plan.adversarial_ratio > 0) {
-      ++adversarial_steps_;
-      sum_.adversarial += r.adversarial;
-      sum_.adversarial_share += r.adversarial_share;
-      sum_.adversarial_weight += r.adversarial_weight;
-    }
-  }
-
-  StepReport mean() const {
-    StepReport m = sum_;
-    const auto over = [](std::initializer_list<double*> values, int count) {
-      for (double* v : values) *v = count > 0 ? *v / count : NAN;
-    };
-    over({&m.chroma, &m.moments, &m.coherence}, generator_steps_);
-    over({&m.r1, &m.r2}, penalty_steps_);
-    over({&m.discriminator, &m.logit_real, &m.logit_fake, &m.accuracy_real, &m.accuracy_fake,
-          &m.accuracy_pairs},
-         discriminator_steps_);
-    over({&m.adversarial, &m.adversarial_share, &m.adversarial_weight}, adversarial_steps_);
-    return m;
-  }
-  void state(Archive& archive) {
-    for (auto& [name, value] : std::initializer_list<std::pair<const char*, double*>>{
-             {"chroma", &sum_.chroma},
-             {"moments", &sum_.moments},
-             {"coherence", &sum_.coherence},
-             {"discriminator", &sum_.discriminator},
-             {"adversarial", &sum_.adversarial},
-             {"r1", &sum_.r1},
-             {"r2", &sum_.r2},
-             {"logit_real", &sum_.logit_real},
-             {"logit_fake", &sum_.logit_fake},
-             {"accuracy_real", &sum_.accuracy_real},
-             {"accuracy_fake", &sum_.accuracy_fake},
-             {"accuracy_pairs", &sum_.accuracy_pairs},
-             {"adversarial_share", &sum_.adversarial_share},
-             {"adversarial_weight", &sum_.adversarial_weight}}) {
-      archive.number(str("sums.", name), *value);
-    }
-    for (auto& [name, value] : std::initializer_list<std::pair<const char*, int*>>{
-             {"steps", &steps_},
-             {"generator_steps", &generator_steps_},
-             {"discriminator_steps", &discriminator_steps_},
-             {"adversarial_steps", &adversarial_steps_},
-             {"penalty_steps", &penalty_steps_},
-             {"skipped", &skipped_}}) {
-      archive.number(str("sums.", name), *value);
-    }
-  }
-
-  int skipped() const { return skipped_; }
-  bool with_discriminator() const { return discriminator_steps_ > 0; }
-  bool with_adversary() const { return adversarial_steps_ > 0; }
-
- private:
-  StepReport sum_;
-  int steps_ = 0, generator_steps_ = 0, discriminator_steps_ = 0, adversarial_steps_ = 0;
-  int penalty_steps_ = 0, skipped_ = 0;
-};
-
 class StableRecipe final : public Recipe {
  public:
-  StableRecipe(Device& device, const TrainSettings& settings, const PhotoSet& photos)
+  StableRecipe(Device& device, const TrainSettings& settings, const PhotoSet& photos,
+               const PhotoSet& held_out)
       : settings_(settings),
         adversary_(adversary_named(settings.adversary)),
         smoothness_(smoothness_named(settings.smoothness)),
@@ -131,7 +50,8 @@ class StableRecipe final : public Recipe {
                   smoothness_ == Smoothness::spectral ? Spectrum::normalized : Spectrum::free,
               .label_smoothing = settings.label_smoothing,
               .seed = settings.seed}),
-        batches_(device, photos, settings.batch_size, ColorSpace::ycbcr) {
+        batches_(device, photos, settings.batch_size, ColorSpace::ycbcr),
+        held_out_(device, held_out, settings.batch_size, ColorSpace::ycbcr) {
     if (!settings.init.empty()) {
       load_parameters(generator_->parameters(), "", read_tensor_file(settings.init), settings.init);
     }
@@ -146,7 +66,7 @@ class StableRecipe final : public Recipe {
                             : batches_.assemble(photos, count);
     const StepPlan plan = plan_for(moment.progress);
     report_ = gan_.step(batch.gray, batch.color, plan);
-    means_.add(report_, plan);
+    statistics_.add(report_, plan);
     notice_bad_numbers();
     if (plan.train_generator && ema_) ema_->follow(count, kEmaHalfLife);
     if (plan.train_discriminator && report_.finite) adapt_augmentation(count);
@@ -164,48 +84,74 @@ class StableRecipe final : public Recipe {
 
   NamedValues end_epoch(const Moment& moment) override {
     if (ema_) {
-      const std::vector<int32_t> order = shuffled(
-          batches_.photos(), Random(Random::State{settings_.seed, kAccuracyStream,
-                                                  static_cast<uint64_t>(moment.epoch) << 32}));
-      const int64_t count = std::min(kStatisticsPhotos, batches_.photos());
-      ema_->measure_statistics(batches_, {order.begin(), order.begin() + count},
-                               std::min<int64_t>(settings_.batch_size, count));
+      const std::vector<int32_t> some = some_photos(batches_, kStatisticsPhotos, moment.epoch);
+      ema_->measure_statistics(batches_, some,
+                               std::min<int64_t>(settings_.batch_size, std::ssize(some)));
     }
-    const StepReport m = means_.mean();
+    const StepReport m = statistics_.mean();
+    judged_ = statistics_.with_discriminator();
     signals_ = {.epoch = moment.epoch,
-                .generator_trained = means_.with_adversary(),
+                .generator_trained = statistics_.with_adversary(),
                 .accuracy_real = m.accuracy_real,
                 .accuracy_fake = m.accuracy_fake,
+                .sign_real = adversary_ == Adversary::bce ? m.sign_real : 0,
                 .adversarial_share = m.adversarial_share,
                 .train_loss = m.chroma,
-                .skipped_steps = means_.skipped()};
-    judged_ = means_.with_discriminator();
+                .skipped_steps = statistics_.skipped()};
     const StepPlan plan = plan_for(moment.progress);
+    const double on_train = judged_ ? mean_logit(batches_, moment.epoch) : NAN;
+    const double on_held_out = judged_ ? mean_logit(held_out_, moment.epoch) : NAN;
     summarize(m);
-    means_ = {};
-    return {{"phase", static_cast<double>(phase_)},
-            {"chroma_loss", m.chroma},
-            {"moment_loss", m.moments},
-            {"coherence_loss", m.coherence},
-            {"d_loss", m.discriminator},
-            {"g_adversarial", m.adversarial},
-            {"d_accuracy_real", m.accuracy_real},
-            {"d_accuracy_fake", m.accuracy_fake},
-            {"d_accuracy", (m.accuracy_real + m.accuracy_fake) / 2},
-            {"d_accuracy_pairs", m.accuracy_pairs},
-            {"d_logit_real", m.logit_real},
-            {"d_logit_fake", m.logit_fake},
-            {"r1", m.r1},
-            {"r2", m.r2},
-            {"adversarial_share", m.adversarial_share},
-            {"adversarial_weight", m.adversarial_weight},
-            {"augment", plan.augment},
-            {"gamma_factor", knobs_.gamma},
-            {"lr_g", plan.lr_generator},
-            {"lr_d", plan.train_discriminator ? plan.lr_discriminator : NAN}};
+    statistics_.begin_epoch();
+    return {
+        {"phase", static_cast<double>(phase_)},
+        {"chroma_loss", m.chroma},
+        {"moment_loss", m.moments},
+        {"coherence_loss", m.coherence},
+        {"g_gradient", total_gradient(m.generator_norms)},
+        {"g_update_ratio", median_update_ratio(m.generator_norms)},
+        {"g_least_variance", least_variance(result().parameters())},
+        {"ema_distance",
+         ema_ ? relative_distance(generator_->parameters(), ema_->generator().parameters()) : NAN},
+        {"d_gradient", total_gradient(m.discriminator_norms)},
+        {"d_update_ratio", median_update_ratio(m.discriminator_norms)},
+        {"d_loss", m.discriminator},
+        {"g_adversarial", m.adversarial},
+        {"d_accuracy_real", m.accuracy_real},
+        {"d_accuracy_fake", m.accuracy_fake},
+        {"d_accuracy", (m.accuracy_real + m.accuracy_fake) / 2},
+        {"d_accuracy_pairs", m.accuracy_pairs},
+        {"d_logit_real", m.logit_real},
+        {"d_logit_fake", m.logit_fake},
+        {"d_spread_real", m.spread_real},
+        {"d_spread_fake", m.spread_fake},
+        {"d_logit_train", on_train},
+        {"d_logit_held_out", on_held_out},
+        {"r1", m.r1},
+        {"r2", m.r2},
+        {"adversarial_share", m.adversarial_share},
+        {"adversarial_weight", m.adversarial_weight},
+        {"skipped_steps", static_cast<double>(signals_.skipped_steps)},
+        {"augment", plan.augment},
+        {"gamma_factor", knobs_.gamma},
+        {"lr_g", plan.lr_generator},
+        {"lr_d", plan.train_discriminator ? plan.lr_discriminator : NAN}};
   }
 
   std::string summary() const override { return summary_; }
+  NamedValues smoothed_steps() const override { return statistics_.smoothed(); }
+  std::vector<LayerNorms> layers() const override {
+    std::vector<LayerNorms> all;
+    const StepReport m = statistics_.mean();
+    for (const auto& [network, layers] : {std::pair{"generator.", &m.generator_norms},
+                                          {"discriminator.", &m.discriminator_norms}}) {
+      for (const LayerNorms& layer : *layers) {
+        all.push_back(layer);
+        all.back().name.insert(0, network);
+      }
+    }
+    return all;
+  }
 
   std::vector<std::string> respond(const MetricsSummary& validation) override {
     if (!judged_ || !settings_.autopilot) return {};
@@ -213,6 +159,8 @@ class StableRecipe final : public Recipe {
     signals_.bias_a = validation.bias_a;
     signals_.bias_b = validation.bias_b;
     signals_.ciede2000 = validation.ciede2000;
+    signals_.entropy_ratio = validation.entropy_ratio;
+    signals_.variety_ratio = validation.variety_ratio;
     std::vector<std::string> texts;
     bool healthy = true, go_back = false;
     for (const HealthEvent& event : autopilot_.observe(signals_, knobs_)) {
@@ -231,7 +179,7 @@ class StableRecipe final : public Recipe {
   void state(Archive& archive) override {
     gan_.state(archive);
     if (ema_) ema_->state(archive);
-    means_.state(archive);
+    statistics_.state(archive);
     autopilot_.state(archive);
     knobs_.state(archive);
     archive.number("phase", phase_);
@@ -294,10 +242,33 @@ class StableRecipe final : public Recipe {
       plan.r1_gamma = settings_.r1_gamma * knobs_.gamma * settings_.penalty_every;
       plan.r2_gamma = settings_.r2_gamma * knobs_.gamma * settings_.penalty_every;
     }
+    plan.look_inside = gan_.steps() % kLookInside == 0;
     if (settings_.augment) {
       plan.augment = std::clamp(augment_ + knobs_.augment_offset, 0.0, kAugmentMost);
     }
     return plan;
+  }
+
+  // Some of the photos, others in each epoch.
+  std::vector<int32_t> some_photos(const BatchSource& source, int64_t most, int epoch) const {
+    std::vector<int32_t> order = shuffled(
+        source.photos(),
+        Random(Random::State{settings_.seed, kAccuracyStream, static_cast<uint64_t>(epoch) << 32}));
+    order.resize(static_cast<size_t>(std::min(most, source.photos())));
+    return order;
+  }
+
+  // D's mean logit for some photos as they are. For photos it learns from and others alike, as long
+  // as it does not know the former by heart.
+  double mean_logit(BatchSource& source, int epoch) {
+    const std::vector<int32_t> some = some_photos(source, kJudgedPhotos, epoch);
+    double sum = 0;
+    for (int64_t first = 0; first < std::ssize(some); first += settings_.batch_size) {
+      const int64_t count = std::min<int64_t>(settings_.batch_size, std::ssize(some) - first);
+      sum += static_cast<double>(count) *
+             gan_.mean_logit(source.assemble(&some[static_cast<size_t>(first)], count).color);
+    }
+    return sum / static_cast<double>(some.size());
   }
 
   // More augmentation while D tells pairs apart too well, less while it does not (after "Training
@@ -340,7 +311,7 @@ class StableRecipe final : public Recipe {
   Schedule schedule_;
   std::unique_ptr<Generator> generator_;
   StableGan gan_;
-  BatchSource batches_;
+  BatchSource batches_, held_out_;
   std::optional<Ema> ema_;
 
   Phase phase_ = Phase::supervised;
@@ -353,7 +324,7 @@ class StableRecipe final : public Recipe {
   double smooth_pairs_ = 0.5;
 
   StepReport report_;
-  EpochMeans means_;
+  StepStatistics statistics_;
   std::string summary_;
 
   Autopilot autopilot_;
@@ -381,12 +352,12 @@ double Schedule::discriminator_lr(double progress) const {
 }
 
 std::unique_ptr<Recipe> make_stable_recipe(Device& device, const TrainSettings& settings,
-                                           const PhotoSet& photos) {
+                                           const PhotoSet& photos, const PhotoSet& held_out) {
   if (settings.model != "gan") {
     throw UsageError(str("model ", settings.model, " predicts RGB and the stable recipe trains ",
                          "chroma: use --recipe classic, or --model gan"));
   }
-  return std::make_unique<StableRecipe>(device, settings, photos);
+  return std::make_unique<StableRecipe>(device, settings, photos, held_out);
 }
 
 }  // namespace gan

@@ -22,6 +22,6 @@ struct Schedule {
 };
 
 std::unique_ptr<Recipe> make_stable_recipe(Device& device, const TrainSettings& settings,
-                                           const PhotoSet& photos);
+                                           const PhotoSet& photos, const PhotoSet& held_out);
 
 }  // namespace gan

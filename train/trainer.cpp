@@ -15,6 +15,7 @@
 #include "model/weights.h"
 #include "train/dataset.h"
 #include "train/evaluate.h"
+#include "train/growing_table.h"
 #include "train/progress.h"
 #include "train/recipe.h"
 #include "train/run_folder.h"
@@ -26,6 +27,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kValidationPhotos = 200;  // for the metrics of each epoch
 constexpr int64_t kSamplePhotos = 8;
+constexpr uint64_t kNotedSteps = 10;        // from one row of steps.csv to the next
 constexpr double kCheckpointSeconds = 300;  // between checkpoints within an epoch
 
 double seconds_since(Clock::time_point start) {
@@ -60,6 +62,8 @@ class Run {
         folder_(settings.out, settings.resume  ? RunFolder::Existing::go_on
                               : settings.force ? RunFolder::Existing::replace
                                                : RunFolder::Existing::refuse),
+        steps_table_(folder_.steps()),
+        layers_table_(folder_.layers()),
         data_(load()) {
     // Settings may come from a checkpoint, which is only a file.
     if (settings_.batch_size < 1 || settings_.penalty_every < 1 || settings_.epochs < 1) {
@@ -73,10 +77,12 @@ class Run {
         static_cast<int>(std::min<int64_t>(settings_.batch_size, data_.train.count()));
     shown_ =
         (data_.validation.count() > 0 ? data_.validation : data_.train).spread(kValidationPhotos);
-    recipe_ = make_recipe(device, settings_, data_.train);
+    recipe_ = make_recipe(device, settings_, data_.train, shown_);
     colorizer_ = std::make_unique<Colorizer>(device, recipe_->result());
     if (settings_.resume) go_back();
     folder_.create();
+    steps_table_.begin(recipe_->steps());
+    layers_table_.begin(recipe_->steps());
     data_.report.write_bad_files(folder_.bad_files());
   }
 
@@ -90,6 +96,7 @@ class Run {
       // Before measuring, which leaves its traces in running statistics.
       const bool whole = epoch_steps_ == steps_per_epoch();
       if (!whole) save_checkpoint();
+      note_layers();
       measure(record);
       rows_.push_back(columns_of(record));
       save(record);
@@ -146,6 +153,7 @@ class Run {
       moment_ = {epoch_, progress_at(epoch_ - 1 + static_cast<double>(epoch_steps_) / steps)};
       recipe_->step(&order[epoch_steps_ * batch], batch, moment_);
       ++epoch_steps_;
+      note_step();
       progress.update(epoch_steps_ * batch, recipe_->status());
       interrupted_ = stop_requested();
       stopping_ = interrupted_ || out_of_time();
@@ -156,6 +164,24 @@ class Run {
     record.photos_per_second =
         static_cast<double>((epoch_steps_ - before) * batch) / seconds_since(epoch_start);
     record.step = recipe_->steps();
+  }
+
+  // Every so many steps into steps.csv, with what the epochs' means hide.
+  void note_step() {
+    const NamedValues values = recipe_->smoothed_steps();
+    if (values.empty() || recipe_->steps() % kNotedSteps != 0) return;
+    steps_table_.add("step,epoch," + csv_names(values), recipe_->steps(),
+                     str(epoch_, ",", csv_cells(values)));
+  }
+
+  void note_layers() {
+    for (const LayerNorms& layer : recipe_->layers()) {
+      const NamedValues norms = {{"weight", layer.weight},
+                                 {"gradient", layer.gradient},
+                                 {"update_ratio", layer.update_ratio()}};
+      layers_table_.add("step,epoch,layer," + csv_names(norms), recipe_->steps(),
+                        str(epoch_, ",", layer.name, ",", csv_cells(norms)));
+    }
   }
 
   // Seconds of training, those before an interruption included.
@@ -200,7 +226,11 @@ class Run {
     file.metadata.merge(settings_.to_texts());
     file.metadata["version"] = version_;
     file.metadata["data_hash"] = data_hash();
-    attempt([&] { folder_.write_checkpoint(recipe_->steps(), file); });
+    attempt([&] {
+      steps_table_.flush();  // a run that goes on finds its rows up to the checkpoint
+      layers_table_.flush();
+      folder_.write_checkpoint(recipe_->steps(), file);
+    });
   }
 
   void state(Archive& archive) {
@@ -290,6 +320,8 @@ class Run {
   void save(const EpochRecord& record) {
     attempt([&] {
       folder_.write_log(rows_);
+      steps_table_.flush();
+      layers_table_.flush();
       write_png(folder_.sample(record.epoch), samples());
       if (!events_.empty()) folder_.write_events(events_);
       const Generator& generator = recipe_->result();
@@ -362,6 +394,7 @@ class Run {
   TrainSettings settings_;
   std::string version_;
   RunFolder folder_;
+  GrowingTable steps_table_, layers_table_;
   Dataset data_;
   PhotoSet shown_;  // measured after every epoch: validation photos, or training ones without any
   int asked_batch_ = 0;
