@@ -25,10 +25,11 @@ std::string processor_name() {
 // Own kernels come first: over a training step they are faster than oneDNN, and their results are the
 // same bytes at any number of threads. oneDNN takes what they leave, which is every convolution on
 // a processor without wide vectors; the reference takes the rest.
-std::vector<std::unique_ptr<Backend>> cpu_backends(const std::string& wanted) {
+std::vector<std::unique_ptr<Backend>> cpu_backends(const std::string& wanted,
+                                                   CpuProducts products) {
   std::vector<std::unique_ptr<Backend>> backends;
   if (wanted != "reference") {
-    backends.push_back(make_cpu_backend());
+    backends.push_back(make_cpu_backend(products));
     if (wanted != "cpu") {
       std::unique_ptr<Backend> onednn = make_onednn_backend();
       if (!onednn && wanted == "onednn") {
@@ -43,7 +44,28 @@ std::vector<std::unique_ptr<Backend>> cpu_backends(const std::string& wanted) {
   return backends;
 }
 
+// What convolutions on the CPU multiply for this precision.
+CpuProducts cpu_products(const DeviceOptions& options) {
+  const auto fail = [&](const char* why, const char* advice) {
+    throw DeviceError(str("precision ", name_of(options.precision), " ", why, ": ", advice));
+  };
+  if (options.precision == DevicePrecision::fp32) return CpuProducts::f32;
+  if (options.precision == DevicePrecision::tf32) fail("needs a GPU", "use bf16 or fp32");
+  if (!bf16_products_are_fast()) {
+    fail("is no faster on this processor, which lacks AVX512-BF16", "leave out --precision");
+  }
+  if (options.backend != "auto" && options.backend != "cpu") {
+    fail("is for the CPU's own kernels", "leave out --backend");
+  }
+  return CpuProducts::bf16;
+}
+
 }  // namespace
+
+const char* name_of(DevicePrecision precision) {
+  constexpr const char* kNames[] = {"fp32", "tf32", "bf16"};
+  return kNames[static_cast<int>(precision)];
+}
 
 const std::vector<std::string>& device_names() {
   static const std::vector<std::string> names = {"auto", "cpu", "gpu"};
@@ -61,7 +83,7 @@ Device open_device(const DeviceOptions& options) {
     throw DeviceError("this build has no GPU support: use --device cpu");
   }
   if (options.threads > 0) set_threads(options.threads);
-  Kernels kernels(cpu_backends(options.backend));
+  Kernels kernels(cpu_backends(options.backend, cpu_products(options)));
   std::string description = str("CPU ", processor_name(), ", ", threads(),
                                 threads() == 1 ? " thread; " : " threads; ", kernels.description());
   return {host_memory(), std::move(kernels), std::move(description)};

@@ -1,6 +1,7 @@
 // The device that a program runs on, as its user chose it.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,10 +11,20 @@
 
 namespace gan {
 
+// How numbers are kept and multiplied.
+enum class DevicePrecision : uint8_t {
+  fp32,  // float32, exact products
+  tf32,  // float32, products on a GPU's tensor cores with factors rounded to 11 significant bits
+  bf16,  // GPU: pictures in bfloat16, products on tensor cores, parameters and sums in float32;
+         // CPU: float32, the factors of convolutions rounded to bfloat16
+};
+const char* name_of(DevicePrecision precision);
+
 struct DeviceOptions {
   std::string device = "auto";   // one of device_names()
   std::string backend = "auto";  // one of backend_names()
-  int threads = 0;               // 0: all cores
+  DevicePrecision precision = DevicePrecision::fp32;
+  int threads = 0;  // 0: all cores
 };
 const std::vector<std::string>& device_names();
 const std::vector<std::string>& backend_names();

@@ -22,7 +22,8 @@ std::vector<Field> with_norm(std::vector<Field> fields, const OpCase& c, Role ru
 // Rounds to the number of significant bits that a factor has in this precision.
 double representable(double value, Content content, Precision precision) {
   if (precision == Precision::f64) return value;
-  if (content != Content::real && precision == Precision::bf16) {
+  if (content != Content::real &&
+      (precision == Precision::bf16 || precision == Precision::bf16_products)) {
     return static_cast<float>(bf16(static_cast<float>(value)));
   }
   if (content != Content::real && precision == Precision::tf32) {

@@ -55,8 +55,9 @@ std::vector<OpCase> wide_convolutions() {
   return cases;
 }
 
-void check_against_reference(Backend& backend, const std::vector<OpCase>& cases, int unsupported) {
-  const auto summary = check_backend_against_reference(backend, host_memory(), cases);
+void check_against_reference(Backend& backend, const std::vector<OpCase>& cases, int unsupported,
+                             Precision precision = Precision::f32) {
+  const auto summary = check_backend_against_reference(backend, host_memory(), cases, precision);
   INFO(backend.description() << "\n" << summary.text());
   CHECK(summary.failures.empty());
   CHECK(summary.unsupported == unsupported);
@@ -155,6 +156,37 @@ void check_packs_are_bounded(Backend& backend, Kept&& kept) {
 }
 
 }  // namespace
+
+TEST_CASE("CpuBackend with bf16 products gives the reference's results for factors of 8 bits") {
+  CpuBackend backend(CpuProducts::bf16);
+  for (const std::vector<OpCase>& cases :
+       {small_cases(), network_cases(16, 2), wide_convolutions()}) {
+    std::vector<OpCase> convolutions;
+    std::copy_if(cases.begin(), cases.end(), std::back_inserter(convolutions), is_convolution);
+    REQUIRE(!convolutions.empty());
+    check_against_reference(backend, convolutions, 0, Precision::bf16_products);
+  }
+}
+
+TEST_CASE("CpuBackend rounds the factors of convolutions to bf16 where that is asked for") {
+  for (const Function function :
+       {Function::conv_forward, Function::conv_backward_data, Function::conv_backward_weights}) {
+    const OpCase op_case = some_convolution(function);
+    CAPTURE(op_case.name);
+    // Inputs of 24 bits: close to the exact backend's results, but not those.
+    const Values values = make_values(op_case, Precision::f32, 3);
+    CpuBackend exact, rounding(CpuProducts::bf16);
+    const auto a = results(exact, op_case, values, 1), b = results(rounding, op_case, values, 1);
+    double error = 0, size = 0;
+    for (size_t i = 0; i < a[0].size(); ++i) {
+      error += (a[0][i] - b[0][i]) * (a[0][i] - b[0][i]);
+      size += a[0][i] * a[0][i];
+    }
+    CHECK(std::sqrt(error / size) < 4e-3);
+    CHECK(std::sqrt(error / size) > 1e-4);
+    CHECK(same(b, results(rounding, op_case, values, 2)));
+  }
+}
 
 TEST_CASE("the cpu backend equals the reference on every small case") {
   check_against_reference(*make_cpu_backend(), small_cases(), 0);

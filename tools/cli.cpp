@@ -85,6 +85,16 @@ void add_device_options(CLI::App& app, DeviceOptions& options) {
       ->check(CLI::IsMember(device_names()));
   app.add_option("--backend", options.backend, "Whose kernels to use")
       ->check(CLI::IsMember(backend_names()));
+  const auto choose_precision = [&options](const std::string& name) {
+    for (auto p : {DevicePrecision::fp32, DevicePrecision::tf32, DevicePrecision::bf16}) {
+      if (name == name_of(p)) options.precision = p;
+    }
+  };
+  app.add_option_function<std::string>(
+         "--precision", choose_precision,
+         "Of products: tf32 (GPU) and bf16 (GPU, or CPU with AVX512-BF16) are faster, less exact")
+      ->check(CLI::IsMember({"fp32", "tf32", "bf16"}))
+      ->default_str(name_of(options.precision));
   app.add_option("--threads", options.threads, "CPU threads; 0: all cores")
       ->check(CLI::Range(0, 1024));
 }

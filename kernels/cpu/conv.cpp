@@ -32,39 +32,52 @@ ConvCall conv_call(const Call& call) {
 
 }  // namespace cpu
 
+void CpuBackend::convolve(ConvDirection direction, const ConvShape& shape, const Tensor& from,
+                          const Weights& w, const Epilogue& epilogue, const Tensor& to,
+                          Write write) {
+  const auto run =
+      products_ == CpuProducts::bf16 ? cpu::conv_gather<cpu::Pair> : cpu::conv_gather<float>;
+  run(direction, shape, from, w, packs_, epilogue, to, write);
+}
+
+void CpuBackend::weights_gradient(const ConvShape& shape, const Tensor& picture, const Tensor& maps,
+                                  const Tensor& dw, Write write) {
+  const auto run =
+      products_ == CpuProducts::bf16 ? cpu::conv_weights<cpu::Pair> : cpu::conv_weights<float>;
+  run(shape, picture, maps, dw, write);
+}
+
 void CpuBackend::conv_forward(const ConvGeometry& geometry, const Tensor& x, const Weights& w,
                               const Epilogue& epilogue, const Tensor& y) {
-  cpu::conv_gather(ConvDirection::forward, {geometry, x.shape(), y.shape()}, x, w, packs_, epilogue,
-                   y, Write::overwrite);
+  convolve(ConvDirection::forward, {geometry, x.shape(), y.shape()}, x, w, epilogue, y,
+           Write::overwrite);
 }
 
 void CpuBackend::conv_backward_data(const ConvGeometry& geometry, const Tensor& dy,
                                     const Weights& w, const Tensor& dx, Write write) {
-  cpu::conv_gather(ConvDirection::data, {geometry, dx.shape(), dy.shape()}, dy, w, packs_, {}, dx,
-                   write);
+  convolve(ConvDirection::data, {geometry, dx.shape(), dy.shape()}, dy, w, {}, dx, write);
 }
 
 void CpuBackend::conv_backward_weights(const ConvGeometry& geometry, const Tensor& x,
                                        const Tensor& dy, const Tensor& dw, Write write) {
-  cpu::conv_weights({geometry, x.shape(), dy.shape()}, x, dy, dw, write);
+  weights_gradient({geometry, x.shape(), dy.shape()}, x, dy, dw, write);
 }
 
 void CpuBackend::conv_transpose_forward(const ConvGeometry& geometry, const Tensor& x,
                                         const Weights& w, const Epilogue& epilogue,
                                         const Tensor& y) {
-  cpu::conv_gather(ConvDirection::data, {geometry, y.shape(), x.shape()}, x, w, packs_, epilogue, y,
-                   Write::overwrite);
+  convolve(ConvDirection::data, {geometry, y.shape(), x.shape()}, x, w, epilogue, y,
+           Write::overwrite);
 }
 
 void CpuBackend::conv_transpose_backward_data(const ConvGeometry& geometry, const Tensor& dy,
                                               const Weights& w, const Tensor& dx, Write write) {
-  cpu::conv_gather(ConvDirection::forward, {geometry, dy.shape(), dx.shape()}, dy, w, packs_, {},
-                   dx, write);
+  convolve(ConvDirection::forward, {geometry, dy.shape(), dx.shape()}, dy, w, {}, dx, write);
 }
 
 void CpuBackend::conv_transpose_backward_weights(const ConvGeometry& geometry, const Tensor& x,
                                                  const Tensor& dy, const Tensor& dw, Write write) {
-  cpu::conv_weights({geometry, dy.shape(), x.shape()}, dy, x, dw, write);
+  weights_gradient({geometry, dy.shape(), x.shape()}, dy, x, dw, write);
 }
 
 }  // namespace gan

@@ -25,17 +25,21 @@ struct ConvCall {
 };
 ConvCall conv_call(const Call& call);
 
+// Lane: what products are made of (conv_micro.h).
 // forward and data: `to` = act(sum + bias), or with accumulate `to` += sum (then without epilogue).
+template <class Lane>
 void conv_gather(ConvDirection direction, const ConvShape& shape, const Tensor& from,
                  const Weights& weights, WeightPacks& packs, const Epilogue& epilogue,
                  const Tensor& to, Write write);
 
-// The same for results of so few channels that most of a vector would be empty (conv_thin.cpp).
+// The same for results of so few channels that most of a vector would be empty (conv_thin.cpp). Always
+// with single numbers.
 bool conv_is_thin(ConvDirection direction, const ConvShape& shape);
 void conv_thin(ConvDirection direction, const ConvShape& shape, const Tensor& from,
                const Weights& weights, WeightPacks& packs, const Epilogue& epilogue,
                const Tensor& to, Write write);
 
+template <class Lane>
 void conv_weights(const ConvShape& shape, const Tensor& picture, const Tensor& maps,
                   const Tensor& dw, Write write);
 

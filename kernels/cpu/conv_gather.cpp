@@ -10,7 +10,8 @@
 // input rows of a block of results are first copied with their padding; weights are packed into
 // panels [class][tile of results' channels][window row][window column][input channel][channel of
 // tile], in pieces that stay in the second-level cache while all pixels of the block pass by.
-// Multiply-adds: the convolution's own, except that channels are rounded up to vectors.
+// Multiply-adds: the convolution's own, except that channels are rounded up to vectors. With pairs,
+// input and weights are rounded to bfloat16 while they are copied; sums and results stay float32.
 #include <algorithm>
 #include <vector>
 
@@ -29,23 +30,41 @@ constexpr int64_t kPanelBytes = 320 * 1024;  // of weights at a time
 constexpr int64_t kEnoughTasks = 64;         // more than any sensible number of threads
 
 // Everything that a block of results needs.
+template <class Lane>
 struct Job {
   const Windows& windows;
   const Tensor &from, &to;
-  const float* panels;
+  const Lane* panels;
   const Epilogue& epilogue;
   Write write;
   int64_t in_channels, out_channels, padded_channels;
+
+  int64_t in_steps() const { return steps_for<Lane>(in_channels); }
 };
 
+// `count` lanes, the k-th of which holds the sum's terms from source[k * pitch] on: with pairs that
+// number and the one `in_pitch` further, if there is `another`.
+void pack_lanes(const float* source, int64_t count, int64_t pitch, int64_t, bool, float* lanes) {
+  for (int64_t k = 0; k < count; ++k) lanes[k] = source[k * pitch];
+}
+void pack_lanes(const float* source, int64_t count, int64_t pitch, int64_t in_pitch, bool another,
+                Pair* lanes) {
+  for (int64_t k = 0; k < count; ++k) {
+    lanes[k].first = bf16(source[k * pitch]);
+    lanes[k].second = another ? bf16(source[k * pitch + in_pitch]) : bf16();
+  }
+}
+
 // The weights in panels. `out_first`: results' channels are the weights' rows (forward).
-void pack_panels(const Windows& windows, const Tensor& weights, bool out_first, float* panels) {
+template <class Lane>
+void pack_panels(const Windows& windows, const Tensor& weights, bool out_first, Lane* panels) {
   const Shape& s = weights.shape();
   const int64_t ins = out_first ? s.c : s.n, outs = out_first ? s.n : s.c;
   const int64_t padded = round_up(outs, kVector);
   const int64_t tiles = (padded + kTile - 1) / kTile;
   const int64_t tap_pitch = weights.pitch(), row_pitch = s.h * s.w * tap_pitch;
   const int64_t in_pitch = out_first ? 1 : row_pitch, out_pitch = out_first ? row_pitch : 1;
+  const int64_t steps = steps_for<Lane>(ins), terms = steps == ins ? 1 : 2;
   for (const PixelClass& c : windows.classes()) {
     const int64_t taps = c.rows * c.cols;
     parallel_for(tiles * taps, [&](int64_t task) {
@@ -54,37 +73,39 @@ void pack_panels(const Windows& windows, const Tensor& weights, bool out_first, 
       const int64_t r = windows.tap(tap / c.cols, c.y, c.rows);
       const int64_t t = windows.tap(tap % c.cols, c.x, c.cols);
       const float* source = weights.as<float>() + (r * s.w + t) * tap_pitch + first * out_pitch;
-      float* panel = panels + (c.taps_before * padded + taps * first + tap * width) * ins;
-      for (int64_t i = 0; i < ins; ++i, source += in_pitch, panel += width) {
-        for (int64_t o = 0; o < used; ++o) panel[o] = source[o * out_pitch];
-        std::fill(panel + used, panel + width, 0.0f);
+      Lane* panel = panels + (c.taps_before * padded + taps * first + tap * width) * steps;
+      for (int64_t i = 0; i < ins; i += terms, source += terms * in_pitch, panel += width) {
+        pack_lanes(source, used, out_pitch, in_pitch, i + 1 < ins, panel);
+        std::fill(panel + used, panel + width, Lane{});
       }
     });
   }
 }
 
 // A result pixel: where its window lies in the copied input, and where it goes.
+template <class Lane>
 struct Pixel {
-  const float* in;
+  const Lane* in;
   float* out;
 };
 
 // All pixels of a block, one class, result channels [first, first + kTile).
-void gather_tile(const Job& job, const PixelClass& c, const std::vector<Pixel>& pixels,
+template <class Lane>
+void gather_tile(const Job<Lane>& job, const PixelClass& c, const std::vector<Pixel<Lane>>& pixels,
                  int64_t input_row, int64_t first) {
   const int64_t taps = c.rows * c.cols;
   const int64_t width = std::min(kTile, job.padded_channels - first);
   const int64_t used = std::min(width, job.out_channels - first);
   alignas(64) float spare[kGatherPixels * kTile] = {};
 
-  Gather g;
+  Gather<Lane> g;
   g.accumulate = job.write == Write::accumulate;
   g.width = width;
-  g.panel = job.panels + (c.taps_before * job.padded_channels + taps * first) * job.in_channels;
-  const int64_t run = c.cols * job.in_channels;
+  g.panel = job.panels + (c.taps_before * job.padded_channels + taps * first) * job.in_steps();
+  const int64_t run = c.cols * job.in_steps();
   const int64_t runs_at_once = std::clamp<int64_t>(
-      kPanelBytes / std::max<int64_t>(1, run * width * static_cast<int64_t>(sizeof(float))), 1,
-      Gather::kMaxSegments);
+      kPanelBytes / std::max<int64_t>(1, run * width * static_cast<int64_t>(sizeof(Lane))), 1,
+      Gather<Lane>::kMaxSegments);
   int64_t row = 0;
   do {
     g.segments = static_cast<int>(std::min(runs_at_once, c.rows - row));
@@ -93,13 +114,13 @@ void gather_tile(const Job& job, const PixelClass& c, const std::vector<Pixel>& 
     for (size_t p = 0; p < pixels.size(); p += kGatherPixels) {
       const size_t count = std::min<size_t>(kGatherPixels, pixels.size() - p);
       for (size_t i = 0; i < kGatherPixels; ++i) {
-        const Pixel& pixel = pixels[p + std::min(i, count - 1)];
+        const Pixel<Lane>& pixel = pixels[p + std::min(i, count - 1)];
         g.in[i] = pixel.in;
         const bool direct = i < count && used == width;
         g.out[i] = direct ? pixel.out + first : spare + i * kTile;
         if (!direct && g.accumulate) std::copy_n(pixel.out + first, used, g.out[i]);
       }
-      conv_micro()->gather(g);
+      conv_micro<Lane>()->gather(g);
       for (size_t i = 0; i < count; ++i) {
         float* out = pixels[p + i].out + first;
         if (used != width) std::copy_n(g.out[i], used, out);
@@ -112,33 +133,36 @@ void gather_tile(const Job& job, const PixelClass& c, const std::vector<Pixel>& 
 }
 
 // Rows [begin, end) of result n, channel tiles [first, last).
-void gather_block(const Job& job, int64_t n, int64_t begin, int64_t end, int64_t first_tile,
+template <class Lane>
+void gather_block(const Job<Lane>& job, int64_t n, int64_t begin, int64_t end, int64_t first_tile,
                   int64_t last_tile) {
   static thread_local ThreadScratch scratch;
-  static thread_local std::vector<Pixel> pixels;
+  static thread_local std::vector<Pixel<Lane>> pixels;
   const Windows& w = job.windows;
-  const Shape& out = job.to.shape();
+  const Tensor& results = job.to;
+  const Shape& out = results.shape();
   const int64_t row = w.input_begin(begin), col = w.input_begin(0);
   const Window window = {row, w.input_end(end) - row, col, w.input_end(out.w) - col};
-  float* input = scratch.floats(window.pixels() * job.in_channels);
+  const int64_t steps = job.in_steps();
+  Lane* input = scratch.numbers<Lane>(window.pixels() * steps);
   copy_window(job.from, n, window, 0, job.in_channels, input);
 
   for (const PixelClass& c : w.classes()) {
     pixels.clear();
     for (int64_t y = w.first(begin, c.y); y < end; y += w.step()) {
-      const float* in = input + (w.start(y, c.rows) - row) * window.cols * job.in_channels;
-      float* to = job.to.as<float>() + (n * out.h + y) * out.w * job.to.pitch();
+      const Lane* in = input + (w.start(y, c.rows) - row) * window.cols * steps;
+      float* to = results.as<float>() + (n * out.h + y) * out.w * results.pitch();
       for (int64_t x = w.first(0, c.x); x < out.w; x += w.step())
-        pixels.push_back(
-            {in + (w.start(x, c.cols) - col) * job.in_channels, to + x * job.to.pitch()});
+        pixels.push_back({in + (w.start(x, c.cols) - col) * steps, to + x * results.pitch()});
     }
     for (int64_t tile = first_tile; tile < last_tile; ++tile)
-      gather_tile(job, c, pixels, window.cols * job.in_channels, tile * kTile);
+      gather_tile(job, c, pixels, window.cols * steps, tile * kTile);
   }
 }
 
 }  // namespace
 
+template <class Lane>
 void conv_gather(ConvDirection direction, const ConvShape& shape, const Tensor& from,
                  const Weights& weights, WeightPacks& packs, const Epilogue& epilogue,
                  const Tensor& to, Write write) {
@@ -150,14 +174,15 @@ void conv_gather(ConvDirection direction, const ConvShape& shape, const Tensor& 
   const ConvGeometry& g = shape.geometry;
   const int64_t ins = from.shape().c, outs = to.shape().c, padded = round_up(outs, kVector);
   // What the panels depend on besides the weights.
-  const uint64_t layout = static_cast<uint64_t>(g.stride) << 8 | (forward ? 0u : 1u);
-  const int64_t numbers = int64_t{g.kernel} * g.kernel * ins * padded;
-  const auto* panels = static_cast<const float*>(
-      packs.find(weights, layout, static_cast<size_t>(numbers) * sizeof(float), [&](void* memory) {
-        pack_panels(windows, weights.values, forward, static_cast<float*>(memory));
+  const uint64_t layout = static_cast<uint64_t>(g.stride) << 8 | (forward ? 0u : 1u) |
+                          (std::is_same_v<Lane, Pair> ? 4u : 0u);
+  const int64_t lanes = int64_t{g.kernel} * g.kernel * steps_for<Lane>(ins) * padded;
+  const auto* panels = static_cast<const Lane*>(
+      packs.find(weights, layout, static_cast<size_t>(lanes) * sizeof(Lane), [&](void* memory) {
+        pack_panels(windows, weights.values, forward, static_cast<Lane*>(memory));
       }));
 
-  const Job job = {windows, from, to, panels, epilogue, write, ins, outs, padded};
+  const Job<Lane> job = {windows, from, to, panels, epilogue, write, ins, outs, padded};
   const int64_t step = windows.step(), height = to.shape().h;
   const int64_t rows =
       step * std::max<int64_t>(1, kBlockPixels / std::max<int64_t>(1, to.shape().w / step));
@@ -171,5 +196,10 @@ void conv_gather(ConvDirection direction, const ConvShape& shape, const Tensor& 
                  split ? part + 1 : tiles);
   });
 }
+
+template void conv_gather<float>(ConvDirection, const ConvShape&, const Tensor&, const Weights&,
+                                 WeightPacks&, const Epilogue&, const Tensor&, Write);
+template void conv_gather<Pair>(ConvDirection, const ConvShape&, const Tensor&, const Weights&,
+                                WeightPacks&, const Epilogue&, const Tensor&, Write);
 
 }  // namespace gan::cpu

@@ -5,17 +5,20 @@
 #include <cstring>
 
 #include "engine/tensor.h"
+#include "kernels/cpu/bf16.h"
+#include "kernels/cpu/conv_micro.h"
 
 namespace gan::cpu {
 
 // Working memory of one thread, kept between calls.
 class ThreadScratch {
  public:
-  // `count` floats, valid until the next call with this object.
-  float* floats(int64_t count) {
-    const size_t bytes = static_cast<size_t>(count) * sizeof(float);
+  // `count` numbers, valid until the next call with this object.
+  template <class Number = float>
+  Number* numbers(int64_t count) {
+    const size_t bytes = static_cast<size_t>(count) * sizeof(Number);
     if (buffer_.bytes() < bytes) buffer_ = Buffer(host_memory(), bytes);
-    return static_cast<float*>(buffer_.data());
+    return static_cast<Number*>(buffer_.data());
   }
 
  private:
@@ -28,29 +31,40 @@ struct Window {
   int64_t pixels() const { return rows * cols; }
 };
 
-// Copies channels [channel, channel + channels) of the window of picture n; zeros outside.
-inline void copy_window(const Tensor& from, int64_t n, const Window& window, int64_t channel,
-                        int64_t channels, float* to) {
+// Neighbouring numbers of a pixel in lanes; a pair that misses its second number has a zero there.
+inline void fill_lanes(const float* from, int64_t channels, float* to) {
+  std::memcpy(to, from, static_cast<size_t>(channels) * sizeof(float));
+}
+inline void fill_lanes(const float* from, int64_t channels, Pair* to) {
+  round_to_bf16(from, channels, reinterpret_cast<bf16*>(to));
+  if (channels % 2 != 0) to[channels / 2].second = bf16();
+}
+
+// Copies channels [channel, channel + channels) of the window of picture n, in lanes along the
+// channels: steps_for(channels) to a pixel. Zeros outside.
+template <class Lane>
+void copy_window(const Tensor& from, int64_t n, const Window& window, int64_t channel,
+                 int64_t channels, Lane* to) {
   const Shape& s = from.shape();
+  const int64_t steps = steps_for<Lane>(channels);
   const int64_t first = std::clamp<int64_t>(-window.col, 0, window.cols);
   const int64_t last = std::clamp<int64_t>(s.w - window.col, first, window.cols);
-  for (int64_t row = window.row; row < window.row + window.rows;
-       ++row, to += window.cols * channels) {
+  for (int64_t row = window.row; row < window.row + window.rows; ++row, to += window.cols * steps) {
     if (row < 0 || row >= s.h || first == last) {
-      std::fill_n(to, window.cols * channels, 0.0f);
+      std::fill_n(to, window.cols * steps, Lane{});
       continue;
     }
     const float* source =
         from.as<float>() + ((n * s.h + row) * s.w + window.col + first) * from.pitch() + channel;
-    std::fill_n(to, first * channels, 0.0f);
-    float* out = to + first * channels;
-    if (from.pitch() == channels) {
-      std::memcpy(out, source, static_cast<size_t>((last - first) * channels) * sizeof(float));
+    std::fill_n(to, first * steps, Lane{});
+    Lane* out = to + first * steps;
+    if (from.pitch() == channels && (std::is_same_v<Lane, float> || channels % 2 == 0)) {
+      fill_lanes(source, (last - first) * channels, out);
     } else {
-      for (int64_t x = first; x < last; ++x, source += from.pitch(), out += channels)
-        std::memcpy(out, source, static_cast<size_t>(channels) * sizeof(float));
+      for (int64_t x = first; x < last; ++x, source += from.pitch(), out += steps)
+        fill_lanes(source, channels, out);
     }
-    std::fill_n(to + last * channels, (window.cols - last) * channels, 0.0f);
+    std::fill_n(to + last * steps, (window.cols - last) * steps, Lane{});
   }
 }
 

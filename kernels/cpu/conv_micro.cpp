@@ -1,10 +1,13 @@
 // Tiles of sums held in registers. A vector of the compiler's own kind becomes one register of
-// whatever the function is compiled for, so one template serves all instruction sets.
+// whatever the function is compiled for, so one template serves all instruction sets, and both kinds
+// of lanes: only the innermost multiply-add differs.
 //
 // A gather holds 6 pixels x 64 channels (AVX-512), an outer product 4 x 64: each vector loaded is
 // used 6 or 4 times, each broadcast number 4 times, and enough sums run side by side to hide the
 // latency of the multiply-add.
 #include "kernels/cpu/conv_micro.h"
+
+#include <cstring>
 
 #include "kernels/cpu/simd.h"
 
@@ -34,15 +37,40 @@ template <class V>
 GAN_INLINE typename V::Vector& vector_at(float* p) {
   return *reinterpret_cast<typename V::Vector*>(p);
 }
-template <class V>
-GAN_INLINE const typename V::Vector& vector_at(const float* p) {
+// Lanes of either kind, as the bits they are.
+template <class V, class Lane>
+GAN_INLINE const typename V::Vector& vector_at(const Lane* p) {
   return *reinterpret_cast<const typename V::Vector*>(p);
 }
 
-// Columns [first, first + vectors) of the tile.
-template <class V, int vectors>
-GAN_INLINE void gather_columns(const Gather& g, int64_t first) {
+// sum += lane * row for single numbers.
+template <class V>
+struct Single {
+  using Lane = float;
   using Vector = typename V::Vector;
+  static GAN_INLINE void multiply_add(Vector& sum, const float* lane, const Vector& row) {
+    sum += *lane * row;
+  }
+};
+
+// The same for pairs, on any processor: a bfloat16 is the upper half of a float.
+template <class V>
+struct PairsAnywhere {
+  using Lane = Pair;
+  using Vector = typename V::Vector;
+  typedef uint32_t Bits __attribute__((vector_size(sizeof(Vector))));
+  static GAN_INLINE void multiply_add(Vector& sum, const Pair* lane, const Vector& row) {
+    const Bits bits = (Bits)row;
+    sum += static_cast<float>(lane->first) * (Vector)(bits << 16);
+    sum += static_cast<float>(lane->second) * (Vector)(bits & 0xffff0000u);
+  }
+};
+
+// Columns [first, first + vectors) of the tile.
+template <class Product, int vectors>
+GAN_INLINE void gather_columns(const Gather<typename Product::Lane>& g, int64_t first) {
+  using Lane = typename Product::Lane;
+  using Vector = typename Product::Vector;
   constexpr int kPixels = kGatherPixels, kLanes = sizeof(Vector) / sizeof(float);
   Vector sum[kPixels][vectors];
   GAN_UNROLL
@@ -50,60 +78,61 @@ GAN_INLINE void gather_columns(const Gather& g, int64_t first) {
     GAN_UNROLL
     for (int v = 0; v < vectors; ++v) {
       if (g.accumulate) {
-        sum[i][v] = vector_at<V>(g.out[i] + first + v * kLanes);
+        sum[i][v] = vector_at<Product>(g.out[i] + first + v * kLanes);
       } else {
         sum[i][v] = Vector{};
       }
     }
   }
-  const float* panel = g.panel + first;
+  const Lane* panel = g.panel + first;
   const int64_t width = g.width;
   for (int s = 0; s < g.segments; ++s) {
     const int64_t offset = g.segment[s].offset, length = g.segment[s].length;
-    const float* in[kPixels];
+    const Lane* in[kPixels];
     GAN_UNROLL
     for (int i = 0; i < kPixels; ++i) in[i] = g.in[i] + offset;
     for (int64_t j = 0; j < length; ++j, panel += width) {
       Vector row[vectors];
       GAN_UNROLL
-      for (int v = 0; v < vectors; ++v) row[v] = vector_at<V>(panel + v * kLanes);
+      for (int v = 0; v < vectors; ++v) row[v] = vector_at<Product>(panel + v * kLanes);
       GAN_UNROLL
       for (int i = 0; i < kPixels; ++i) {
         GAN_UNROLL
-        for (int v = 0; v < vectors; ++v) sum[i][v] += in[i][j] * row[v];
+        for (int v = 0; v < vectors; ++v) Product::multiply_add(sum[i][v], in[i] + j, row[v]);
       }
     }
   }
   GAN_UNROLL
   for (int i = 0; i < kPixels; ++i) {
     GAN_UNROLL
-    for (int v = 0; v < vectors; ++v) vector_at<V>(g.out[i] + first + v * kLanes) = sum[i][v];
+    for (int v = 0; v < vectors; ++v) vector_at<Product>(g.out[i] + first + v * kLanes) = sum[i][v];
   }
 }
 
-template <class V, int vectors>
-GAN_INLINE void outer_columns(const Outer& o, int64_t first) {
-  using Vector = typename V::Vector;
+template <class Product, int vectors>
+GAN_INLINE void outer_columns(const Outer<typename Product::Lane>& o, int64_t first) {
+  using Lane = typename Product::Lane;
+  using Vector = typename Product::Vector;
   constexpr int kRows = kOuterRows, kLanes = sizeof(Vector) / sizeof(float);
   Vector sum[kRows][vectors];
   GAN_UNROLL
   for (int i = 0; i < kRows; ++i) {
     GAN_UNROLL
     for (int v = 0; v < vectors; ++v)
-      sum[i][v] = vector_at<V>(o.sums + i * kTile + first + v * kLanes);
+      sum[i][v] = vector_at<Product>(o.sums + i * kTile + first + v * kLanes);
   }
-  const float* left = o.left;
+  const Lane* left = o.left;
   const int64_t cols = o.cols, step = o.right_step, left_step = o.left_step;
   for (int64_t r = 0; r < o.rows; ++r) {
-    const float* right = o.right + r * o.right_row + first;
+    const Lane* right = o.right + r * o.right_row + first;
     for (int64_t c = 0; c < cols; ++c, left += left_step, right += step) {
       Vector row[vectors];
       GAN_UNROLL
-      for (int v = 0; v < vectors; ++v) row[v] = vector_at<V>(right + v * kLanes);
+      for (int v = 0; v < vectors; ++v) row[v] = vector_at<Product>(right + v * kLanes);
       GAN_UNROLL
       for (int i = 0; i < kRows; ++i) {
         GAN_UNROLL
-        for (int v = 0; v < vectors; ++v) sum[i][v] += left[i] * row[v];
+        for (int v = 0; v < vectors; ++v) Product::multiply_add(sum[i][v], left + i, row[v]);
       }
     }
   }
@@ -111,22 +140,50 @@ GAN_INLINE void outer_columns(const Outer& o, int64_t first) {
   for (int i = 0; i < kRows; ++i) {
     GAN_UNROLL
     for (int v = 0; v < vectors; ++v)
-      vector_at<V>(o.sums + i * kTile + first + v * kLanes) = sum[i][v];
+      vector_at<Product>(o.sums + i * kTile + first + v * kLanes) = sum[i][v];
   }
 }
 
 // Instruction sets with 16 registers, or with vectors narrower than a tile: a tile in several goes.
-template <class V, int vectors>
-GAN_INLINE void gather_in_goes(const Gather& g) {
-  constexpr int64_t kGo = vectors * sizeof(typename V::Vector) / sizeof(float);
+template <class Product, int vectors>
+GAN_INLINE void gather_in_goes(const Gather<typename Product::Lane>& g) {
+  constexpr int64_t kGo = vectors * sizeof(typename Product::Vector) / sizeof(float);
   static_assert(kVector % kGo == 0);
-  for (int64_t first = 0; first < g.width; first += kGo) gather_columns<V, vectors>(g, first);
+  for (int64_t first = 0; first < g.width; first += kGo) gather_columns<Product, vectors>(g, first);
 }
-template <class V, int vectors>
-GAN_INLINE void outer_in_goes(const Outer& o) {
-  constexpr int64_t kGo = vectors * sizeof(typename V::Vector) / sizeof(float);
+template <class Product, int vectors>
+GAN_INLINE void outer_in_goes(const Outer<typename Product::Lane>& o) {
+  constexpr int64_t kGo = vectors * sizeof(typename Product::Vector) / sizeof(float);
   static_assert(kVector % kGo == 0);
-  for (int64_t first = 0; first < o.width; first += kGo) outer_columns<V, vectors>(o, first);
+  for (int64_t first = 0; first < o.width; first += kGo) outer_columns<Product, vectors>(o, first);
+}
+
+// Instruction sets with 32 registers: a whole tile at once.
+template <class Product>
+GAN_INLINE void gather_whole(const Gather<typename Product::Lane>& g) {
+  switch (g.width / kVector) {
+    case 1:
+      return gather_columns<Product, 1>(g, 0);
+    case 2:
+      return gather_columns<Product, 2>(g, 0);
+    case 3:
+      return gather_columns<Product, 3>(g, 0);
+    default:
+      return gather_columns<Product, 4>(g, 0);
+  }
+}
+template <class Product>
+GAN_INLINE void outer_whole(const Outer<typename Product::Lane>& o) {
+  switch (o.width / kVector) {
+    case 1:
+      return outer_columns<Product, 1>(o, 0);
+    case 2:
+      return outer_columns<Product, 2>(o, 0);
+    case 3:
+      return outer_columns<Product, 3>(o, 0);
+    default:
+      return outer_columns<Product, 4>(o, 0);
+  }
 }
 
 #if defined(__aarch64__)
@@ -135,60 +192,97 @@ constexpr int kNarrowVectors = 4;  // 32 registers
 constexpr int kNarrowVectors = 2;
 #endif
 
-void gather_baseline(const Gather& g) {
-  gather_in_goes<Narrow, kNarrowVectors>(g);
+template <class Product>
+void gather_baseline(const Gather<typename Product::Lane>& g) {
+  gather_in_goes<Product, kNarrowVectors>(g);
 }
-void outer_baseline(const Outer& o) {
-  outer_in_goes<Narrow, kNarrowVectors>(o);
+template <class Product>
+void outer_baseline(const Outer<typename Product::Lane>& o) {
+  outer_in_goes<Product, kNarrowVectors>(o);
 }
-constexpr ConvMicro kBaseline = {gather_baseline, outer_baseline};
+template <class Product>
+constexpr ConvMicro<typename Product::Lane> kBaseline = {gather_baseline<Product>,
+                                                         outer_baseline<Product>};
 
 #if defined(__x86_64__)
 
-__attribute__((target("avx2,fma"))) void gather_avx2(const Gather& g) {
-  gather_in_goes<Medium, 2>(g);
+template <class Product>
+__attribute__((target("avx2,fma"))) void gather_avx2(const Gather<typename Product::Lane>& g) {
+  gather_in_goes<Product, 2>(g);
 }
-__attribute__((target("avx2,fma"))) void outer_avx2(const Outer& o) {
-  outer_in_goes<Medium, 2>(o);
+template <class Product>
+__attribute__((target("avx2,fma"))) void outer_avx2(const Outer<typename Product::Lane>& o) {
+  outer_in_goes<Product, 2>(o);
 }
-constexpr ConvMicro kAvx2 = {gather_avx2, outer_avx2};
+template <class Product>
+constexpr ConvMicro<typename Product::Lane> kAvx2 = {gather_avx2<Product>, outer_avx2<Product>};
 
-__attribute__((target("avx512f"))) void gather_avx512(const Gather& g) {
-  switch (g.width / kVector) {
-    case 1:
-      return gather_columns<Wide, 1>(g, 0);
-    case 2:
-      return gather_columns<Wide, 2>(g, 0);
-    case 3:
-      return gather_columns<Wide, 3>(g, 0);
-    default:
-      return gather_columns<Wide, 4>(g, 0);
-  }
+template <class Product>
+__attribute__((target("avx512f"))) void gather_avx512(const Gather<typename Product::Lane>& g) {
+  gather_whole<Product>(g);
 }
-__attribute__((target("avx512f"))) void outer_avx512(const Outer& o) {
-  switch (o.width / kVector) {
-    case 1:
-      return outer_columns<Wide, 1>(o, 0);
-    case 2:
-      return outer_columns<Wide, 2>(o, 0);
-    case 3:
-      return outer_columns<Wide, 3>(o, 0);
-    default:
-      return outer_columns<Wide, 4>(o, 0);
-  }
+template <class Product>
+__attribute__((target("avx512f"))) void outer_avx512(const Outer<typename Product::Lane>& o) {
+  outer_whole<Product>(o);
 }
-constexpr ConvMicro kAvx512 = {gather_avx512, outer_avx512};
+template <class Product>
+constexpr ConvMicro<typename Product::Lane> kAvx512 = {gather_avx512<Product>,
+                                                       outer_avx512<Product>};
+
+// The instruction for pairs. By name: the compiler's function for it can only be inlined into
+// functions for the same processors, which templates are not.
+struct PairsAvx512 {
+  using Lane = Pair;
+  using Vector = Wide::Vector;
+  typedef int32_t Bits __attribute__((vector_size(64)));
+  static GAN_INLINE void multiply_add(Vector& sum, const Pair* lane, const Vector& row) {
+    int32_t bits;
+    std::memcpy(&bits, lane, sizeof bits);
+    const Bits both = Bits{} + bits;
+    asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(row), "v"(both));
+  }
+};
+__attribute__((target("avx512f,avx512bf16"))) void gather_bf16(const Gather<Pair>& g) {
+  gather_whole<PairsAvx512>(g);
+}
+__attribute__((target("avx512f,avx512bf16"))) void outer_bf16(const Outer<Pair>& o) {
+  outer_whole<PairsAvx512>(o);
+}
+constexpr ConvMicro<Pair> kBf16 = {gather_bf16, outer_bf16};
 
 #endif
 
 }  // namespace
 
-const ConvMicro* conv_micro() {
+template <>
+const ConvMicro<float>* conv_micro<float>() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) return &kAvx512;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &kAvx2;
+  if (__builtin_cpu_supports("avx512f")) return &kAvx512<Single<Wide>>;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    return &kAvx2<Single<Medium>>;
+  }
 #endif
-  return &kBaseline;
+  return &kBaseline<Single<Narrow>>;
+}
+
+template <>
+const ConvMicro<Pair>* conv_micro<Pair>() {
+#if defined(__x86_64__)
+  if (pairs_are_fast()) return &kBf16;
+  if (__builtin_cpu_supports("avx512f")) return &kAvx512<PairsAnywhere<Wide>>;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    return &kAvx2<PairsAnywhere<Medium>>;
+  }
+#endif
+  return &kBaseline<PairsAnywhere<Narrow>>;
+}
+
+bool pairs_are_fast() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
 }
 
 }  // namespace gan::cpu
@@ -196,8 +290,16 @@ const ConvMicro* conv_micro() {
 #else
 
 namespace gan::cpu {
-const ConvMicro* conv_micro() {
+template <>
+const ConvMicro<float>* conv_micro<float>() {
   return nullptr;
+}
+template <>
+const ConvMicro<Pair>* conv_micro<Pair>() {
+  return nullptr;
+}
+bool pairs_are_fast() {
+  return false;
 }
 }  // namespace gan::cpu
 

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
+
+#include "engine/dtype.h"
 
 namespace gan::cpu {
 
@@ -15,8 +18,26 @@ constexpr int64_t round_up(int64_t value, int64_t step) {
   return (value + step - 1) / step * step;
 }
 
+// What a product's factors are: either way a step of a sum is a lane of 32 bits, and sums are float.
+//
+//   float   one number; a step is a multiply-add
+//   Pair    two neighbouring terms of the sum, each rounded to bfloat16; a step adds both products,
+//           which is twice the arithmetic where the processor has an instruction for it
+struct Pair {
+  bf16 first, second;
+};
+static_assert(sizeof(Pair) == sizeof(float));
+
+// How many steps a sum of so many terms has.
+template <class Lane>
+constexpr int64_t steps_for(int64_t terms) {
+  constexpr int64_t kTerms = std::is_same_v<Lane, Pair> ? 2 : 1;
+  return (terms + kTerms - 1) / kTerms;
+}
+
 // out[i][0..width) (+)= sum over segments and j of in[i][segment offset + j] * panel[j][0..width)
 // for kGatherPixels rows i. The panel's rows follow one another through all segments.
+template <class Lane>
 struct Gather {
   static constexpr int kMaxSegments = 8;
   struct Segment {
@@ -25,31 +46,37 @@ struct Gather {
 
   int segments = 0;
   Segment segment[kMaxSegments];
-  const float* panel = nullptr;
+  const Lane* panel = nullptr;
   int64_t width = 0;  // a multiple of kVector, at most kTile; also the length of a panel row
-  const float* in[kGatherPixels];
+  const Lane* in[kGatherPixels];
   float* out[kGatherPixels];
   bool accumulate = false;
 };
 
-// sums[i][0..width) += sum over pixels p of left[p][i] * right[p][0..width), i < kOuterRows. The
-// pixels are `rows` rows of `cols`; sums has kTile numbers per row.
+// sums[i][0..width) += sum over steps p of left[p][i] * right[p][0..width), i < kOuterRows. The
+// steps, each a pixel or two, are `rows` rows of `cols`; sums has kTile numbers per row.
+template <class Lane>
 struct Outer {
   int64_t rows = 0, cols = 0;
-  const float* left = nullptr;
-  const float* right = nullptr;
-  int64_t left_step = 0;                  // numbers from pixel to pixel
+  const Lane* left = nullptr;
+  const Lane* right = nullptr;
+  int64_t left_step = 0;                  // lanes from step to step
   int64_t right_step = 0, right_row = 0;  // the same, and from row to row
   int64_t width = 0;                      // a multiple of kVector, at most kTile
   float* sums = nullptr;
 };
 
+template <class Lane>
 struct ConvMicro {
-  void (*gather)(const Gather&);
-  void (*outer)(const Outer&);
+  void (*gather)(const Gather<Lane>&);
+  void (*outer)(const Outer<Lane>&);
 };
 
-// Null where the compiler has no vector types.
-const ConvMicro* conv_micro();
+// For the instruction set at hand. Null where the compiler has no vector types.
+template <class Lane>
+const ConvMicro<Lane>* conv_micro();
+
+// Whether the processor multiplies pairs faster than single numbers.
+bool pairs_are_fast();
 
 }  // namespace gan::cpu

@@ -55,7 +55,7 @@ void make_taps(const Job& job, int64_t n, int64_t row, float* taps) {
   const Shape& in = job.from.shape();
   const float* from = job.from.as<float>() + (n * in.h + row) * in.w * job.from.pitch();
   std::array<float, kTile> spare;
-  Gather g;
+  Gather<float> g;
   g.segments = 1;
   g.segment[0] = {0, in.c};
   g.panel = job.panel;
@@ -66,7 +66,7 @@ void make_taps(const Job& job, int64_t n, int64_t row, float* taps) {
       g.in[i] = from + (inside ? x + i : x) * job.from.pitch();
       g.out[i] = inside ? taps + (x + i) * job.width : spare.data();
     }
-    conv_micro()->gather(g);
+    conv_micro<float>()->gather(g);
   }
 }
 
@@ -92,7 +92,7 @@ void thin_block(const Job& job, int64_t n, int64_t begin, int64_t end) {
   const bool forward = job.direction == ConvDirection::forward;
   const int64_t high = job.windows.input_end(begin + 1) - job.windows.input_begin(begin);
   const int64_t row_numbers = in.w * job.width;
-  float* ring = scratch.floats(high * row_numbers);
+  float* ring = scratch.numbers(high * row_numbers);
   const auto slot = [&](int64_t row) { return ring + row % high * row_numbers; };
 
   int64_t made = std::max<int64_t>(0, job.windows.input_begin(begin));  // rows before are made

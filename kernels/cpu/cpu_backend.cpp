@@ -7,13 +7,14 @@
 namespace gan {
 
 std::string CpuBackend::description() const {
-  return str("own kernels (", cpu::instruction_set(), ")");
+  return str("own kernels (", cpu::instruction_set(),
+             products_ == CpuProducts::bf16 ? ", bf16 products" : "", ")");
 }
 
 bool CpuBackend::supports(const Call& call) const {
   if (call.dtype != DType::f32) return false;
   const bool convolution = call.op <= Op::conv_transpose_backward_weights;
-  return !convolution || cpu::conv_micro() != nullptr;
+  return !convolution || cpu::conv_micro<float>() != nullptr;
 }
 
 float* CpuBackend::scratch(int64_t count) {
@@ -22,8 +23,12 @@ float* CpuBackend::scratch(int64_t count) {
   return static_cast<float*>(scratch_.data());
 }
 
-std::unique_ptr<Backend> make_cpu_backend() {
-  return std::make_unique<CpuBackend>();
+std::unique_ptr<Backend> make_cpu_backend(CpuProducts products) {
+  return std::make_unique<CpuBackend>(products);
+}
+
+bool bf16_products_are_fast() {
+  return cpu::pairs_are_fast();
 }
 
 }  // namespace gan

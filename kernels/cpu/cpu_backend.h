@@ -8,12 +8,19 @@
 #include <memory>
 
 #include "kernels/backend.h"
+#include "kernels/cpu/conv.h"
 #include "kernels/cpu/weight_packs.h"
 
 namespace gan {
 
+// What convolutions multiply: float32, or factors rounded to bfloat16 with sums in float32. Everything
+// is stored in float32 either way.
+enum class CpuProducts : uint8_t { f32, bf16 };
+
 class CpuBackend final : public Backend {
  public:
+  explicit CpuBackend(CpuProducts products = CpuProducts::f32) : products_(products) {}
+
   std::string_view name() const override { return "cpu"; }
   std::string description() const override;
   bool supports(const Call& call) const override;
@@ -104,10 +111,18 @@ class CpuBackend final : public Backend {
   // Working memory for `count` floats, valid until the next call; kept between operations.
   float* scratch(int64_t count);
 
+  void convolve(cpu::ConvDirection direction, const cpu::ConvShape& shape, const Tensor& from,
+                const Weights& w, const Epilogue& epilogue, const Tensor& to, Write write);
+  void weights_gradient(const cpu::ConvShape& shape, const Tensor& picture, const Tensor& maps,
+                        const Tensor& dw, Write write);
+
+  CpuProducts products_;
   Buffer scratch_;
   cpu::WeightPacks packs_;
 };
 
-std::unique_ptr<Backend> make_cpu_backend();
+std::unique_ptr<Backend> make_cpu_backend(CpuProducts products = CpuProducts::f32);
+// Whether this processor is faster with bf16 products than with float32 ones.
+bool bf16_products_are_fast();
 
 }  // namespace gan

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/device.h"
+#include "tools/bench/limits.h"
 #include "tools/bench/timing.h"
 
 namespace gan::bench {
@@ -15,6 +16,7 @@ struct Options {
   int width = 64;
   int batch_size = 16;
   double seconds = 3;  // of measuring a row
+  Limits limits = limits_for(DevicePrecision::fp32);
 };
 
 // One thing measured.

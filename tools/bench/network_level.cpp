@@ -5,7 +5,6 @@
 #include "model/generator.h"
 #include "tools/bench/bench.h"
 #include "tools/bench/cost.h"
-#include "tools/bench/limits.h"
 #include "tools/bench/photos.h"
 
 namespace gan::bench {
@@ -71,8 +70,8 @@ std::vector<Row> network_level(Device& device, const Options& options) {
   infer.photos = train.photos = batch;
   infer.flop = batch * inference_flop(width, kSize);
   train.flop = batch * forward_backward_flop(width, kSize);
-  infer.limit = kOutputLimit;
-  train.limit = kGradientLimit;
+  infer.limit = options.limits.outputs;
+  train.limit = options.limits.gradients;
   {
     Device reference = open_device({.backend = "reference"});
     NetworkRun expected(reference, width, 1, kCheckSize), checked(device, width, 1, kCheckSize);
@@ -82,7 +81,8 @@ std::vector<Row> network_level(Device& device, const Options& options) {
                                              expected.values(expected.forward_backward()));
     const double gradient_error = relative_error(checked.gradients(), expected.gradients());
     // The loss has the stricter limit: brought to that of the gradients.
-    train.error = std::max(gradient_error, loss_error * kGradientLimit / kOutputLimit);
+    train.error =
+        std::max(gradient_error, loss_error * options.limits.gradients / options.limits.outputs);
   }
   NetworkRun run(device, width, batch, kSize);
   if (infer.correct()) {

@@ -11,7 +11,7 @@ namespace gan::bench {
 // What was measured, on what.
 struct Header {
   std::string program;  // name, version and commit
-  std::string device;
+  std::string device, precision;
   int threads = 0;
 };
 

@@ -3,7 +3,6 @@
 
 #include "tools/bench/bench.h"
 #include "tools/bench/cost.h"
-#include "tools/bench/limits.h"
 #include "tools/bench/photos.h"
 #include "train/classic.h"
 #include "train/stable.h"
@@ -87,13 +86,14 @@ class StableRun {
 template <class Make>
 Row checked_and_timed(Row row, Device& device, const Options& options, Make&& make) {
   row.photos = options.batch_size;
-  row.limit = kGradientLimit;
+  row.limit = options.limits.gradients;
   {
     Device reference = open_device({.backend = "reference"});
     const auto expected = make(reference, true)->results();
     const auto results = make(device, true)->results();
     // The losses have the stricter limit: brought to that of the gradients.
-    row.error = relative_error(results[0], expected[0]) * kGradientLimit / kOutputLimit;
+    row.error =
+        relative_error(results[0], expected[0]) * options.limits.gradients / options.limits.outputs;
     for (size_t i : {1, 2}) {
       if (expected[i].empty()) continue;
       row.error = std::max(row.error, relative_error(results[i], expected[i]));
