@@ -28,7 +28,7 @@ import sys
 
 import numpy as np
 
-import safetensors
+import tensor_files
 
 try:
     import torch
@@ -161,7 +161,7 @@ def training(args):
     metadata = {"width": args.width, "batch": args.batch, **SETTINGS, "steps": args.steps,
                 "seed": seed, "kink_distance": f"{distance:.2g}", "oracle": "PyTorch float64"}
     kept = {name: stored(name, array, args.small) for name, array in tensors.items()}
-    safetensors.write(args.out, {n: a for n, a in kept.items() if a is not None}, metadata)
+    tensor_files.write(args.out, {n: a for n, a in kept.items() if a is not None}, metadata)
     print(f"{args.out}: width {args.width}, batch {args.batch}, {args.steps} steps, seed {seed}, "
           f"distance to the nearest kink {distance:.2g}")
 
@@ -177,9 +177,9 @@ def demo(args):
         y = network(x)
     weights = {name: p.detach().numpy().astype(np.float16)
                for name, p in network.named_parameters()}
-    safetensors.write(args.weights, weights, {"model": "demo", "format": "pt"})
+    tensor_files.write(args.weights, weights, {"model": "demo", "format": "pt"})
     pair = {"x": x.numpy().astype(np.float16), "y": y.numpy().astype(np.float32)}
-    safetensors.write(args.pair, pair, {"photos": args.photos, "oracle": "PyTorch float64"})
+    tensor_files.write(args.pair, pair, {"photos": args.photos, "oracle": "PyTorch float64"})
     print(f"{args.weights}, {args.pair}: seed {args.seed}, {args.photos} photos")
 
 

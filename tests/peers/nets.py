@@ -98,3 +98,31 @@ class Demo(nn.Module):
         for i in (2, 3, 4):
             x = getattr(self, f"t{i}")(torch.cat((x, skips[4 - i]), 1))
         return torch.sigmoid(x)
+
+
+class ChromaGenerator(nn.Module):
+    """The generator with a chroma head, for inference; `head` is "chroma64" or "chroma128"."""
+
+    def __init__(self, w, head):
+        super().__init__()
+        self.head = head
+        self.enc1, self.enc2 = Block(3, w, 2), Block(w, 2 * w)
+        self.enc3, self.enc4 = Block(2 * w, 2 * w, 2), Block(2 * w, 4 * w)
+        self.enc5 = Block(4 * w, 8 * w, 2)
+        self.ctx1, self.ctx2 = Block(8 * w, 4 * w, 2), Block(4 * w, 4 * w, 2)
+        self.ctx3 = Block(4 * w, 4 * w)
+        self.dec1, self.dec2 = Block(12 * w, 4 * w), Block(8 * w, 2 * w)
+        self.dec3, self.out = Block(4 * w, w), Plain(w, 2)
+
+    def forward(self, gray):
+        def larger(x):
+            return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+        a = F.relu(self.enc2(F.relu(self.enc1(gray))))
+        b = F.relu(self.enc4(F.relu(self.enc3(a))))
+        x = F.relu(self.enc5(b))
+        around = F.relu(self.ctx3(F.relu(self.ctx2(F.relu(self.ctx1(x))))))
+        x = F.relu(self.dec1(torch.cat((x, larger(larger(around))), 1)))
+        x = F.relu(self.dec2(torch.cat((larger(x), b), 1)))
+        x = F.relu(self.dec3(torch.cat((larger(x), a), 1)))
+        return torch.tanh(self.out(larger(x) if self.head == "chroma128" else x))
