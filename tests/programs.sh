@@ -141,6 +141,16 @@ newest=$(find part -name 'checkpoint-*' | sort | tail -1)
 truncate -s 1000 "$newest"
 expect 0 'warning: .*going back to the checkpoint before' gan_train photos --out part --resume --epochs 7
 expect 2 'no checkpoint' gan_train photos --out nothing_yet --resume
+
+# A checkpoint is only a file: numbers that make no sense are refused, not trained with.
+for edit in batch_size:8:0 penalty_every:4:0 state.epoch_steps:.:9 state.epoch:.:0; do
+  IFS=: read -r name from to <<<"$edit"
+  rm -rf edited && cp -r part edited
+  for file in edited/checkpoint-*.bin; do
+    LC_ALL=C sed -i "s/\"$name\":\"$from\"/\"$name\":\"$to\"/" "$file"
+  done
+  expect 3 'cannot be' gan_train photos --out edited --resume --epochs 9
+done
 expect 2 'excludes' gan_train photos --out part --resume --force
 
 # Photos in color/ and gray/; bad files among good ones.
