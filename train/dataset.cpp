@@ -199,6 +199,22 @@ void move_pixels(const std::vector<size_t>& used, const std::vector<bool>& valid
   pixels.resize(static_cast<size_t>(to - pixels.data()));
 }
 
+FolderScan scan(const fs::path& folder, bool only_color) {
+  std::error_code error;
+  const fs::file_status status = fs::status(folder, error);
+  if (status.type() == fs::file_type::not_found)
+    throw DataError(str(folder.string(), ": no such folder; give a folder of colour photos"));
+  if (!fs::is_directory(status))
+    throw DataError(str(folder.string(), ": ", error ? error.message() : "not a folder",
+                        "; give a folder of colour photos"));
+  FolderScan scan;
+  scan.root = folder;
+  scan.color_and_gray = only_color;
+  Scanner(scan).visit(only_color ? folder / "color" : folder);
+  std::sort(scan.names.begin(), scan.names.end());
+  return scan;
+}
+
 void check_options(const DatasetOptions& options) {
   if (options.size < 1 || options.size > kMaxPhotoSide)
     throw UsageError(str("photo size ", options.size, " is not in 1..", kMaxPhotoSide));
@@ -211,19 +227,13 @@ void check_options(const DatasetOptions& options) {
 
 FolderScan scan_folder(const fs::path& folder) {
   std::error_code error;
-  const fs::file_status status = fs::status(folder, error);
-  if (status.type() == fs::file_type::not_found)
-    throw DataError(str(folder.string(), ": no such folder; give a folder of colour photos"));
-  if (!fs::is_directory(status))
-    throw DataError(str(folder.string(), ": ", error ? error.message() : "not a folder",
-                        "; give a folder of colour photos"));
-  FolderScan scan;
-  scan.root = folder;
-  scan.color_and_gray =
+  const bool both =
       fs::is_directory(folder / "color", error) && fs::is_directory(folder / "gray", error);
-  Scanner(scan).visit(scan.color_and_gray ? folder / "color" : folder);
-  std::sort(scan.names.begin(), scan.names.end());
-  return scan;
+  return scan(folder, both);
+}
+
+FolderScan scan_photos(const fs::path& folder) {
+  return scan(folder, false);
 }
 
 PhotoSet PhotoSet::spread(int64_t limit) const {

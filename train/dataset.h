@@ -35,6 +35,8 @@ struct FolderScan {
 // (.heic, .webp, ...) are found, too, so that they are not lost in silence. Throws DataError when
 // `folder` is missing or not a folder.
 FolderScan scan_folder(const std::filesystem::path& folder);
+// The same without a special meaning of `color` and `gray`.
+FolderScan scan_photos(const std::filesystem::path& folder);
 
 // Square photos of one size in one array: photo, row, column, R G B.
 struct PhotoSet {
