@@ -3,7 +3,8 @@
 # Debian's packages. Does nothing when all of it is there.
 set -euo pipefail
 
-packages=(g++ cmake ninja-build libdnnl-dev libstb-dev libcli11-dev nlohmann-json3-dev)
+packages=(g++ cmake ninja-build libdnnl-dev libstb-dev libcli11-dev nlohmann-json3-dev
+  libjpeg62-turbo-dev libpng-dev libwebp-dev libtiff-dev libexif-dev)
 if [ "${1:-}" = --tests ]; then
   packages+=(catch2 imagemagick)
 elif [ -n "${1:-}" ]; then
