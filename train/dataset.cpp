@@ -1,7 +1,6 @@
 #include "train/dataset.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <mutex>
@@ -25,16 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint64_t kSplitParts = 1000;
-
-bool has_image_extension(const fs::path& path) {
-  static constexpr std::array<std::string_view, 18> kExtensions = {
-      ".jpg",  ".jpeg", ".jpe",  ".jfif", ".png", ".bmp", ".heic", ".heif", ".avif",
-      ".webp", ".tif",  ".tiff", ".gif",  ".jxl", ".jp2", ".psd",  ".dng",  ".cr2"};
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
-}
 
 class Scanner {
  public:
@@ -61,7 +50,7 @@ class Scanner {
     const bool hidden = entry.path().filename().string().starts_with(".");
     if (entry.is_directory(error)) {
       if (!hidden) visit(entry.path());
-    } else if (hidden || !has_image_extension(entry.path())) {
+    } else if (hidden || !is_photo_file_name(entry.path())) {
       ++scan_.ignored;
     } else {
       scan_.names.push_back(relative(entry.path()));
@@ -216,8 +205,9 @@ FolderScan scan(const fs::path& folder, bool only_color) {
 }
 
 void check_options(const DatasetOptions& options) {
-  if (options.size < 1 || options.size > kMaxPhotoSide)
-    throw UsageError(str("photo size ", options.size, " is not in 1..", kMaxPhotoSide));
+  constexpr int kMaxSize = 12000;
+  if (options.size < 1 || options.size > kMaxSize)
+    throw UsageError(str("photo size ", options.size, " is not in 1..", kMaxSize));
   if (!(options.validation_fraction >= 0 && options.validation_fraction < 1))
     throw UsageError(str("validation fraction ", options.validation_fraction,
                          " is not in 0 (included) .. 1 (excluded)"));
@@ -310,8 +300,8 @@ Dataset load_dataset(const fs::path& folder, const DatasetOptions& options,
   report.train = static_cast<int64_t>(used.size()) - report.validation;
   if (report.used() < options.min_photos)
     throw DataError(str(folder.string(), ": ", photos(report.used()), " to use, at least ",
-                        grouped(options.min_photos), " needed (", report.summary(),
-                        "); JPEG, PNG and BMP are supported"));
+                        grouped(options.min_photos), " needed (", report.summary(), "); ",
+                        supported_photo_kinds()));
 
   dataset.hash = hash_of_all(hashes);
   for (size_t k = 0; k < used.size(); ++k) {
