@@ -86,7 +86,7 @@ for file in $(find stopped -name '*_color.png' | head -50); do identify "$file" 
 
 # --- Lists, patterns, and beside the photos.
 printf 'album/1.png\r\n\r\nalbum/deep/er\n' >list.txt
-expect 1 '91 done, 0 skipped, 1 failed' gan_colorize $w --list list.txt -o listed
+expect 1 '90 done, 0 skipped, 1 failed' gan_colorize $w --list list.txt -o listed
 exists listed/1_color.png
 exists listed/copy3_color.png
 checks=$((checks + 1))
@@ -176,7 +176,7 @@ else
   expect 3 'the server answers 404' gan_colorize $w "$url/nothing.jpg" -o got
   expect 3 'redirected more than 5 times' gan_colorize $w "$url/loop" -o got
   expect 3 'away from http' gan_colorize $w "$url/away" -o got
-  expect 3 'looks like HTML' gan_colorize $w "$url/page.html" -o got
+  expect 3 'looks like an HTML page' gan_colorize $w "$url/page.html" -o got
   expect 3 'larger than 100 MB' gan_colorize $w "$url/endless" -o got
   expect 3 'larger than 2 MB' gan_colorize $w "$url/surprise" -o got --url-max-mb 2
   expect 3 'takes longer than 1.0 s' gan_colorize $w "$url/drip" -o got --url-timeout 1

@@ -130,7 +130,7 @@ class AlbumStages : public Stages {
   Photo result_of(AlbumPhoto& item) const {
     if (options_.raw) return to_photo(item.raw);
     if (options_.work_sizes.size() == 1 && !options_.compare) {
-      return colorizer_.recolored(item.photo, item.colors[0]);
+      return colorizer_.recolored(std::move(item.photo), item.colors[0]);
     }
     Photo sheet = to_photo(sheet_of(item));
     sheet.metadata = item.photo.metadata;
