@@ -29,21 +29,24 @@ struct AlbumPhoto : InFlight {
   Image raw;                        // or this
 };
 
-// How much memory a photo needs, from its header alone.
-size_t need_of(const std::vector<uint8_t>& content, const std::string& name) {
-  struct Header {
-    size_t bytes;
-  };
+// Memory for a photo: for its pixels, and with what libraries and the network take for any.
+struct Need {
+  size_t pixels = 0, all = 0;
+};
+
+// From the header alone.
+Need need_of(const std::vector<uint8_t>& content, const std::string& name) {
   PhotoLimits limits;
   limits.on_header = [](int width, int height, int channels, int bits) {
-    throw Header{bytes_needed(width, height, channels, bits)};
+    const size_t all = bytes_needed(width, height, channels, bits);
+    throw Need{all - bytes_needed(0, 0, channels, bits), all};
   };
   try {
     decode_photo_file(content, name, limits);
-  } catch (const Header& header) {
-    return header.bytes;
+  } catch (const Need& need) {
+    return need;
   }
-  return 0;
+  return {};
 }
 
 class AlbumStages : public Stages {
@@ -61,11 +64,11 @@ class AlbumStages : public Stages {
 
   size_t bytes_needed(size_t job, const std::vector<uint8_t>& content) override {
     const std::string& name = jobs_[job].input.source;
-    const size_t bytes = need_of(content, name);
-    if (bytes > kLargeNeed && events_.note) {
-      events_.note(str(name, ": a large photo, takes up to ", human_bytes(bytes), " of memory"));
+    const Need need = need_of(content, name);
+    if (need.all > kLargeNeed && events_.note) {
+      events_.note(str(name, ": a large photo, takes up to ", human_bytes(need.all), " of memory"));
     }
-    return bytes;
+    return need.pixels;
   }
 
   std::unique_ptr<InFlight> decode(size_t job, std::vector<uint8_t> content) override {
