@@ -82,19 +82,23 @@ inline std::vector<uint8_t> with_chunk(std::vector<uint8_t> png, const std::stri
   return png;
 }
 
-// A colour profile without contents, for data of this kind: "RGB ", "GRAY", "CMYK".
-inline std::vector<uint8_t> empty_profile(const std::string& space) {
-  std::vector<uint8_t> icc(132);
+// A colour profile for data of this kind, "RGB ", "GRAY" or "CMYK", with one tag of nonsense.
+inline std::vector<uint8_t> some_profile(const std::string& space) {
+  std::vector<uint8_t> icc(264);
   const auto put = [&](size_t at, const std::string& text) {
     std::copy(text.begin(), text.end(), icc.begin() + static_cast<ptrdiff_t>(at));
   };
-  icc[3] = 132;
+  icc[2] = 1, icc[3] = 8;  // 264 bytes
   icc[8] = 4;
   put(12, "mntr" + space + "XYZ ");
   put(36, "acsp");
   // The illuminant, D50, as every profile has it.
   const std::array<uint8_t, 12> d50 = {0, 0, 0xf6, 0xd6, 0, 1, 0, 0, 0, 0, 0xd3, 0x2d};
   std::copy(d50.begin(), d50.end(), icc.begin() + 68);
+  icc[131] = 1;  // one tag: at 144, of 120 bytes
+  put(132, "desc");
+  icc[139] = 144, icc[143] = 120;
+  for (size_t i = 144; i < icc.size(); ++i) icc[i] = static_cast<uint8_t>(i * i * 7 + i / 3);
   return icc;
 }
 

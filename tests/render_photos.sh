@@ -44,12 +44,14 @@ convert "${gray[@]}" -quality 95 -interlace JPEG jpeg_gray_progressive.jpg
 convert "${rgb[@]}" -colorspace CMYK -quality 95 -sampling-factor 1x1 jpeg_cmyk.jpg
 
 convert "${rgb[@]}" BMP3:bmp.bmp
-convert "${rgb[@]}" +dither -colors 200 BMP3:bmp_palette.bmp
+convert "${rgb[@]}" +dither -colors 200 -compress None BMP3:bmp_palette.bmp
+convert "${rgb[@]}" +dither -colors 200 -compress RLE BMP3:bmp_compressed.bmp
 convert "${alpha[@]}" BMP:bmp_alpha.bmp
-convert "${rgb[@]}" -compress None tga.tga
-convert "${rgb[@]}" -compress RLE tga_rle.tga
-convert "${gray[@]}" -compress None tga_gray.tga
-convert "${alpha[@]}" -compress None tga_alpha.tga
+# Without a mark of orientation ImageMagick writes rows in the order that the header denies.
+convert "${rgb[@]}" -orient TopLeft -compress None tga.tga
+convert "${rgb[@]}" -orient TopLeft -compress RLE tga_rle.tga
+convert "${gray[@]}" -orient TopLeft -compress None tga_gray.tga
+convert "${alpha[@]}" -orient TopLeft -compress None tga_alpha.tga
 convert "${rgb[@]}" +dither -colors 200 gif.gif
 convert "${rgb[@]}" +dither -colors 200 \( base.png -negate \) -loop 0 gif_animated.gif
 

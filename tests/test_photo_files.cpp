@@ -74,14 +74,14 @@ struct Kind {
 
 constexpr Kind kKinds[] = {
     {"base.png", 3, 8},
-    {"png_gray.png", 1, 8},
-    {"png_gray_interlaced.png", 1, 8},
-    {"png_gray16.png", 1, 16},
-    {"png_gray16_interlaced.png", 1, 16},
-    {"png_gray_alpha.png", 1, 8, true},
-    {"png_gray_alpha_interlaced.png", 1, 8, true},
-    {"png_gray_alpha16.png", 1, 16, true},
-    {"png_gray_alpha16_interlaced.png", 1, 16, true},
+    {"png_gray.png", 1, 8, false, 1.1},
+    {"png_gray_interlaced.png", 1, 8, false, 1.1},
+    {"png_gray16.png", 1, 16, false, 1.1},
+    {"png_gray16_interlaced.png", 1, 16, false, 1.1},
+    {"png_gray_alpha.png", 1, 8, true, 1.1},
+    {"png_gray_alpha_interlaced.png", 1, 8, true, 1.1},
+    {"png_gray_alpha16.png", 1, 16, true, 1.1},
+    {"png_gray_alpha16_interlaced.png", 1, 16, true, 1.1},
     {"png_rgb.png", 3, 8},
     {"png_rgb_interlaced.png", 3, 8},
     {"png_rgb16.png", 3, 16},
@@ -103,7 +103,7 @@ constexpr Kind kKinds[] = {
     {"bmp_alpha.bmp", 3, 8, true},
     {"tga.tga", 3, 8},
     {"tga_rle.tga", 3, 8},
-    {"tga_gray.tga", 1, 8},
+    {"tga_gray.tga", 1, 8, false, 1.1},
     {"tga_alpha.tga", 3, 8, true},
     {"gif.gif", 3, 8},
     {"gif_animated.gif", 3, 8},
@@ -116,8 +116,8 @@ constexpr Kind kKinds[] = {
     {"tiff_rgb16.tif", 3, 16},
     {"tiff_planar.tif", 3, 8},
     {"tiff_jpeg.tif", 3, 8, false, 4, true},
-    {"tiff_gray.tif", 1, 8},
-    {"tiff_gray16.tif", 1, 16},
+    {"tiff_gray.tif", 1, 8, false, 1.1},
+    {"tiff_gray16.tif", 1, 16, false, 1.1},
     {"tiff_alpha.tif", 3, 8, true},
     {"tiff_palette.tif", 3, 8},
     {"tiff_cmyk.tif", 3, 8, false, 2},
@@ -203,6 +203,11 @@ TEST_CASE("transparent palettes and two-coloured pictures are read", "[photo]") 
     REQUIRE(largest_luma_difference(read_photo_file(corpus / "tiff_bilevel.tif"), bilevel) < 0.01);
 }
 
+TEST_CASE("a compressed BMP is refused in words", "[photo]") {
+  REQUIRE_THROWS_WITH(read_photo_file(photo_corpus() / "bmp_compressed.bmp"),
+                      Contains("a BMP file, but compressed, which is not supported; JPEG"));
+}
+
 TEST_CASE("photos are turned upright, whatever the file says", "[photo]") {
   const fs::path& corpus = photo_corpus();
   const Photo base = read_photo_file(corpus / "base.png");
@@ -255,7 +260,7 @@ TEST_CASE("turning moves samples and alpha as EXIF defines it", "[photo]") {
 TEST_CASE("date, profile and notes reach the output", "[photo]") {
   const TempFolder folder;
   Photo photo = read_photo_file(photo_corpus() / "base.png");
-  photo.metadata.icc = empty_profile("RGB ");
+  photo.metadata.icc = some_profile("RGB ");
   photo.metadata.date = kDate;
   EncodeOptions options;
   options.texts = {{"Software", "gan"}, {"Comment", "gr\xc3\xbc\xc3\x9f"}};
@@ -269,7 +274,7 @@ TEST_CASE("date, profile and notes reach the output", "[photo]") {
     CHECK(mean_luma_difference(back, photo) < 4);
     // A profile for gray does not describe colours.
     Photo gray = photo;
-    gray.metadata.icc = empty_profile("GRAY");
+    gray.metadata.icc = some_profile("GRAY");
     write_photo_file(folder / name, gray, options);
     CHECK(read_photo_file(folder / name).metadata.icc.empty());
   }
@@ -278,7 +283,8 @@ TEST_CASE("date, profile and notes reach the output", "[photo]") {
     CHECK_THAT(content, Contains("Software") && Contains("gan"));
     CHECK_THAT(content, Contains("gr\xc3\xbc\xc3\x9f"));
   }
-  REQUIRE_THROWS_WITH(write_photo_file(folder / "a.gif", photo), Contains(".png or .jpg"));
+  REQUIRE_THROWS_WITH(write_photo_file(folder / "a.gif", photo),
+                      Contains("end the name in .png, .jpg"));
   REQUIRE_FALSE(fs::exists(folder / "a.gif"));
 }
 

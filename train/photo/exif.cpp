@@ -27,7 +27,8 @@ std::string date_of(const Data& data) {
   std::string date(reinterpret_cast<const char*>(entry->data), kDateLength);
   const bool printable =
       std::all_of(date.begin(), date.end(), [](char c) { return c >= ' ' && c <= '~'; });
-  const bool dated = std::any_of(date.begin(), date.end(), [](char c) { return c > '0'; });
+  const bool dated =
+      std::any_of(date.begin(), date.end(), [](char c) { return c >= '1' && c <= '9'; });
   return printable && dated ? date : "";
 }
 

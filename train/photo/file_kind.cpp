@@ -146,6 +146,9 @@ std::string find_bmp_damage(const Bytes& content) {
   const uint64_t height =
       old_header ? little_endian_16(p + 20) : absolute(little_endian_32(p + 22));
   const uint64_t bits = little_endian_16(p + (old_header ? 24 : 28));
+  // Run lengths, in files with a palette.
+  if (!old_header && content.size() > 34 && bits <= 8 && p[30] != 0)
+    return "compressed, which is not supported";
   if (width > 0xffffff || height > 0xffffff) return "damaged (impossible size)";
   const uint64_t row_bytes = (width * bits + 31) / 32 * 4;
   // The last row's padding may be missing.

@@ -4,6 +4,7 @@
 #include <stb/stb_image.h>
 #include <stb/stb_image_write.h>
 
+#include <algorithm>
 #include <memory>
 #include <new>
 #include <string>
@@ -32,6 +33,11 @@ Decoded decode_with(const Source& source, int bits,
   decoded.photo =
       blank_photo(width, height, channels < 3 ? 1 : 3, bits, channels == 2 || channels == 4);
   store_pixels(decoded.photo, 0, pixels.get(), decoded.photo.pixels());
+  // stb gives every GIF an alpha plane.
+  Bytes& alpha = decoded.photo.alpha;
+  if (source.kind == "GIF" &&
+      std::all_of(alpha.begin(), alpha.end(), [](int a) { return a == 255; }))
+    alpha.clear();
   return decoded;
 }
 

@@ -53,6 +53,8 @@ class Reader {
       read_rows<uint16_t>(layout, decoded.photo);
     }
     collect_date(decoded.photo);
+    // A palette that is cut off would pass: the library takes its numbers for gray levels then.
+    if (short_read_) fail();
     return decoded;
   }
 
@@ -66,8 +68,8 @@ class Reader {
   TIFF* file() const { return tiff_.get(); }
 
   [[noreturn]] void fail() const {
-    source_.refuse_damaged(message_[0] ? str("damaged or cut off (", message_, ")")
-                                       : "damaged or cut off");
+    if (short_read_) source_.refuse_damaged(kCutOff);
+    source_.refuse_damaged(message_[0] ? str("damaged (", message_, ")") : "damaged");
   }
 
   Layout read_layout() const {
@@ -187,8 +189,11 @@ class Reader {
   static tmsize_t take(thandle_t self, void* to, tmsize_t count) {
     auto& reader = *static_cast<Reader*>(self);
     const Bytes& content = reader.source_.content;
-    if (reader.offset_ >= content.size() || count <= 0) return 0;
-    const size_t taken = std::min(static_cast<size_t>(count), content.size() - reader.offset_);
+    if (count <= 0) return 0;
+    const size_t left = content.size() - std::min(reader.offset_, content.size());
+    const size_t taken = std::min(static_cast<size_t>(count), left);
+    if (taken < static_cast<size_t>(count)) reader.short_read_ = true;
+    if (taken == 0) return 0;
     std::memcpy(to, content.data() + reader.offset_, taken);
     reader.offset_ += taken;
     return static_cast<tmsize_t>(taken);
@@ -216,6 +221,7 @@ class Reader {
 
   const Source& source_;
   size_t offset_ = 0;
+  bool short_read_ = false;
   char message_[200] = "";
   std::unique_ptr<TIFF, void (*)(TIFF*)> tiff_{nullptr, TIFFClose};
 };
