@@ -256,9 +256,11 @@ TEST_CASE("Code tables that would overrun stb's memory are refused", "[image]") 
 TEST_CASE("A JPEG without code tables, as in some videos, is none for stb", "[image]") {
   Bytes jpeg = encoded(gradient(8, 8), ".jpg");
   const std::array<uint8_t, 2> tables = {0xff, 0xc4};
-  const auto at = std::search(jpeg.begin(), jpeg.end(), tables.begin(), tables.end());
-  REQUIRE(at != jpeg.end());
-  at[1] = 0xfe;  // a comment
+  int found = 0;
+  for (auto at = jpeg.begin();
+       (at = std::search(at, jpeg.end(), tables.begin(), tables.end())) != jpeg.end(); ++found)
+    at[1] = 0xfe;  // a comment
+  REQUIRE(found > 0);
   REQUIRE_THAT(find_damage(jpeg), Contains("without its code tables"));
 }
 
@@ -272,8 +274,8 @@ TEST_CASE("Photos beyond the limit are refused before memory is taken", "[image]
   const std::array<uint8_t, 5> frame = {0xff, 0xc0, 0x00, 0x11, 0x08};
   const auto at = std::search(jpeg.begin(), jpeg.end(), frame.begin(), frame.end());
   REQUIRE(at != jpeg.end());
-  std::fill_n(at + 5, 4, uint8_t{0xff});
-  REQUIRE_THAT(failure(jpeg), Contains("65535x65535 pixels; the limits are"));
+  for (const int i : {5, 7}) at[i] = 0xfd, at[i + 1] = 0xe8;
+  REQUIRE_THAT(failure(jpeg), Contains("65000x65000 pixels; the limits are"));
 }
 
 TEST_CASE("What cannot be read is named with the reason", "[image]") {

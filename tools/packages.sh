@@ -7,7 +7,7 @@ packages=(g++ cmake ninja-build libdnnl-dev libstb-dev libcli11-dev nlohmann-jso
   libjpeg62-turbo-dev libpng-dev libwebp-dev libtiff-dev libexif-dev
   libcurl4-openssl-dev libssl-dev)
 if [ "${1:-}" = --tests ]; then
-  packages+=(catch2 imagemagick python3)
+  packages+=(catch2 imagemagick python3 clang libclang-rt-dev)
 elif [ -n "${1:-}" ]; then
   echo "packages.sh: unknown argument $1; the only one is --tests" >&2
   exit 2

@@ -17,10 +17,10 @@
 namespace gan::codec {
 namespace {
 
-// Of the time it takes to write a large photo nearly all is compression. Level 4 with these filters
-// makes files about 5% larger than level 9 does, in a tenth of the time.
-constexpr int kCompression = 4;
-constexpr int kFilters = PNG_FILTER_SUB | PNG_FILTER_UP;
+// Of the time it takes to write a large photo nearly all is compression. The library's own choice,
+// level 6 with every filter, makes files 15% smaller and takes nine times as long.
+constexpr int kCompression = 2;
+constexpr int kFilters = PNG_FILTER_SUB;
 
 struct Errors {
   jmp_buf jump;
