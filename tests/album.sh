@@ -164,6 +164,7 @@ for _ in $(seq 300); do
   [ -s port.txt ] && break
   sleep 0.1
 done
+export no_proxy=127.0.0.1
 url=http://127.0.0.1:$(cat port.txt)
 if "$bin/gan_colorize" $w "$url/photo.jpg" -o probe.png 2>&1 | grep -q 'this build cannot fetch'; then
   echo "album: URLs are not tested: the build has no libcurl"

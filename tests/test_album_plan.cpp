@@ -111,7 +111,8 @@ TEST_CASE("two photos with one result, and results that exist, are refused", "[a
   CHECK_THROWS_WITH(plan({folder / "a.png", folder / "b.png"}, {.out = out + ".png"}),
                     Contains("is one file, but there are 2"));
   CHECK_THROWS_WITH(plan({folder / "a.png"}, {.out = (folder / "file").string()}),
-                    Contains("is a file"));
+                    Contains("-o takes a folder"));
+  CHECK_THROWS_WITH(plan({folder / "a.png"}, {.out = out + ".GIF"}), Contains("-o takes a folder"));
   CHECK_THROWS_WITH(plan({folder.path()}, {.out = folder.path().string()}),
                     Contains("is the folder that the photos are in"));
   CHECK_THROWS_WITH(plan({folder / "b.png"}, {}), Contains("exists already"));

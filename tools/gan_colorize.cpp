@@ -170,7 +170,7 @@ ExitCode colorize(Options& options, const DeviceOptions& device_options) {
   options.album.network_on_cpu = device.memory.device() == DeviceKind::cpu;
 
   Reporter reporter(static_cast<int64_t>(plan.jobs.size()));
-  for (const std::string& why : list.unreadable) reporter.note(why);
+  for (const std::string& why : list.unreadable) std::cerr << "gan_colorize: " << why << std::endl;
   watch_for_interrupt();
   color_album(
       colorizer, plan.jobs, options.album,

@@ -21,6 +21,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kLargeNeed = size_t{1} << 30;  // bytes that are announced
+// Workers beyond one for each core: every file is brought to the disk before it gets its name, and who
+// waits for that computes nothing.
+constexpr int kWaitForDisk = 2;
 
 struct AlbumPhoto : InFlight {
   Photo photo;
@@ -196,13 +199,12 @@ void color_album(Colorizer& colorizer, const std::vector<Job>& jobs, const Album
   tidy(jobs);
   AlbumStages stages(colorizer, jobs, options, events);
   PipelineOptions pipeline;
-  pipeline.workers =
-      static_cast<int>(std::clamp<size_t>(jobs.size(), 1, static_cast<size_t>(threads())));
+  pipeline.workers = static_cast<int>(
+      std::clamp<size_t>(jobs.size(), 1, static_cast<size_t>(threads() + kWaitForDisk)));
   pipeline.threads_per_worker = std::max(1, threads() / pipeline.workers);
   pipeline.batch = options.batch;
-  pipeline.bytes = options.memory_bytes > 0
-                       ? options.memory_bytes
-                       : kBytesPerWorker * static_cast<size_t>(pipeline.workers);
+  pipeline.bytes = options.memory_bytes > 0 ? options.memory_bytes
+                                            : kBytesPerThread * static_cast<size_t>(threads());
   pipeline.network_has_the_cores = options.network_on_cpu;
   run_pipeline(
       stages, jobs.size(), pipeline,

@@ -22,10 +22,10 @@ struct AlbumOptions {
   FetchLimits fetch;
   bool network_on_cpu = true;
   size_t batch = 8;         // photos that go through the network together
-  size_t memory_bytes = 0;  // for photos under way; 0: kBytesPerWorker for every thread
+  size_t memory_bytes = 0;  // for photos under way; 0: kBytesPerThread for every thread
 };
 
-constexpr size_t kBytesPerWorker = size_t{256} << 20;
+constexpr size_t kBytesPerThread = size_t{256} << 20;
 
 // What happens on the way. `note` may be called by any thread, the others by the caller's only.
 struct AlbumEvents {

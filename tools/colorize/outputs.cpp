@@ -19,16 +19,16 @@ std::string lower(std::string text) {
   return text;
 }
 
-// Whether -o names a file. Throws UsageError where it can be neither that nor a folder.
+// Whether -o names a file. Throws UsageError where it is neither that nor a folder.
 bool names_file(const OutputOptions& options, const InputList& list) {
   const fs::path out(options.out);
   std::error_code ignored;
   if (options.out.empty() || fs::is_directory(out, ignored)) return false;
   if (!is_writable_photo_name(out)) {
-    if (fs::is_regular_file(out, ignored)) {
+    if (fs::exists(out, ignored) || is_photo_file_name(out)) {
       throw UsageError(str(options.out,
-                           ": is a file; -o takes a folder or a name that ends in "
-                           ".png, .jpg or .webp"));
+                           ": -o takes a folder or a name that ends in .png, .jpg or "
+                           ".webp"));
     }
     return false;
   }
