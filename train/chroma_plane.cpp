@@ -18,9 +18,9 @@ struct Positions {
   std::vector<int> first;
   std::vector<float> second;
 
-  Positions(int size, double shown, int plane_size) {
+  Positions(int size, int plane_size) {
     for (int i = 0; i < size; ++i) {
-      const double at = std::clamp((i + 0.5) * shown / size - 0.5, 0.0, plane_size - 1.0);
+      const double at = std::clamp((i + 0.5) * plane_size / size - 0.5, 0.0, plane_size - 1.0);
       first.push_back(std::min(static_cast<int>(at), std::max(0, plane_size - 2)));
       second.push_back(static_cast<float>(at - first.back()));
     }
@@ -72,12 +72,12 @@ std::vector<float> usable(std::vector<float> values, float gain) {
 // two may be the same memory.
 template <class T>
 void recolor_picture(const T* from, int channels, int width, int height, const ChromaPlane& chroma,
-                     const Shown& shown, T* to) {
+                     T* to) {
   require(chroma.width > 0 && chroma.height > 0, "no chroma to colour with");
   constexpr float kGain = std::numeric_limits<T>::max() / 255.0f;
   const std::vector<float> cb = usable(chroma.cb, kGain), cr = usable(chroma.cr, kGain);
-  const Positions columns(width, shown.width, chroma.width);
-  const Positions rows(height, shown.height, chroma.height);
+  const Positions columns(width, chroma.width);
+  const Positions rows(height, chroma.height);
   // Pieces that are worth a thread.
   constexpr int64_t kPiecePixels = 1 << 17;
   parallel_ranges(
@@ -102,14 +102,13 @@ void recolor_picture(const T* from, int channels, int width, int height, const C
 }
 
 template <class T>
-void recolor_samples(Photo& photo, std::vector<T>& samples, const ChromaPlane& chroma,
-                     const Shown& shown) {
+void recolor_samples(Photo& photo, std::vector<T>& samples, const ChromaPlane& chroma) {
   if (photo.channels == 3) {
-    recolor_picture(samples.data(), 3, photo.width, photo.height, chroma, shown, samples.data());
+    recolor_picture(samples.data(), 3, photo.width, photo.height, chroma, samples.data());
     return;
   }
   std::vector<T> rgb(3 * samples.size());
-  recolor_picture(samples.data(), 1, photo.width, photo.height, chroma, shown, rgb.data());
+  recolor_picture(samples.data(), 1, photo.width, photo.height, chroma, rgb.data());
   samples = std::move(rgb);
 }
 
@@ -119,17 +118,16 @@ Image with_chroma(const Image& photo, const ChromaPlane& chroma) {
   require_valid(photo);
   Image out(photo.width, photo.height, 3);
   recolor_picture(photo.pixels.data(), photo.channels, photo.width, photo.height, chroma,
-                  {static_cast<double>(chroma.width), static_cast<double>(chroma.height)},
                   out.pixels.data());
   return out;
 }
 
-Photo with_chroma(Photo photo, const ChromaPlane& chroma, const Shown& shown) {
+Photo with_chroma(Photo photo, const ChromaPlane& chroma) {
   require_valid(photo);
   if (photo.bits == 8) {
-    recolor_samples(photo, photo.samples, chroma, shown);
+    recolor_samples(photo, photo.samples, chroma);
   } else {
-    recolor_samples(photo, photo.deep_samples, chroma, shown);
+    recolor_samples(photo, photo.deep_samples, chroma);
   }
   photo.channels = 3;
   return photo;

@@ -15,26 +15,13 @@ struct Size {
   int width, height;
 };
 
-// The size at which the network sees a photo whose short side gets `short_side` pixels; without what
-// is filled up.
-Size shown_size(const Photo& photo, int short_side) {
+// The size at which the network sees a photo whose short side gets `short_side` pixels.
+Size work_size(const Photo& photo, int short_side, int multiple) {
   const double aspect =
       std::min(kMaxAspect, static_cast<double>(std::max(photo.width, photo.height)) /
                                std::min(photo.width, photo.height));
-  const int longer = static_cast<int>(std::lround(short_side * aspect));
+  const int longer = static_cast<int>(std::lround(short_side * aspect / multiple)) * multiple;
   return photo.width >= photo.height ? Size{longer, short_side} : Size{short_side, longer};
-}
-
-// Continues the last row and column.
-Image filled_up(const Image& image, int width, int height) {
-  Image out(width, height, image.channels);
-  for (int y = 0; y < height; ++y) {
-    const uint8_t* row = image.row(std::min(y, image.height - 1));
-    uint8_t* to = std::copy_n(row, image.row_bytes(), out.row(y));
-    for (int x = image.width; x < width; ++x)
-      to = std::copy_n(row + image.row_bytes() - image.channels, image.channels, to);
-  }
-  return out;
 }
 
 uint8_t gray_level(const Image& photo, int x, int y) {
@@ -174,19 +161,12 @@ Image Colorizer::work_image(const Photo& photo, int short_side) const {
   const int multiple = generator_.size_multiple();
   require(short_side > 0 && short_side % multiple == 0, "the network takes multiples of ", multiple,
           " pixels, not ", short_side);
-  const Size shown = shown_size(photo, short_side);
-  const auto up = [multiple](int size) { return (size + multiple - 1) / multiple * multiple; };
-  return filled_up(shrunk_luma(photo, shown.width, shown.height), up(shown.width),
-                   up(shown.height));
+  const Size size = work_size(photo, short_side, multiple);
+  return shrunk_luma(photo, size.width, size.height);
 }
 
 Photo Colorizer::recolored(Photo photo, const ChromaPlane& chroma) const {
-  const int scale = shrink(generator_);
-  // Only the long side of a work image is filled up.
-  const Size shown = shown_size(photo, std::min(chroma.width, chroma.height) * scale);
-  return with_chroma(
-      std::move(photo), chroma,
-      {static_cast<double>(shown.width) / scale, static_cast<double>(shown.height) / scale});
+  return with_chroma(std::move(photo), chroma);
 }
 
 Photo Colorizer::colorize(Photo photo, int short_side) {

@@ -25,7 +25,10 @@ class Reader {
     if (!options) throw std::bad_alloc();
     TIFFOpenOptionsSetErrorHandlerExtR(options.get(), remember, this);
     TIFFOpenOptionsSetWarningHandlerExtR(options.get(), ignore, nullptr);
-    TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), tmsize_t{1} << 30);
+    // Room for all pixels with 16 bits and alpha in one strip, and for the strip as it is in the file.
+    TIFFOpenOptionsSetMaxSingleMemAlloc(
+        options.get(), static_cast<tmsize_t>(source.limits.max_pixels) * 8 +
+                           static_cast<tmsize_t>(source.content.size()) + (1 << 20));
     // "m": no mapping of the file into memory, where it is already.
     tiff_.reset(TIFFClientOpenExt("photo", "rm", this, take, refuse_to_write, seek, keep_open, size,
                                   nullptr, nullptr, options.get()));
