@@ -213,11 +213,11 @@ void add_options(CLI::App& app, Options& options) {
                "Leave out photos whose results exist: to go on where a run ended")
       ->excludes(force);
   add_color_options(app, options.color);
-  auto* sizes =
-      app.add_option("--work-size", options.work_sizes,
-                     "Short side of what the network sees, 16 to 1024 pixels: larger ones give "
-                     "finer and often duller colours. Several, as 128,192,256, give a sheet with "
-                     "all of them to choose from");
+  auto* sizes = app.add_option(
+      "--work-size", options.work_sizes,
+      "Short side of what the network sees, 16 to 1024 pixels: smaller ones show it more "
+      "of the whole in one look, larger ones more detail. Several, as 128,192,256, "
+      "give a sheet with all of them to choose from");
   auto* compare = app.add_flag("--compare", options.album.compare,
                                "Write a sheet instead: gray, coloured and, where the photo has "
                                "colours, the original");
@@ -244,8 +244,8 @@ void add_options(CLI::App& app, Options& options) {
 int main(int argc, char** argv) {
   Options options;
   DeviceOptions device_options;
-  CLI::App app("Colours black-and-white photos (" + supported_photo_kinds() +
-                   ") at their own size and with their own brightness.",
+  CLI::App app("Colours black-and-white photos at their own size and with their own brightness. " +
+                   supported_photo_kinds() + ".",
                "gan_colorize");
   set_up(app,
          "  gan_colorize photo.png                              writes photo_color.png\n"
