@@ -2,13 +2,17 @@
 
 #include <atomic>
 #include <cerrno>
+#include <charconv>
+#include <cstdint>
 #include <cstring>
+#include <string>
 #include <system_error>
 
 #ifdef _WIN32
 #include <io.h>
 #include <process.h>
 #else
+#include <signal.h>
 #include <unistd.h>
 #endif
 
@@ -24,6 +28,30 @@ int process_id() {
   return _getpid();
 #else
   return static_cast<int>(getpid());
+#endif
+}
+
+// Temporaries are called ".gan-HOST-PROCESS-NUMBER.tmp", so that it shows whether whoever wrote one
+// still does. The host is a hash of its name: 8 digits.
+std::string temporary_prefix() {
+  char host[256] = {};
+#ifndef _WIN32
+  gethostname(host, sizeof(host) - 1);
+#endif
+  uint32_t hash = 2166136261u;  // FNV-1a
+  for (const char c : std::string_view(host))
+    hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+  char digits[9];
+  std::snprintf(digits, sizeof(digits), "%08x", hash);
+  return str(".gan-", digits, "-");
+}
+
+bool is_running(int process) {
+#ifdef _WIN32
+  static_cast<void>(process);
+  return true;
+#else
+  return kill(process, 0) == 0 || errno != ESRCH;
 #endif
 }
 
@@ -66,10 +94,11 @@ AtomicFile::AtomicFile(const fs::path& target) : named_(target), target_(target)
 
 void AtomicFile::open_temporary() {
   static std::atomic<int> counter{0};
+  static const std::string prefix = temporary_prefix();
   // The name does not contain the target's, which may already be as long as a name can be. A crash
   // may have left such a name behind, so taken ones are passed over.
   do {
-    temporary_ = target_.parent_path() / str(".gan-", process_id(), "-", ++counter, ".tmp");
+    temporary_ = target_.parent_path() / str(prefix, process_id(), "-", ++counter, ".tmp");
     file_ = open_file(temporary_, true);
   } while (!file_ && errno == EEXIST);
   if (!file_) {
@@ -114,6 +143,25 @@ void AtomicFile::commit() {
   fs::rename(temporary_, target_, error);
   if (error) fail(error.value());
   temporary_.clear();
+}
+
+void remove_abandoned_temporaries(const fs::path& folder) noexcept {
+  try {
+    const std::string prefix = temporary_prefix();
+    std::error_code error;
+    fs::directory_iterator it(folder.empty() ? fs::path(".") : folder, error);
+    for (; !error && it != fs::directory_iterator(); it.increment(error)) {
+      const std::string name = it->path().filename().string();
+      if (!name.starts_with(prefix) || !name.ends_with(".tmp")) continue;
+      int process = 0;
+      const char* end = name.data() + name.size();
+      const auto number = std::from_chars(name.data() + prefix.size(), end, process);
+      if (number.ec != std::errc() || number.ptr == end || *number.ptr != '-') continue;
+      std::error_code ignored;
+      if (process > 0 && !is_running(process)) fs::remove(it->path(), ignored);
+    }
+  } catch (const std::exception&) {  // no memory for a path: then they stay
+  }
 }
 
 }  // namespace gan

@@ -39,4 +39,8 @@ class AtomicFile {
   std::FILE* file_ = nullptr;
 };
 
+// Removes the temporaries that programs which were killed on this machine left in a folder ("" is the
+// current one). Those of programs that run, or ran elsewhere, stay. Never fails.
+void remove_abandoned_temporaries(const std::filesystem::path& folder) noexcept;
+
 }  // namespace gan

@@ -10,6 +10,10 @@ namespace gan {
 int threads();
 void set_threads(int count);
 
+// From now on loops that this thread begins use at most `count` threads: for threads that work side
+// by side. (Without OpenMP any count above 1 means all.)
+void limit_threads(int count);
+
 // Runs body(i) for every i in [0, count), spread over the threads, and waits. Which thread takes
 // which i is unspecified, so a body writes only what belongs to its own i; sums that must not
 // depend on the thread count are made per i and added in order afterwards. An exception in a body

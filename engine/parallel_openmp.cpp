@@ -15,6 +15,11 @@ void set_threads(int count) {
   omp_set_num_threads(count);
 }
 
+// OpenMP keeps the number for every thread by itself, so this is as good for one as for the first.
+void limit_threads(int count) {
+  omp_set_num_threads(count);
+}
+
 void parallel_for(int64_t count, const std::function<void(int64_t)>& body) {
   if (count == 1 || omp_in_parallel()) {
     for (int64_t i = 0; i < count; ++i) body(i);

@@ -13,8 +13,8 @@
 namespace gan {
 namespace {
 
-// A loop inside a loop's body runs on the thread it is on.
-thread_local bool inside_loop = false;
+// A loop inside a loop's body runs on the thread it is on, and so does one in a limited thread.
+thread_local bool inside_loop = false, alone = false;
 
 // Threads that sleep until there is a loop to share. The caller works too, so a pool for n threads
 // holds n - 1.
@@ -103,8 +103,12 @@ void set_threads(int count) {
   wanted_threads = count;
 }
 
+void limit_threads(int count) {
+  alone = count <= 1;
+}
+
 void parallel_for(int64_t count, const std::function<void(int64_t)>& body) {
-  if (count <= 1 || threads() == 1 || inside_loop) {
+  if (count <= 1 || threads() == 1 || inside_loop || alone) {
     for (int64_t i = 0; i < count; ++i) body(i);
     return;
   }

@@ -19,14 +19,15 @@ void for_each_position(const Parameter& p, Body&& body) {
           body(memory++, ((row * s.c + column) * s.h + y) * s.w + x);
 }
 
-int width_from_metadata(const std::map<std::string, std::string>& metadata,
-                        const std::string& path) {
-  const auto found = metadata.find("width");
-  if (found == metadata.end()) return 64;
+// What the metadata says under `name`, or `missing` where it says nothing.
+int number_from_metadata(const std::map<std::string, std::string>& metadata,
+                         const std::string& name, int missing, const std::string& path) {
+  const auto found = metadata.find(name);
+  if (found == metadata.end()) return missing;
   try {
     return std::stoi(found->second);
   } catch (const std::exception&) {
-    throw DataError(str(path, ": metadata width is '", found->second, "', expected a number"));
+    throw DataError(str(path, ": metadata ", name, " is '", found->second, "', expected a number"));
   }
 }
 
@@ -105,6 +106,7 @@ void save_generator(const std::string& path, const Generator& generator,
                     std::map<std::string, std::string> metadata) {
   TensorFile file;
   file.metadata = std::move(metadata);
+  file.metadata["file_version"] = std::to_string(kWeightsVersion);
   file.metadata["format"] = "pt";  // the convention by which PyTorch tools know layouts and names
   file.metadata["model"] = generator.model();
   file.metadata["width"] = std::to_string(generator.width());
@@ -115,14 +117,21 @@ void save_generator(const std::string& path, const Generator& generator,
 
 LoadedGenerator load_generator(const std::string& path, Memory& memory) {
   TensorFile file = read_tensor_file(path);
+  const int version = number_from_metadata(file.metadata, "file_version", 1, path);
+  if (version > kWeightsVersion) {
+    throw DataError(str(path, ": a weights file of version ", version,
+                        ", this program knows versions up to ", kWeightsVersion,
+                        ": use a newer program"));
+  }
   const auto model = file.metadata.find("model");
   if (model == file.metadata.end()) {
     throw DataError(str(path, ": its metadata names no model, so it is no generator of ours"));
   }
   LoadedGenerator loaded;
   try {
-    loaded.generator = make_generator(model->second, width_from_metadata(file.metadata, path),
-                                      head_from_metadata(file.metadata));
+    loaded.generator =
+        make_generator(model->second, number_from_metadata(file.metadata, "width", 64, path),
+                       head_from_metadata(file.metadata));
   } catch (const UsageError& error) {  // what the file says, not what the user typed
     throw DataError(str(path, ": ", error.what()));
   }

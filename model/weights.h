@@ -29,6 +29,10 @@ std::vector<int64_t> file_shape(const Parameter& parameter);
 std::vector<float> to_file_order(const Parameter& parameter, const std::vector<float>& values);
 std::vector<double> to_memory_order(const Parameter& parameter, const std::vector<double>& values);
 
+// The version of the weights files that are written, "file_version" in their metadata; files without
+// one are of the first. Files of later versions are refused.
+constexpr int kWeightsVersion = 1;
+
 // Writes a generator for inference; `metadata` is stored beside its model and width.
 void save_generator(const std::string& path, const Generator& generator,
                     std::map<std::string, std::string> metadata);

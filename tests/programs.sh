@@ -2,38 +2,10 @@
 # programs.sh BIN: the programs from end to end, as a person uses and misuses them. Every failure has to
 # be one clear line, the right exit code, and no file left behind.
 set -u
-bin=$(cd "$1" && pwd) || exit 2
 ablation=$(cd "$(dirname "$0")/../tools" && pwd)/ablation.sh
-work=$(mktemp -d)
+# shellcheck source=tests/program_checks.sh
+. "$(dirname "$0")/program_checks.sh"
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
-cd "$work" || exit 2
-failures=0 checks=0
-
-fail() {
-  echo "FAILED: $*"
-  failures=$((failures + 1))
-}
-
-# expect CODE TEXT PROGRAM ARGUMENTS...: runs it and looks at the exit code, at TEXT on stderr or stdout
-# (a regular expression), and that a failure says so in one line beside the device line.
-expect() {
-  local code=$1 text=$2 program=$3
-  shift 3
-  checks=$((checks + 1))
-  "$bin/$program" "$@" >out.txt 2>err.txt
-  local found=$?
-  [ "$found" = "$code" ] || fail "$program $* exited $found, expected $code: $(tail -1 err.txt)"
-  grep -qE -- "$text" out.txt err.txt || fail "$program $*: no '$text' in: $(cat out.txt err.txt)"
-  if [ "$code" -gt 1 ]; then
-    local lines
-    lines=$(grep -cvE '^(device|data):|^Loading' err.txt)
-    [ "$lines" = 1 ] || fail "$program $*: $lines lines of error, expected one: $(cat err.txt)"
-  fi
-}
-
-exists() { [ -s "$1" ] || fail "$1 is missing or empty"; }
-absent() { [ ! -e "$1" ] || fail "$1 should not be there"; }
-size_of() { identify -format '%wx%h' "$1"; }
 
 # --- Photos to work with.
 expect 0 '' gan_flowers photos --count 40 --seed 3
@@ -200,7 +172,7 @@ expect 3 'no such file' gan_colorize run/weights.bin nowhere.jpg
 expect 3 'cannot write' gan_colorize run/weights.bin wide.jpg -o /proc/wide.png
 expect 2 'one file, but there are 2' gan_colorize run/weights.bin wide.jpg wide.bmp -o one.png
 expect 2 'would be written to this name' gan_colorize run/weights.bin wide.jpg wide.bmp
-expect 1 '1 done, 1 failed' gan_colorize run/weights.bin wide.jpg mixed/text.png -o some
+expect 1 '1 done, 0 skipped, 1 failed' gan_colorize run/weights.bin wide.jpg mixed/text.png -o some
 for file in mixed/text_color.png mixed/empty_color.png mixed/cut_color.png one.png some/text_color.png; do
   absent $file
 done
@@ -218,7 +190,7 @@ cp wide.jpg photo.bin
 expect 3 'not a usable weights file' gan_colorize photo.bin wide.jpg -o never.png
 expect 2 'there is no photo' gan_colorize run/weights.bin
 expect 3 'cannot open' gan_colorize nowhere.bin wide.jpg -o never.png
-expect 3 'is a folder' gan_colorize run wide.jpg -o never.png
+expect 2 'is the folder of a training run' gan_colorize run wide.jpg -o never.png
 absent never.png
 
 # --- Measuring.
@@ -231,6 +203,10 @@ expect 0 '"confidence95"' gan_eval --baseline gray photos --json
 expect 0 '"baseline": "mean"' gan_eval --baseline mean photos --split validation --json
 expect 0 'C2ST accuracy +[01]\.' gan_eval run/weights.bin photos --c2st --quiet
 expect 3 'needs 4 photos' gan_eval --baseline gray unseen --c2st --quiet
+cp run/weights.bin fit.bin
+expect 0 'saturation auto is now [0-9.]+, fitted on' gan_eval fit.bin photos --fit-saturation
+cmp fit.bin run/weights.bin || fail "another saturation than gan_train's"
+expect 2 'needs weights' gan_eval --baseline gray photos --fit-saturation
 expect 2 'needs no weights' gan_eval run/weights.bin photos --baseline gray
 expect 2 'DATA is required' gan_eval run/weights.bin
 expect 3 'no such folder' gan_eval run/weights.bin nowhere
@@ -261,9 +237,5 @@ expect 3 'cannot create the folder' gan_train photos --out /proc/run
 expect 3 'is a file' gan_train photos --out wide.jpg
 absent x
 
-# --- Nothing half-written anywhere.
-leftovers=$(find . -name '*.tmp*' -o -name '.*.part' -o -name '.writable')
-[ -z "$leftovers" ] || fail "left behind: $leftovers"
-
-echo "programs: $checks runs, $failures failures"
-[ "$failures" = 0 ]
+no_leftovers
+finish programs

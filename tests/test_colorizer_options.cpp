@@ -7,6 +7,7 @@
 
 #include "train/color.h"
 #include "train/colorizer.h"
+#include "train/saturation.h"
 
 namespace gan {
 namespace {
@@ -49,6 +50,33 @@ int largest_difference(const Image& a, const Image& b) {
 }
 
 constexpr ColorHead kHeads[] = {ColorHead::rgb, ColorHead::chroma64, ColorHead::chroma128};
+
+TEST_CASE("The fitted saturation makes outputs as colourful as the truth", "[colorizer]") {
+  for (const ColorHead head : {ColorHead::chroma64, ColorHead::chroma128}) {
+    CAPTURE(name_of(head));
+    Painter painter(head);
+    Colorizer plain = painter.with({});
+    // The truths are the outputs themselves, with more colour or less.
+    for (const double gain : {0.6, 1.0, 1.7}) {
+      Colorizer strong = painter.with({.saturation = gain});
+      PhotoSet photos;
+      photos.size = 64;
+      for (int i = 0; i < 3; ++i) {
+        Image truth = slanted_photo(64, 64);
+        std::rotate(truth.pixels.begin(), truth.pixels.begin() + i * 1000, truth.pixels.end());
+        truth = strong.recolor_squares({truth})[0];
+        photos.pixels.insert(photos.pixels.end(), truth.pixels.begin(), truth.pixels.end());
+        photos.names.push_back(std::to_string(i));
+      }
+      CHECK(fitted_saturation(plain, photos) == Approx(gain).margin(0.03));
+    }
+    PhotoSet gray;
+    gray.size = 64;
+    gray.pixels.assign(gray.photo_bytes(), 90);
+    gray.names = {"gray"};
+    CHECK(fitted_saturation(plain, gray) == 1);
+  }
+}
 
 TEST_CASE("With flip averaging a mirrored photo gets mirrored colours", "[colorizer]") {
   for (const ColorHead head : kHeads) {

@@ -2,10 +2,14 @@
 #include <atomic>
 #include <bit>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cmath>
 #include <limits>
+#include <mutex>
 #include <numeric>
+#include <set>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include "engine/arena.h"
@@ -365,6 +369,29 @@ TEST_CASE("parallel_for works with any number of threads and within itself") {
     parallel_for(10, [&](int64_t i) { parallel_for(10, [&](int64_t k) { sum += 10 * i + k; }); });
     CHECK(sum == 99 * 100 / 2);
   }
+  set_threads(before);
+}
+
+TEST_CASE("a limited thread's loops stay in it, and those of others do not change") {
+  const auto threads_of_loop = [] {
+    std::mutex mutex;
+    std::set<std::thread::id> seen;
+    parallel_for(64, [&](int64_t) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      const std::lock_guard lock(mutex);
+      seen.insert(std::this_thread::get_id());
+    });
+    return seen.size();
+  };
+  size_t limited = 0;
+  std::thread([&] {
+    limit_threads(1);
+    limited = threads_of_loop();
+  }).join();
+  CHECK(limited == 1);
+  const int before = threads();
+  set_threads(3);
+  CHECK(threads_of_loop() > 1);
   set_threads(before);
 }
 

@@ -9,7 +9,7 @@
 #include "engine/random.h"
 #include "tests/temp_folder.h"
 #include "train/image.h"
-#include "train/image_format.h"
+#include "train/photo/file_kind.h"
 
 namespace gan {
 namespace {
@@ -17,6 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using Catch::Matchers::Contains;
 using Catch::Matchers::EndsWith;
+using Catch::Matchers::StartsWith;
 
 using Bytes = std::vector<uint8_t>;
 
@@ -164,10 +165,6 @@ TEST_CASE("Files that are no photos are named for what they are", "[image]") {
       {"\0\0\0\x18"s + "ftypheic", "HEIC"},
       {"\0\0\0\x18"s + "ftypavif", "AVIF"},
       {"\0\0\0\x18"s + "ftypisom", "a video"},
-      {"RIFF\x10\0\0\0WEBPVP8 "s, "WebP"},
-      {"GIF89a\1\0\1\0"s, "GIF"},
-      {"II*\0\x08\0\0\0"s, "TIFF"},
-      {"MM\0*\0\0\0\x08"s, "TIFF"},
       {"%PDF-1.4\n", "PDF"},
       {"PK\3\4\x14\0"s, "a ZIP archive"},
       {std::string(100, '\0'), "unknown data"},
@@ -176,8 +173,14 @@ TEST_CASE("Files that are no photos are named for what they are", "[image]") {
   for (const auto& [content, name] : files) {
     const std::string message = failure(from_text(content));
     INFO(name);
-    REQUIRE(message == "x.png: looks like " + name + "; JPEG, PNG and BMP are supported");
+    REQUIRE(message == "x.png: looks like " + name + "; " + supported_photo_kinds());
   }
+  REQUIRE_THAT(supported_photo_kinds(),
+               StartsWith("JPEG, PNG, BMP, TGA, GIF") && EndsWith(" are supported"));
+  REQUIRE(describe_content(from_text("RIFF\x10\0\0\0WEBPVP8 "s)) == "WebP");
+  REQUIRE(describe_content(from_text("GIF89a\1\0\1\0"s)) == "GIF");
+  REQUIRE(describe_content(from_text("II*\0\x08\0\0\0"s)) == "TIFF");
+  REQUIRE(describe_content(from_text("MM\0*\0\0\0\x08"s)) == "TIFF");
 }
 
 TEST_CASE("A photo cut off at any place is refused", "[image]") {
@@ -220,7 +223,7 @@ TEST_CASE("A JPEG that ends in a preview's end marker is still cut off", "[image
 TEST_CASE("A wrong bit in a PNG is noticed", "[image]") {
   Bytes png = encoded(gradient(24, 17), ".png");
   png[60] ^= 4;
-  REQUIRE_THAT(failure(png), Contains("a PNG file, but damaged (wrong checksum)"));
+  REQUIRE_THAT(failure(png), Contains("a PNG file, but damaged"));
 }
 
 TEST_CASE("Damaged photos are refused or decoded, and nothing worse", "[image]") {
@@ -240,34 +243,39 @@ TEST_CASE("Damaged photos are refused or decoded, and nothing worse", "[image]")
     }
 }
 
-TEST_CASE("Code tables that would overrun the decoder's memory are refused", "[image]") {
+TEST_CASE("Code tables that would overrun stb's memory are refused", "[image]") {
   // 16 counts of 255 codes.
   Bytes jpeg = {0xff, 0xd8, 0xff, 0xc4, 0x10, 0x03, 0x00};
   jpeg.insert(jpeg.end(), 16, 255);
   jpeg.insert(jpeg.end(), 16 * 255, 0);
   jpeg.insert(jpeg.end(), {0xff, 0xd9});
-  REQUIRE_THAT(failure(jpeg), Contains("a code table that does not fit"));
+  REQUIRE_THAT(find_damage(jpeg), Contains("a code table that does not fit"));
+  REQUIRE_THAT(failure(jpeg), Contains("a JPEG file"));
 }
 
-TEST_CASE("A JPEG without code tables, as in some videos, is refused", "[image]") {
+TEST_CASE("A JPEG without code tables, as in some videos, is none for stb", "[image]") {
   Bytes jpeg = encoded(gradient(8, 8), ".jpg");
   const std::array<uint8_t, 2> tables = {0xff, 0xc4};
-  const auto at = std::search(jpeg.begin(), jpeg.end(), tables.begin(), tables.end());
-  REQUIRE(at != jpeg.end());
-  at[1] = 0xfe;  // a comment
-  REQUIRE_THAT(failure(jpeg), Contains("without its code tables"));
+  int found = 0;
+  for (auto at = jpeg.begin();
+       (at = std::search(at, jpeg.end(), tables.begin(), tables.end())) != jpeg.end(); ++found)
+    at[1] = 0xfe;  // a comment
+  REQUIRE(found > 0);
+  REQUIRE_THAT(find_damage(jpeg), Contains("without its code tables"));
 }
 
 TEST_CASE("Photos beyond the limit are refused before memory is taken", "[image]") {
-  REQUIRE_THAT(failure(encoded(Image(kMaxPhotoSide + 1, 1, 1), ".png")),
-               Contains("12001x1 pixels; the limit is 12000x12000"));
-  REQUIRE(failure(encoded(Image(kMaxPhotoSide, 1, 1), ".png")).empty());
+  const int most = PhotoLimits().max_side;
+  REQUIRE_THAT(
+      failure(encoded(Image(most + 1, 1, 1), ".png")),
+      Contains("65501x1 pixels; the limits are 65500 pixels a side and 150 million in all"));
+  REQUIRE(failure(encoded(Image(most, 1, 1), ".png")).empty());
   Bytes jpeg = encoded(gradient(8, 8), ".jpg");
   const std::array<uint8_t, 5> frame = {0xff, 0xc0, 0x00, 0x11, 0x08};
   const auto at = std::search(jpeg.begin(), jpeg.end(), frame.begin(), frame.end());
   REQUIRE(at != jpeg.end());
-  std::fill_n(at + 5, 4, uint8_t{0xff});
-  REQUIRE_THAT(failure(jpeg), Contains("65535x65535 pixels; the limit is"));
+  for (const int i : {5, 7}) at[i] = 0xfd, at[i + 1] = 0xe8;
+  REQUIRE_THAT(failure(jpeg), Contains("65000x65000 pixels; the limits are"));
 }
 
 TEST_CASE("What cannot be read is named with the reason", "[image]") {
@@ -291,7 +299,7 @@ TEST_CASE("The extension decides how a photo is written", "[image]") {
   for (const char* name : {"a.png", "a.PNG", "a.jpg", "a.jpeg"}) write_photo(folder / name, image);
   REQUIRE(describe_content(read_bytes(folder / "a.PNG")) == "PNG");
   REQUIRE(describe_content(read_bytes(folder / "a.jpeg")) == "JPEG");
-  REQUIRE_THROWS_AS(write_photo(folder / "a.webp", image), UsageError);
+  REQUIRE_THROWS_AS(write_photo(folder / "a.bmp", image), UsageError);
   REQUIRE_THROWS_AS(write_photo(folder / "a", image), UsageError);
   REQUIRE_THROWS_AS(write_png(folder / "missing" / "a.png", image), DataError);
   REQUIRE_THROWS_AS(write_png(folder / "a.png", Image()), InternalError);

@@ -7,6 +7,7 @@
 namespace gan {
 namespace {
 
+using Catch::Matchers::Contains;
 using Catch::Matchers::EndsWith;
 using Catch::Matchers::StartsWith;
 
@@ -56,6 +57,24 @@ TEST_CASE("A live line is rewritten in place and ended once", "[progress]") {
   }
   REQUIRE_THAT(out.str(), StartsWith("\rLoading: "));
   REQUIRE_THAT(out.str(), EndsWith("\x1b[K\n"));
+}
+
+TEST_CASE("A live line makes room and comes back", "[progress]") {
+  std::ostringstream out;
+  Progress progress("Loading", "photos", 10, ProgressStyle::live, out);
+  progress.clear();  // there is none yet
+  REQUIRE(out.str().empty());
+  progress.finish();
+  const std::string ended = out.str();
+  progress.clear();
+  REQUIRE(out.str() == ended);
+  std::ostringstream other;
+  Progress live("Loading", "photos", 10, ProgressStyle::live, other);
+  while (other.str().empty()) live.update(1);
+  live.clear();
+  REQUIRE_THAT(other.str(), EndsWith("\r\x1b[K"));
+  live.update(2);  // at once, whatever the time
+  REQUIRE_THAT(other.str(), Contains("2 of 10"));
 }
 
 TEST_CASE("Quiet progress writes nothing", "[progress]") {

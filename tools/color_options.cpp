@@ -1,6 +1,7 @@
 #include "tools/color_options.h"
 
 #include <cstdlib>
+#include <iostream>
 #include <optional>
 
 #include "engine/error.h"
@@ -41,6 +42,10 @@ ColorizeOptions colorize_options(const ColorOptions& options,
   if (text == "auto") {
     const auto known = metadata.find("saturation");
     text = known == metadata.end() ? "1" : known->second;
+    std::cerr << "note: "
+              << (known == metadata.end() ? "the weights recommend no saturation; 1 is used"
+                                          : "saturation " + text + ", as the weights recommend")
+              << std::endl;
   }
   const std::optional<double> saturation = saturation_in(text);
   if (!saturation) {

@@ -18,7 +18,7 @@ struct ColorOptions {
 void add_color_options(CLI::App& app, ColorOptions& options);
 
 // What they mean for weights with this metadata: the saturation `auto` is the metadata's
-// "saturation", or 1. Throws DataError when that is none.
+// "saturation", or 1; which of them is said on standard error. Throws DataError when that is none.
 ColorizeOptions colorize_options(const ColorOptions& options,
                                  const std::map<std::string, std::string>& metadata);
 

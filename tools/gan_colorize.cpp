@@ -1,39 +1,37 @@
-// gan_colorize WEIGHTS PHOTO...: colours photos.
+// gan_colorize [WEIGHTS] PHOTO...: colours photos.
 #include <filesystem>
 #include <iostream>
-#include <set>
+#include <sstream>
 #include <vector>
 
 #include "engine/error.h"
 #include "model/weights.h"
 #include "tools/cli.h"
 #include "tools/color_options.h"
+#include "tools/colorize/album.h"
+#include "tools/colorize/checksum.h"
+#include "tools/colorize/info.h"
+#include "tools/colorize/inputs.h"
+#include "tools/colorize/outputs.h"
+#include "tools/colorize/reporter.h"
+#include "tools/version.h"
 
 namespace {
 
 using namespace gan;
 namespace fs = std::filesystem;
 
+constexpr int kSmallestWorkSize = 16, kLargestWorkSize = 1024;
+
 struct Options {
-  std::string weights;
-  std::vector<std::string> photos;
-  std::string out;
-  std::string format = "png";
-  int quality = 95;
+  std::vector<std::string> arguments;  // [WEIGHTS] PHOTO...
+  std::string list, weights, work_sizes = std::to_string(kWorkSize);
+  bool info = false;
+  OutputOptions output;
   ColorOptions color;
-  bool network_output = false, force = false;
+  AlbumOptions album;
+  double memory_megabytes = 0;
 };
-
-bool is_photo_name(const fs::path& path) {
-  const std::string extension = path.extension().string();
-  return extension == ".png" || extension == ".jpg" || extension == ".jpeg" ||
-         extension == ".PNG" || extension == ".JPG" || extension == ".JPEG";
-}
-
-// Whether the first of the files is a photo, and so the weights are left to us.
-bool names_no_weights(const fs::path& first) {
-  return is_photo_name(first) || first.extension() == ".bmp" || first.extension() == ".BMP";
-}
 
 // The weights that come with the program: in the source tree that it was built in, two folders up.
 std::string shipped_weights() {
@@ -48,80 +46,197 @@ std::string shipped_weights() {
       "weights file before the photos");
 }
 
-// Where the coloured photo goes: beside the photo, into the folder or to the file -o names.
-fs::path target_of(const Options& options, const fs::path& photo) {
-  const fs::path out(options.out);
-  const std::string name = photo.stem().string() + "_color." + options.format;
-  if (options.out.empty()) return photo.parent_path() / name;
-  if (is_photo_name(out) && !fs::is_directory(out)) return out;
-  return out / name;
+// Whether the first argument is something to colour, and so the weights are left to us.
+bool names_photos(const std::string& first) {
+  std::error_code ignored;
+  if (fs::is_directory(first, ignored)) {
+    if (fs::exists(fs::path(first) / "weights.bin", ignored)) {
+      throw UsageError(str(first, ": is the folder of a training run; name its weights, ",
+                           (fs::path(first) / "weights.bin").string(), ", and then the photos"));
+    }
+    return true;
+  }
+  return first == "-" || is_url(first) || is_pattern(first) || is_photo_file_name(first);
 }
 
-// All that can be refused before any work is done.
-std::vector<fs::path> plan_targets(const Options& options) {
-  const fs::path out(options.out);
-  const bool to_file = !options.out.empty() && is_photo_name(out) && !fs::is_directory(out);
-  if (to_file && options.photos.size() > 1) {
-    throw UsageError(str("-o ", options.out, " is one file, but there are ", options.photos.size(),
-                         " photos: name a folder"));
+// Sorts the arguments into weights and the names of what there is to colour.
+std::vector<std::string> sort_arguments(Options& options) {
+  std::vector<std::string> names = options.arguments;
+  if (!names.empty() && !names_photos(names[0])) {
+    options.weights = names[0];
+    names.erase(names.begin());
   }
-  std::vector<fs::path> targets;
-  std::set<fs::path> seen;
-  for (const std::string& photo : options.photos) {
-    const fs::path target = target_of(options, photo);
-    std::error_code ignored;
-    if (fs::equivalent(photo, target, ignored)) {
-      throw UsageError(str(target.string(), ": would overwrite the photo itself"));
-    }
-    if (fs::exists(target, ignored) && !options.force) {
-      throw UsageError(str(target.string(), ": exists already; use --force to replace it"));
-    }
-    if (!seen.insert(fs::absolute(target).lexically_normal()).second) {
-      throw UsageError(str(target.string(),
-                           ": two photos would be written to this name; colour "
-                           "them one by one with -o"));
-    }
-    targets.push_back(target);
+  if (!options.list.empty()) names.push_back("-");
+  if (names.empty()) {
+    throw UsageError(options.weights.empty()
+                         ? std::string("name photos to colour (see gan_colorize --help)")
+                         : str("there is no photo beside the weights ", options.weights,
+                               " (see gan_colorize --help)"));
   }
-  return targets;
+  if (options.weights.empty()) options.weights = shipped_weights();
+  std::vector<std::string> all;
+  for (const std::string& name : names) {
+    if (name != "-") {
+      all.push_back(name);
+      continue;
+    }
+    const std::vector<std::string> listed = read_list(options.list.empty() ? "-" : options.list);
+    all.insert(all.end(), listed.begin(), listed.end());
+  }
+  return all;
 }
 
-Image colored(Colorizer& colorizer, const Options& options, const Image& photo) {
-  if (options.network_output) {
-    return colorizer.predict({resize(photo, kWorkSize, kWorkSize)})[0];
+// "128,192" as numbers that the network can take.
+std::vector<int> parse_work_sizes(const std::string& text, int multiple) {
+  std::vector<int> sizes;
+  std::istringstream in(text);
+  for (std::string part; std::getline(in, part, ',');) {
+    const bool digits = !part.empty() && part.size() <= 4 &&
+                        part.find_first_not_of("0123456789") == std::string::npos;
+    const int wanted = digits ? std::stoi(part) : 0;
+    if (wanted < kSmallestWorkSize || wanted > kLargestWorkSize) {
+      throw UsageError(str("--work-size: '", part, "' is no size in ", kSmallestWorkSize, "..",
+                           kLargestWorkSize, "; several sizes are written as 128,192"));
+    }
+    const int size = std::max(1, (wanted + multiple / 2) / multiple) * multiple;
+    if (size != wanted) {
+      std::cerr << "note: the network takes multiples of " << multiple << ": work size " << size
+                << " instead of " << wanted << std::endl;
+    }
+    sizes.push_back(size);
   }
-  return colorizer.colorize(photo);
+  if (sizes.empty()) throw UsageError("--work-size: names no size");
+  return sizes;
 }
 
-int colorize(const Options& options, const DeviceOptions& device_options) {
-  const std::vector<fs::path> targets = plan_targets(options);
+// What a result says about how it was made.
+std::map<std::string, std::string> notes(const Options& options, double saturation) {
+  std::string settings = str("--tta ", options.color.tta, " --saturation ", saturation);
+  if (options.album.raw) {
+    settings += " --raw";
+  } else {
+    settings += " --work-size ";
+    for (size_t i = 0; i < options.album.work_sizes.size(); ++i) {
+      settings += str(i > 0 ? "," : "", options.album.work_sizes[i]);
+    }
+    if (options.album.compare) settings += " --compare";
+  }
+  std::map<std::string, std::string> all = {
+      {"Software", str("gan_colorize ", kVersion)},
+      {"Settings", settings},
+      {"Weights", fs::path(options.weights).filename().string()}};
+  const std::string checksum = sha256_of_file(options.weights);
+  if (!checksum.empty()) all["Weights-SHA-256"] = checksum;
+  return all;
+}
+
+std::string left_out(const InputList& list) {
+  std::string text;
+  const auto add = [&](int64_t count, const char* what) {
+    if (count > 0) text += str(text.empty() ? "" : ", ", grouped(count), " ", what);
+  };
+  add(list.results, "earlier results (NAME_color.*)");
+  add(list.ignored, "other files");
+  return text.empty() ? "" : "; left out: " + text;
+}
+
+std::string summary(const Reporter& reporter, int64_t skipped, int64_t unread, int64_t left) {
+  std::string text = str(grouped(reporter.count_done()), " done, ", grouped(skipped), " skipped, ",
+                         grouped(reporter.count_failed() + unread), " failed");
+  if (left > 0) text += str(", ", grouped(left), " left; --skip-existing goes on with them");
+  return text;
+}
+
+ExitCode colorize(Options& options, const DeviceOptions& device_options) {
+  const std::vector<std::string> names = sort_arguments(options);
+  if (!is_writable_photo_name("x." + options.output.format)) {
+    throw UsageError(str("--format ", options.output.format, ": this build cannot write it"));
+  }
+  const InputList list = find_inputs(names, options.output.out);
+  const OutputPlan plan = plan_outputs(list, options.output);
+  if (list.inputs.empty() && list.unreadable.empty()) {
+    throw DataError(str(names[0], ": no photos there", left_out(list)));
+  }
+
   Device device = open_and_announce(device_options);
   const LoadedGenerator loaded = load_generator(options.weights, device.memory);
-  Colorizer colorizer(device, *loaded.generator, colorize_options(options.color, loaded.metadata));
+  const ColorizeOptions color = colorize_options(options.color, loaded.metadata);
+  Colorizer colorizer(device, *loaded.generator, color);
+  options.album.work_sizes =
+      parse_work_sizes(options.work_sizes, loaded.generator->size_multiple());
+  options.album.encode.texts = notes(options, color.saturation);
+  options.album.force = options.output.force;
+  options.album.memory_bytes = static_cast<size_t>(options.memory_megabytes * 1e6);
+  options.album.network_on_cpu = device.memory.device() == DeviceKind::cpu;
 
-  size_t failed = 0;
-  ExitCode only_failure = ExitCode::some_failed;
-  for (size_t i = 0; i < targets.size(); ++i) {
-    try {
-      const Image photo = read_photo(options.photos[i]);
-      if (targets[i].has_parent_path()) fs::create_directories(targets[i].parent_path());
-      const Image result = colored(colorizer, options, photo);
-      write_photo(targets[i], result, options.quality);
-      std::cout << targets[i].string() << std::endl;
-    } catch (const Error& error) {
-      std::cerr << "gan_colorize: " << error.what() << std::endl;
-      only_failure = error.code();
-      ++failed;
-    } catch (const fs::filesystem_error& error) {
-      std::cerr << "gan_colorize: " << targets[i].string()
-                << ": cannot be written: " << error.code().message() << std::endl;
-      only_failure = ExitCode::data;
-      ++failed;
-    }
+  Reporter reporter(static_cast<int64_t>(plan.jobs.size()));
+  for (const std::string& why : list.unreadable) std::cerr << "gan_colorize: " << why << std::endl;
+  watch_for_interrupt();
+  color_album(
+      colorizer, plan.jobs, options.album,
+      {[&](const Job& job) { reporter.done(job.target.string()); },
+       [&](const Job&, const std::string& why, ExitCode code) { reporter.failed(why, code); },
+       [&](const std::string& text) { reporter.note(text); }, interrupted});
+  reporter.finish();
+
+  const auto jobs = static_cast<int64_t>(plan.jobs.size());
+  const auto unread = static_cast<int64_t>(list.unreadable.size());
+  const int64_t failed = reporter.count_failed() + unread;
+  const int64_t left = jobs - reporter.count_done() - reporter.count_failed();
+  const bool single = list.inputs.size() == 1 && list.folders.empty();
+  if (!single || plan.skipped > 0 || left > 0) {
+    std::cerr << summary(reporter, plan.skipped, unread, left) << left_out(list) << std::endl;
   }
-  if (targets.size() == 1) return static_cast<int>(failed ? only_failure : ExitCode::ok);
-  std::cerr << targets.size() - failed << " done, " << failed << " failed" << std::endl;
-  return static_cast<int>(failed ? ExitCode::some_failed : ExitCode::ok);
+  if (single && failed > 0) return reporter.last_failure();
+  return failed + left > 0 ? ExitCode::some_failed : ExitCode::ok;
+}
+
+void add_options(CLI::App& app, Options& options) {
+  FetchLimits& fetch = options.album.fetch;
+  app.add_option(
+      "FILES", options.arguments,
+      "[WEIGHTS] PHOTO...: the weights file that gan_train wrote, or none for those that "
+      "come with the program; then files, folders (with all below them), patterns in "
+      "quotes, http and https URLs, or - for a list of these on standard input. The "
+      "colours of colour photos are not looked at");
+  app.add_option("--list", options.list, "A file with one photo, folder or URL a line");
+  app.add_flag("--info", options.info, "Print all that the weights file says about itself");
+  app.add_option("-o,--out", options.output.out,
+                 "A file for a single photo, or a folder, in which folders are mirrored; default: "
+                 "NAME_color.png beside the photo, of a URL in the current folder");
+  app.add_option("--format", options.output.format, "Kind of file where -o names none")
+      ->check(CLI::IsMember({"png", "jpg", "webp"}));
+  app.add_option("--quality", options.album.encode.quality, "Of JPEG and WebP files")
+      ->check(CLI::Range(1, 100));
+  auto* force = app.add_flag("--force", options.output.force, "Replace files that exist");
+  app.add_flag("--skip-existing", options.output.skip_existing,
+               "Leave out photos whose results exist: to go on where a run ended")
+      ->excludes(force);
+  add_color_options(app, options.color);
+  auto* sizes = app.add_option(
+      "--work-size", options.work_sizes,
+      "Short side of what the network sees, 16 to 1024 pixels: smaller ones show it more "
+      "of the whole in one look, larger ones more detail. Several, as 128,192,256, "
+      "give a sheet with all of them to choose from");
+  auto* compare = app.add_flag("--compare", options.album.compare,
+                               "Write a sheet instead: gray, coloured and, where the photo has "
+                               "colours, the original");
+  app.add_flag("--raw", options.album.raw,
+               "Write the network's own 128x128 output instead of the coloured photo")
+      ->excludes(sizes)
+      ->excludes(compare);
+  app.add_option("--url-max-mb", fetch.megabytes, "Largest answer to a URL, in MB")
+      ->check(CLI::Range(0.001, 1000.0));
+  app.add_option("--url-timeout", fetch.seconds, "Longest time for a URL, in seconds")
+      ->check(CLI::Range(0.1, 3600.0));
+  app.add_option("--url-stall", fetch.stall_seconds,
+                 str("Longest time below ", kStallSpeed, " bytes/s, in whole seconds"))
+      ->check(CLI::Range(1, 3600));
+  app.add_option("--url-redirects", fetch.redirects, "Most redirects of a URL")
+      ->check(CLI::Range(0, 50));
+  app.add_option("--memory", options.memory_megabytes,
+                 "MB for photos under way; a larger photo goes alone; 0: 256 a thread")
+      ->check(CLI::Range(0.0, 1e6));
 }
 
 }  // namespace
@@ -129,39 +244,25 @@ int colorize(const Options& options, const DeviceOptions& device_options) {
 int main(int argc, char** argv) {
   Options options;
   DeviceOptions device_options;
-  CLI::App app(
-      "Colours black-and-white photos (JPEG, PNG, BMP) at their own size and with their own "
-      "brightness.",
-      "gan_colorize");
+  CLI::App app("Colours black-and-white photos at their own size and with their own brightness. " +
+                   supported_photo_kinds() + ".",
+               "gan_colorize");
   set_up(app,
          "  gan_colorize photo.png                              writes photo_color.png\n"
          "  gan_colorize run/weights.bin photo.jpg -o out.jpg   writes out.jpg\n"
-         "  gan_colorize run/weights.bin album/*.jpg -o colored\n"
-         "  gan_colorize run/weights.bin photo.png --tta flip --saturation 1.2\n");
-  std::vector<std::string> files;
-  app.add_option(
-         "FILES", files,
-         "[WEIGHTS] PHOTO...: the weights file that gan_train wrote, or none for those that "
-         "come with the program; photos, whose colours are not looked at")
-      ->required();
-  app.add_option("-o,--out", options.out,
-                 "A .png or .jpg file, or a folder; default: NAME_color.png beside the photo");
-  app.add_option("--format", options.format, "Kind of file where -o names none")
-      ->check(CLI::IsMember({"png", "jpg"}));
-  app.add_option("--quality", options.quality, "Of JPEG files")->check(CLI::Range(1, 100));
-  add_color_options(app, options.color);
-  app.add_flag("--raw", options.network_output,
-               "Write the network's own 128x128 output instead of the coloured photo");
-  app.add_flag("--force", options.force, "Replace files that exist");
+         "  gan_colorize run/weights.bin album -o colored --skip-existing\n"
+         "  find album -name '*.jpg' | gan_colorize - -o colored --format jpg\n"
+         "  gan_colorize https://example.org/photo.jpg --compare\n"
+         "  gan_colorize photo.png --tta flip --saturation auto --work-size 128,192,256\n"
+         "  gan_colorize --info run/weights.bin\n");
+  add_options(app, options);
   add_device_options(app, device_options);
   return run_program(app, argc, argv, [&] {
-    const bool ours = names_no_weights(files[0]);
-    options.weights = ours ? shipped_weights() : files[0];
-    options.photos.assign(files.begin() + (ours ? 0 : 1), files.end());
-    if (options.photos.empty()) {
-      throw UsageError(
-          str("there is no photo beside the weights ", files[0], " (see gan_colorize ", "--help)"));
+    if (options.info) {
+      if (options.arguments.size() > 1) throw UsageError("--info takes one weights file");
+      print_info(std::cout, options.arguments.empty() ? shipped_weights() : options.arguments[0]);
+      return static_cast<int>(ExitCode::ok);
     }
-    return colorize(options, device_options);
+    return static_cast<int>(colorize(options, device_options));
   });
 }

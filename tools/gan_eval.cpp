@@ -10,6 +10,7 @@
 #include "tools/color_options.h"
 #include "train/evaluate.h"
 #include "train/progress.h"
+#include "train/saturation.h"
 #include "train/two_sample.h"
 
 namespace {
@@ -23,6 +24,7 @@ struct Options {
   double validation = 0.1;
   ColorOptions color;
   bool network_output = false, c2st = false, json = false, quiet = false;
+  bool fit_saturation = false;
 };
 
 Dataset load(const Options& options) {
@@ -196,6 +198,25 @@ int evaluate_subject(const Options& options, const DeviceOptions& device_options
   return static_cast<int>(ExitCode::ok);
 }
 
+constexpr int64_t kSaturationPhotos = 512;
+
+// What gan_train stores in the weights it writes, for weights that lack it or for other photos.
+int fit_saturation(const Options& options, const DeviceOptions& device_options) {
+  if (!options.baseline.empty()) throw UsageError("--fit-saturation needs weights");
+  Device device = open_and_announce(device_options);
+  const LoadedGenerator loaded = load_generator(options.weights, device.memory);
+  const Dataset data = load(options);
+  Colorizer colorizer(device, *loaded.generator);
+  const PhotoSet photos = data.train.spread(kSaturationPhotos);
+  const std::string gain = fixed(fitted_saturation(colorizer, photos), 2);
+  TensorFile file = read_tensor_file(options.weights);
+  file.metadata["saturation"] = gain;
+  write_tensor_file(options.weights, file);
+  std::cout << options.weights << ": --saturation auto is now " << gain << ", fitted on "
+            << photos.count() << " training photos" << std::endl;
+  return static_cast<int>(ExitCode::ok);
+}
+
 // A baseline has no weights, so the only argument is the folder.
 void sort_arguments(Options& options) {
   if (!options.baseline.empty()) {
@@ -239,11 +260,15 @@ int main(int argc, char** argv) {
       "from the true ones, and test it on the other half: its accuracy is 0.5 where they "
       "cannot be told apart, 1 where they always can. Always the same seed, network and "
       "number of steps, so accuracies on the same photos compare");
+  app.add_flag("--fit-saturation", options.fit_saturation,
+               "Measure nothing; fit what --saturation auto is on the training split, and store it "
+               "in the weights file");
   app.add_flag("--json", options.json, "Print all metrics, of each photo and their means, as JSON");
   app.add_flag("--quiet", options.quiet, "No progress lines");
   add_device_options(app, device_options);
   return run_program(app, argc, argv, [&] {
     sort_arguments(options);
+    if (options.fit_saturation) return fit_saturation(options, device_options);
     return evaluate_subject(options, device_options);
   });
 }

@@ -3,9 +3,11 @@
 # Debian's packages. Does nothing when all of it is there.
 set -euo pipefail
 
-packages=(g++ cmake ninja-build libdnnl-dev libstb-dev libcli11-dev nlohmann-json3-dev)
+packages=(g++ cmake ninja-build libdnnl-dev libstb-dev libcli11-dev nlohmann-json3-dev
+  libjpeg62-turbo-dev libpng-dev libwebp-dev libtiff-dev libexif-dev
+  libcurl4-openssl-dev libssl-dev)
 if [ "${1:-}" = --tests ]; then
-  packages+=(catch2 imagemagick)
+  packages+=(catch2 imagemagick python3 clang libclang-rt-dev)
 elif [ -n "${1:-}" ]; then
   echo "packages.sh: unknown argument $1; the only one is --tests" >&2
   exit 2

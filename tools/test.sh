@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # test.sh [--sanitize]: from a fresh clone to green tests: packages, build with warnings as errors, all
-# tests. With --sanitize the unit tests run once more under AddressSanitizer and
+# tests, a minute of fuzzing. With --sanitize the unit tests run once more under AddressSanitizer and
 # UndefinedBehaviorSanitizer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,6 +17,18 @@ bash tools/packages.sh --tests
 
 # Threads that wait should sleep: on a busy machine, spinning ones take the cores from those at work.
 export OMP_WAIT_POLICY=passive
+
+# The fuzz targets, 20 seconds each, where clang is.
+fuzz() {
+  if ! command -v clang++ >/dev/null; then
+    echo "test.sh: no clang++, so nothing is fuzzed"
+    return
+  fi
+  cmake -S . -B build-fuzz -G Ninja -DGAN_FUZZ=ON -DCMAKE_CXX_COMPILER=clang++ \
+    -DCMAKE_BUILD_TYPE=RelWithDebInfo
+  cmake --build build-fuzz --parallel "$(nproc)" --target fuzz_targets
+  ctest --test-dir build-fuzz --output-on-failure --no-tests=error --label-regex fuzz
+}
 
 build_and_test() { # FOLDER CMAKE-ARGUMENTS... [-- CTEST-ARGUMENTS...]
   local folder=$1 cmake_arguments=()
@@ -35,3 +47,4 @@ if [ "$sanitize" = yes ]; then
   build_and_test build-asan -DGAN_SANITIZE=address -DCMAKE_BUILD_TYPE=RelWithDebInfo -- --label-regex unit
 fi
 build_and_test build-tests
+fuzz

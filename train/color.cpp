@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "engine/error.h"
+#include "kernels/cpu/simd.h"
 
 namespace gan {
 namespace {
@@ -30,11 +32,42 @@ double lab_curve(double t) {
   return t > kDelta * kDelta * kDelta ? std::cbrt(t) : t / (3 * kDelta * kDelta) + 4.0 / 29.0;
 }
 
-// The largest s in 0..1 for which `start + s * step` stays within 0..255; `start` is within.
-float room(float start, float step) {
-  if (start + step > 255) return (255 - start) / step;
-  if (start + step < 0) return -start / step;
-  return 1;
+struct Rgb {
+  float red, green, blue;
+};
+
+// The colour of recolor() before rounding.
+GAN_INLINE Rgb in_gamut(float luma, float cb, float cr, float max) {
+  const float y = std::min(std::max(luma, 0.0f), max);
+  // What chroma adds to gray. The luma of that is 0, so one channel rises and one falls, or none.
+  const float red = kCrScale * cr, blue = kCbScale * cb;
+  const float green = -(kLumaRed * red + kLumaBlue * blue) / kLumaGreen;
+  const float rise = std::max(std::max(red, green), blue);
+  const float fall = -std::min(std::min(red, green), blue);
+  constexpr float kTiny = 1e-20f;
+  const float scale =
+      std::min(1.0f, std::min((max - y) / std::max(rise, kTiny), y / std::max(fall, kTiny)));
+  return {y + scale * red, y + scale * green, y + scale * blue};
+}
+
+// Each channel is rounded by at most 1/2, and the luma weights sum to 1. Rounding of the sums above
+// may have left the range by a little.
+template <class T>
+GAN_INLINE T rounded(float value, float max) {
+  return static_cast<T>(static_cast<int>(std::min(std::max(value + 0.5f, 0.0f), max)));
+}
+
+template <class T>
+GAN_INLINE void recolor_pixels(const float* luma, const float* cb, const float* cr, int count,
+                               T* rgb) {
+  constexpr float kMax = std::numeric_limits<T>::max();
+  GAN_INDEPENDENT
+  for (int i = 0; i < count; ++i) {
+    const Rgb color = in_gamut(luma[i], cb[i], cr[i], kMax);
+    rgb[3 * i] = rounded<T>(color.red, kMax);
+    rgb[3 * i + 1] = rounded<T>(color.green, kMax);
+    rgb[3 * i + 2] = rounded<T>(color.blue, kMax);
+  }
 }
 
 double radians(double degrees) {
@@ -61,15 +94,22 @@ double saturation_weight(double c) {
 }  // namespace
 
 std::array<uint8_t, 3> recolor(float luma, float cb, float cr) {
-  const float y = std::clamp(luma, 0.0f, 255.0f);
-  auto [red, green, blue] = to_rgb({0, cb, cr});  // what chroma adds to gray
-  if (!std::isfinite(red) || !std::isfinite(green) || !std::isfinite(blue)) red = green = blue = 0;
-  const float scale = std::min({room(y, red), room(y, green), room(y, blue)});
-  // Each channel is rounded by at most 1/2, and the luma weights sum to 1.
-  const auto rounded = [&](float step) {
-    return static_cast<uint8_t>(std::clamp(y + scale * step + 0.5f, 0.0f, 255.0f));
-  };
-  return {rounded(red), rounded(green), rounded(blue)};
+  // Beyond these no chroma means anything, and sums would overflow.
+  constexpr float kMost = 1e30f;
+  if (!(std::abs(cb) <= kMost && std::abs(cr) <= kMost)) cb = cr = 0;
+  const Rgb color = in_gamut(luma, cb, cr, 255);
+  return {rounded<uint8_t>(color.red, 255), rounded<uint8_t>(color.green, 255),
+          rounded<uint8_t>(color.blue, 255)};
+}
+
+GAN_SIMD void recolor_row(const float* luma, const float* cb, const float* cr, int count,
+                          uint8_t* rgb) {
+  recolor_pixels(luma, cb, cr, count, rgb);
+}
+
+GAN_SIMD void recolor_row(const float* luma, const float* cb, const float* cr, int count,
+                          uint16_t* rgb) {
+  recolor_pixels(luma, cb, cr, count, rgb);
 }
 
 double Lab::chroma() const {

@@ -42,6 +42,11 @@ constexpr std::array<float, 3> to_rgb(const YCbCr& c) {
 // Chroma that is not finite counts as gray.
 std::array<uint8_t, 3> recolor(float luma, float cb, float cr);
 
+// recolor for `count` pixels at once, to interleaved RGB. luma is 0..max, as what is written; cb and
+// cr are in the same unit and finite, at most 1e6 times max.
+void recolor_row(const float* luma, const float* cb, const float* cr, int count, uint8_t* rgb);
+void recolor_row(const float* luma, const float* cb, const float* cr, int count, uint16_t* rgb);
+
 // CIELAB under D65: l 0..100, a green to red, b blue to yellow.
 struct Lab {
   double l = 0, a = 0, b = 0;

@@ -3,26 +3,25 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/parallel.h"
 #include "train/color.h"
 
 namespace gan {
 namespace {
 
-// Longer photos are squeezed: a network has no use for a strip, and memory is bounded.
-constexpr double kMaxAspect = 4;
+// Photos that are longer are squeezed: a network has no use for a thread, and memory is bounded.
+constexpr double kMaxAspect = 16;
 
 struct Size {
   int width, height;
 };
 
-// The size at which the network sees a photo.
-Size work_size(const Image& photo, int multiple) {
+// The size at which the network sees a photo whose short side gets `short_side` pixels.
+Size work_size(const Photo& photo, int short_side, int multiple) {
   const double aspect =
       std::min(kMaxAspect, static_cast<double>(std::max(photo.width, photo.height)) /
                                std::min(photo.width, photo.height));
-  const int longer = static_cast<int>(std::lround(kWorkSize * aspect / multiple)) * multiple;
-  return photo.width >= photo.height ? Size{longer, kWorkSize} : Size{kWorkSize, longer};
+  const int longer = static_cast<int>(std::lround(short_side * aspect / multiple)) * multiple;
+  return photo.width >= photo.height ? Size{longer, short_side} : Size{short_side, longer};
 }
 
 uint8_t gray_level(const Image& photo, int x, int y) {
@@ -32,35 +31,6 @@ uint8_t gray_level(const Image& photo, int x, int y) {
 
 uint8_t to_level(float unit) {
   return static_cast<uint8_t>(std::lround(std::clamp(unit, 0.0f, 1.0f) * 255));
-}
-
-// Where a pixel of an axis falls between those of another: weights of `first` and `first + 1`.
-struct Position {
-  int first, second;
-  float weight;  // of `second`
-};
-
-std::vector<Position> positions(int size, int source_size) {
-  std::vector<Position> out(static_cast<size_t>(size));
-  for (int i = 0; i < size; ++i) {
-    const double at = std::clamp((i + 0.5) * source_size / size - 0.5, 0.0, source_size - 1.0);
-    const int first = static_cast<int>(at);
-    out[i] = {first, std::min(first + 1, source_size - 1), static_cast<float>(at - first)};
-  }
-  return out;
-}
-
-struct Chroma {
-  float cb, cr;
-};
-
-Chroma mix(const Chroma& a, const Chroma& b, float weight_b) {
-  return {a.cb + (b.cb - a.cb) * weight_b, a.cr + (b.cr - a.cr) * weight_b};
-}
-
-Chroma at(const ChromaPlane& plane, int x, int y) {
-  const size_t i = static_cast<size_t>(y) * plane.width + x;
-  return {plane.cb[i], plane.cr[i]};
 }
 
 ChromaPlane blank(int width, int height) {
@@ -148,6 +118,7 @@ std::vector<Image> Colorizer::pictures(const std::vector<Image>& photos) {
 }
 
 std::vector<ChromaPlane> Colorizer::chroma(const std::vector<Image>& photos) {
+  if (photos.empty()) return {};
   std::vector<ChromaPlane> planes;
   const auto gain = static_cast<float>(options_.saturation);
   if (generator_.head() == ColorHead::rgb) {
@@ -186,32 +157,21 @@ std::vector<Image> Colorizer::recolor_squares(const std::vector<Image>& photos) 
   return out;
 }
 
-Image Colorizer::colorize(const Image& photo) {
-  const Size size = work_size(photo, generator_.size_multiple());
-  return with_chroma(photo, chroma({resize(photo, size.width, size.height)})[0]);
+Image Colorizer::work_image(const Photo& photo, int short_side) const {
+  const int multiple = generator_.size_multiple();
+  require(short_side > 0 && short_side % multiple == 0, "the network takes multiples of ", multiple,
+          " pixels, not ", short_side);
+  const Size size = work_size(photo, short_side, multiple);
+  return shrunk_luma(photo, size.width, size.height);
 }
 
-Image with_chroma(const Image& photo, const ChromaPlane& chroma) {
-  const std::vector<Position> columns = positions(photo.width, chroma.width);
-  const std::vector<Position> rows = positions(photo.height, chroma.height);
-  Image out(photo.width, photo.height, 3);
-  parallel_ranges(photo.height, 16, [&](int64_t begin, int64_t end) {
-    std::vector<Chroma> line(static_cast<size_t>(chroma.width));
-    for (int y = static_cast<int>(begin); y < end; ++y) {
-      const Position& row = rows[y];
-      for (int x = 0; x < chroma.width; ++x) {
-        line[x] = mix(at(chroma, x, row.first), at(chroma, x, row.second), row.weight);
-      }
-      for (int x = 0; x < photo.width; ++x) {
-        const uint8_t* p = photo.at(x, y);
-        const float level = photo.channels >= 3 ? luma(p[0], p[1], p[2]) : p[0];
-        const Chroma c = mix(line[columns[x].first], line[columns[x].second], columns[x].weight);
-        const auto rgb = recolor(level, c.cb, c.cr);
-        std::copy(rgb.begin(), rgb.end(), out.at(x, y));
-      }
-    }
-  });
-  return out;
+Photo Colorizer::recolored(Photo photo, const ChromaPlane& chroma) const {
+  return with_chroma(std::move(photo), chroma);
+}
+
+Photo Colorizer::colorize(Photo photo, int short_side) {
+  const ChromaPlane plane = chroma({work_image(photo, short_side)})[0];
+  return recolored(std::move(photo), plane);
 }
 
 }  // namespace gan

@@ -5,18 +5,13 @@
 
 #include "kernels/device.h"
 #include "model/generator.h"
+#include "train/chroma_plane.h"
 #include "train/image.h"
 
 namespace gan {
 
 // The side of the squares that the networks are trained on, in pixels.
 constexpr int kWorkSize = 128;
-
-// Chroma of a picture at some resolution, in 8-bit levels (YCbCr, color.h).
-struct ChromaPlane {
-  int width = 0, height = 0;
-  std::vector<float> cb, cr;  // row by row
-};
 
 struct ColorizeOptions {
   bool flip = false;      // average the answers to the photo and to its mirror image
@@ -37,9 +32,25 @@ class Colorizer {
   // The photos' own luma in the network's colours; sizes as for predict().
   std::vector<Image> recolor_squares(const std::vector<Image>& photos);
 
-  // The photo in the network's colours, at its own size and with its own luma. The network sees
-  // the whole photo with its short side resized to kWorkSize; its chroma is enlarged linearly.
-  Image colorize(const Image& photo);
+  // The three stages of colorize(), for those who want to read, compute and write at the same time.
+  // The first and the last may run in any number of threads at once; the network in one.
+  //
+  // What the network sees of a photo: all of it in gray, its short side resized to `short_side`
+  // pixels, a multiple of Generator::size_multiple(), its long side to the multiple that comes nearest
+  // to keeping the shape (off by an eighth at most where the multiple is 32). Filling up with copies of
+  // the last column instead keeps shapes, and was measured to be no better: CIEDE2000 15.16, where this
+  // has 15.05, over 60 real photos cut to six shapes. A photo longer than 16 times its short side is
+  // squeezed to that.
+  Image work_image(const Photo& photo, int short_side = kWorkSize) const;
+  // The network's chroma for work images of one common size.
+  std::vector<ChromaPlane> chroma(const std::vector<Image>& work_images);
+  // The photo in the chroma of its work image, at its own size and with its own luma; alpha, bits and
+  // metadata stay. Moving the photo here saves memory.
+  Photo recolored(Photo photo, const ChromaPlane& chroma) const;
+
+  // work_image, chroma and recolored in one.
+  Photo colorize(Photo photo, int short_side = kWorkSize);
+  Image colorize(const Image& photo) { return to_image(colorize(to_photo(photo))); }
 
  private:
   // What the generator's head says, dense, picture after picture: once through the network, and as
@@ -48,16 +59,11 @@ class Colorizer {
   std::vector<float> run(const std::vector<Image>& photos);
   // The RGB head's pictures, before saturation.
   std::vector<Image> pictures(const std::vector<Image>& photos);
-  std::vector<ChromaPlane> chroma(const std::vector<Image>& photos);
 
   Device& device_;
   Generator& generator_;
   ColorizeOptions options_;
   Tape tape_;
 };
-
-// The photo (gray or RGB) in these colours, a plane of any size showing the same; every pixel keeps
-// its luma.
-Image with_chroma(const Image& photo, const ChromaPlane& chroma);
 
 }  // namespace gan

@@ -1,7 +1,6 @@
 #include "train/dataset.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <mutex>
@@ -25,16 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint64_t kSplitParts = 1000;
-
-bool has_image_extension(const fs::path& path) {
-  static constexpr std::array<std::string_view, 18> kExtensions = {
-      ".jpg",  ".jpeg", ".jpe",  ".jfif", ".png", ".bmp", ".heic", ".heif", ".avif",
-      ".webp", ".tif",  ".tiff", ".gif",  ".jxl", ".jp2", ".psd",  ".dng",  ".cr2"};
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
-}
 
 class Scanner {
  public:
@@ -61,7 +50,7 @@ class Scanner {
     const bool hidden = entry.path().filename().string().starts_with(".");
     if (entry.is_directory(error)) {
       if (!hidden) visit(entry.path());
-    } else if (hidden || !has_image_extension(entry.path())) {
+    } else if (hidden || !is_photo_file_name(entry.path())) {
       ++scan_.ignored;
     } else {
       scan_.names.push_back(relative(entry.path()));
@@ -199,17 +188,7 @@ void move_pixels(const std::vector<size_t>& used, const std::vector<bool>& valid
   pixels.resize(static_cast<size_t>(to - pixels.data()));
 }
 
-void check_options(const DatasetOptions& options) {
-  if (options.size < 1 || options.size > kMaxPhotoSide)
-    throw UsageError(str("photo size ", options.size, " is not in 1..", kMaxPhotoSide));
-  if (!(options.validation_fraction >= 0 && options.validation_fraction < 1))
-    throw UsageError(str("validation fraction ", options.validation_fraction,
-                         " is not in 0 (included) .. 1 (excluded)"));
-}
-
-}  // namespace
-
-FolderScan scan_folder(const fs::path& folder) {
+FolderScan scan(const fs::path& folder, bool only_color) {
   std::error_code error;
   const fs::file_status status = fs::status(folder, error);
   if (status.type() == fs::file_type::not_found)
@@ -219,11 +198,32 @@ FolderScan scan_folder(const fs::path& folder) {
                         "; give a folder of colour photos"));
   FolderScan scan;
   scan.root = folder;
-  scan.color_and_gray =
-      fs::is_directory(folder / "color", error) && fs::is_directory(folder / "gray", error);
-  Scanner(scan).visit(scan.color_and_gray ? folder / "color" : folder);
+  scan.color_and_gray = only_color;
+  Scanner(scan).visit(only_color ? folder / "color" : folder);
   std::sort(scan.names.begin(), scan.names.end());
   return scan;
+}
+
+void check_options(const DatasetOptions& options) {
+  constexpr int kMaxSize = 12000;
+  if (options.size < 1 || options.size > kMaxSize)
+    throw UsageError(str("photo size ", options.size, " is not in 1..", kMaxSize));
+  if (!(options.validation_fraction >= 0 && options.validation_fraction < 1))
+    throw UsageError(str("validation fraction ", options.validation_fraction,
+                         " is not in 0 (included) .. 1 (excluded)"));
+}
+
+}  // namespace
+
+FolderScan scan_folder(const fs::path& folder) {
+  std::error_code error;
+  const bool both =
+      fs::is_directory(folder / "color", error) && fs::is_directory(folder / "gray", error);
+  return scan(folder, both);
+}
+
+FolderScan scan_photos(const fs::path& folder) {
+  return scan(folder, false);
 }
 
 PhotoSet PhotoSet::spread(int64_t limit) const {
@@ -300,8 +300,8 @@ Dataset load_dataset(const fs::path& folder, const DatasetOptions& options,
   report.train = static_cast<int64_t>(used.size()) - report.validation;
   if (report.used() < options.min_photos)
     throw DataError(str(folder.string(), ": ", photos(report.used()), " to use, at least ",
-                        grouped(options.min_photos), " needed (", report.summary(),
-                        "); JPEG, PNG and BMP are supported"));
+                        grouped(options.min_photos), " needed (", report.summary(), "); ",
+                        supported_photo_kinds()));
 
   dataset.hash = hash_of_all(hashes);
   for (size_t k = 0; k < used.size(); ++k) {

@@ -31,10 +31,12 @@ struct FolderScan {
 
 // Finds image files in `folder` and everything below it, by extension; nothing is opened. Hidden
 // files and folders are passed over. Links are followed, each folder is visited once. When `folder`
-// holds both `color` and `gray`, only `color` is searched. Image formats that cannot be decoded
-// (.heic, .webp, ...) are found, too, so that they are not lost in silence. Throws DataError when
+// holds both `color` and `gray`, only `color` is searched. Kinds that cannot be decoded (.heic, ...)
+// are found, too, so that they are not lost in silence. Throws DataError when
 // `folder` is missing or not a folder.
 FolderScan scan_folder(const std::filesystem::path& folder);
+// The same without a special meaning of `color` and `gray`.
+FolderScan scan_photos(const std::filesystem::path& folder);
 
 // Square photos of one size in one array: photo, row, column, R G B.
 struct PhotoSet {

@@ -1,4 +1,4 @@
-// Photos in memory, and the files they come from and go to.
+// Pictures of 8 bits in memory, as networks and metrics use them, and their files.
 #pragma once
 
 #include <cstddef>
@@ -6,11 +6,9 @@
 #include <filesystem>
 #include <vector>
 
-namespace gan {
+#include "train/photo/photo.h"
 
-// The longest side of a photo that is read, in pixels (so at most 144 megapixels). Checked before
-// memory is asked for.
-constexpr int kMaxPhotoSide = 12000;
+namespace gan {
 
 // Rows from top to bottom, pixels from left to right, channels interleaved, 8 bits each. Channels:
 // 1 gray, 2 gray + alpha, 3 RGB, 4 RGB + alpha.
@@ -36,29 +34,28 @@ struct Image {
 // Throws InternalError unless the extents are positive and `pixels` has exactly their size.
 void require_valid(const Image& image);
 
-// The content of a file. Throws DataError when `path` is no ordinary file, cannot be read, or is
-// larger than any photo that could be decoded.
-std::vector<uint8_t> read_bytes(const std::filesystem::path& path);
+// 8 bits of gray or RGB; alpha is dropped, of 16 bits the upper ones stay.
+Image to_image(const Photo& photo);
+// An image with 1 to 4 channels.
+Photo to_photo(const Image& image);
 
-// Decodes the content of a JPEG, PNG or BMP file to RGB. Gray is replicated, alpha dropped, 16 bits
-// are cut to 8. `path` is for messages only. Throws DataError in one line - path, what the content
-// looks like, what is supported - for anything else, and for damaged or incomplete files.
+// decode_photo_file and read_photo_file (photo.h) as RGB: gray is replicated.
 Image decode_photo(const std::vector<uint8_t>& content, const std::filesystem::path& path);
-
-// decode_photo(read_bytes(path), path).
 Image read_photo(const std::filesystem::path& path);
 
-// These write 1 to 4 channels (JPEG: alpha is dropped) through AtomicFile, so a failure leaves no
-// partial file; it throws DataError. JPEG quality is 1 to 100; above 90 chroma keeps full
-// resolution.
-void write_png(const std::filesystem::path& path, const Image& image);
-void write_jpeg(const std::filesystem::path& path, const Image& image, int quality = 95);
-// By extension: .png, .jpg, .jpeg. Throws UsageError for any other.
+// write_photo_file for images.
 void write_photo(const std::filesystem::path& path, const Image& image, int quality = 95);
+
+// PNG of the same bytes in every build, where write_photo leaves them to libpng and zlib. For what is
+// rendered to train on: a data set is split by its files' content.
+void write_png(const std::filesystem::path& path, const Image& image);
 
 // Exactly width x height pixels. An axis that shrinks is averaged over the area each new pixel
 // covers, an axis that grows is interpolated linearly between pixel centres, clamped at the edges.
 Image resize(const Image& image, int width, int height);
+
+// The luma (color.h) of a photo, 1 channel, resized in the same way.
+Image shrunk_luma(const Photo& photo, int width, int height);
 
 // The largest square around the middle (rounded towards the top left).
 Image center_crop_square(const Image& image);

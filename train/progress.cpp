@@ -113,6 +113,13 @@ void Progress::update(int64_t done, const std::string& suffix) {
   if (now - last_shown_ >= interval) show(now, suffix);
 }
 
+void Progress::clear() {
+  if (!line_open_) return;
+  out_ << "\r\x1b[K" << std::flush;
+  line_open_ = false;
+  last_shown_ = {};
+}
+
 void Progress::finish(const std::string& suffix) {
   if (style_ == ProgressStyle::quiet) return;
   show(Clock::now(), suffix);

@@ -39,6 +39,8 @@ class Progress {
 
   // Cheap enough to call for every unit: most calls show nothing. `suffix` is appended to the line.
   void update(int64_t done, const std::string& suffix = "");
+  // Takes a live line off the terminal, to write something else; it comes back with an update.
+  void clear();
   // Shows the last state whatever the time.
   void finish(const std::string& suffix = "");
 

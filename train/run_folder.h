@@ -19,6 +19,7 @@ struct EpochRecord {
   double photos_per_second = 0;  // training alone
   NamedValues recipe;            // what the recipe reports: the same names in every epoch
   MetricsSummary validation;
+  double saturation = 1;  // the gain that --saturation auto is to use (saturation.h)
   bool best = false;
 };
 

@@ -19,6 +19,7 @@
 #include "train/progress.h"
 #include "train/recipe.h"
 #include "train/run_folder.h"
+#include "train/saturation.h"
 
 namespace gan {
 namespace {
@@ -26,6 +27,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kValidationPhotos = 200;  // for the metrics of each epoch
+constexpr int64_t kSaturationPhotos = 64;   // of the training set, to fit the colours' strength on
 constexpr int64_t kSamplePhotos = 8;
 constexpr uint64_t kNotedSteps = 10;        // from one row of steps.csv to the next
 constexpr double kCheckpointSeconds = 300;  // between checkpoints within an epoch
@@ -204,6 +206,7 @@ class Run {
   void measure(EpochRecord& record) {
     record.recipe = recipe_->end_epoch(moment_);
     record.validation = summarize(evaluate(*colorizer_, shown_, -1, Output::own_luma));
+    record.saturation = fitted_saturation(*colorizer_, data_.train.spread(kSaturationPhotos));
     record.best = record.validation.score < best_score_;
     best_score_ = std::min(best_score_, record.validation.score);
     if (recipe_->supervised_only() && recipe_->knows_supervision()) {
@@ -349,6 +352,10 @@ class Run {
     all["data"] = data_.report.summary();
     all["data_hash"] = data_hash();
     all["score"] = fixed(record.validation.score, 3);
+    all["ciede2000"] = fixed(record.validation.ciede2000, 3);
+    all["colorfulness_ratio"] = fixed(record.validation.colorfulness_ratio, 3);
+    all["psnr"] = fixed(record.validation.psnr, 3);
+    all["saturation"] = fixed(record.saturation, 2);
     all["licence"] = "the weights belong to whoever trained them; mind the rights in the photos";
     return all;
   }

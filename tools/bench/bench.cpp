@@ -5,8 +5,8 @@
 namespace gan::bench {
 
 const std::vector<std::pair<std::string, Level>>& levels() {
-  static const std::vector<std::pair<std::string, Level>> all = {{"network", network_level},
-                                                                 {"step", step_level}};
+  static const std::vector<std::pair<std::string, Level>> all = {
+      {"network", network_level}, {"step", step_level}, {"image", image_level}};
   return all;
 }
 

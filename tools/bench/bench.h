@@ -28,6 +28,7 @@ struct Row {
   // Against the reference backend on a small case, before it is timed; above the limit it is not.
   double error = 0, limit = 0;
   Timing timing = {};
+  std::string note = "";  // what it means, in a few words
 
   bool correct() const { return error <= limit; }
 };
@@ -39,6 +40,9 @@ const std::vector<std::pair<std::string, Level>>& levels();
 std::vector<Row> network_level(Device& device, const Options& options);
 // Training steps: the classic recipe's, and the stable one's in its phases.
 std::vector<Row> step_level(Device& device, const Options& options);
+
+// Photo files in and out, beside the network alone.
+std::vector<Row> image_level(Device& device, const Options& options);
 
 // Norm of the difference over norm of the expected values.
 double relative_error(const std::vector<float>& value, const std::vector<float>& expected);

@@ -46,7 +46,9 @@ std::string table_row(const Row& row) {
   return line(kFormat, row.level, row.name, std::to_string(row.width),
               std::to_string(row.batch_size), in_milliseconds(t.median), in_milliseconds(t.p5),
               in_milliseconds(t.p95), fixed(row.photos / t.median, 2),
-              fixed(row.flop / t.median * 1e-9, 1), std::to_string(t.repeats));
+              row.flop > 0 ? fixed(row.flop / t.median * 1e-9, 1) : "-",
+              std::to_string(t.repeats)) +
+         (row.note.empty() ? "" : "         " + row.note + "\n");
 }
 
 void write_json(const std::string& path, const Header& header, const std::vector<Row>& rows) {
@@ -66,7 +68,8 @@ void write_json(const std::string& path, const Header& header, const std::vector
       fields["p95_ms"] = t.p95 * 1e3;
       fields["repeats"] = t.repeats;
       fields["photos_per_s"] = row.photos / t.median;
-      fields["gflop_per_s"] = row.flop / t.median * 1e-9;
+      if (row.flop > 0) fields["gflop_per_s"] = row.flop / t.median * 1e-9;
+      if (!row.note.empty()) fields["note"] = row.note;
     }
     out["rows"].push_back(fields);
   }

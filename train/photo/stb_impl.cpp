@@ -10,10 +10,12 @@
 
 #include <cstdlib>
 
-// Only the formats that decode_photo checks before decoding; fewer formats, fewer surprises.
+// Only the formats that find_damage checks before decoding; fewer formats, fewer surprises.
 #define STBI_ONLY_JPEG
 #define STBI_ONLY_PNG
 #define STBI_ONLY_BMP
+#define STBI_ONLY_TGA
+#define STBI_ONLY_GIF
 #define STBI_NO_HDR
 #define STBI_NO_LINEAR
 #define STBI_NO_STDIO

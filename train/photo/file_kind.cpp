@@ -1,4 +1,4 @@
-#include "train/image_format.h"
+#include "train/photo/file_kind.h"
 
 #include <algorithm>
 #include <array>
@@ -146,11 +146,88 @@ std::string find_bmp_damage(const Bytes& content) {
   const uint64_t height =
       old_header ? little_endian_16(p + 20) : absolute(little_endian_32(p + 22));
   const uint64_t bits = little_endian_16(p + (old_header ? 24 : 28));
+  // Run lengths, in files with a palette.
+  if (!old_header && content.size() > 34 && bits <= 8 && p[30] != 0)
+    return "compressed, which is not supported";
   if (width > 0xffffff || height > 0xffffff) return "damaged (impossible size)";
   const uint64_t row_bytes = (width * bits + 31) / 32 * 4;
   // The last row's padding may be missing.
   const uint64_t needed = little_endian_32(p + 10) + row_bytes * height;
   return content.size() + 3 < needed ? kCutOff : "";
+}
+
+// TGA files begin with no magic but with a header of 18 bytes in which little is allowed.
+struct TgaHeader {
+  size_t id_bytes = 0, palette_bytes = 0;
+  uint64_t width = 0, height = 0, pixel_bytes = 0;
+  bool compressed = false, plausible = false;
+
+  explicit TgaHeader(const Bytes& content) {
+    plausible = content.size() > 18;
+    if (!plausible) return;
+    const uint8_t* p = content.data();
+    const int palette = p[1], type = p[2] & 7, palette_bits = p[7], bits = p[16];
+    const auto has_bits = [](int n) { return n == 15 || n == 16 || n == 24 || n == 32; };
+    id_bytes = p[0];
+    palette_bytes = palette == 0 ? 0 : size_t{little_endian_16(p + 5)} * ((palette_bits + 7) / 8);
+    width = little_endian_16(p + 12);
+    height = little_endian_16(p + 14);
+    pixel_bytes = static_cast<uint64_t>(bits + 7) / 8;
+    compressed = (p[2] & 8) != 0;
+    // Type 1 has a palette, 2 colours, 3 gray levels; 8 more when run lengths are encoded.
+    plausible = (p[2] & ~8) == type && width > 0 && height > 0 && (p[17] & 0xc0) == 0 &&
+                ((type == 1 && palette == 1 && has_bits(palette_bits) && bits == 8) ||
+                 (type == 2 && palette <= 1 && has_bits(bits)) ||
+                 (type == 3 && palette == 0 && (bits == 8 || bits == 16)));
+  }
+};
+
+std::string find_tga_damage(const Bytes& content) {
+  const TgaHeader header(content);
+  uint64_t left = header.width * header.height;
+  size_t at = 18 + header.id_bytes + header.palette_bytes;
+  if (!header.compressed) return content.size() < at + left * header.pixel_bytes ? kCutOff : "";
+  // Packets: a byte that says how many pixels follow, or how often one is repeated.
+  while (left > 0) {
+    if (at >= content.size()) return kCutOff;
+    const uint64_t count = std::min<uint64_t>(left, (content[at] & 127u) + 1);
+    at += 1 + (content[at] & 128 ? 1 : count) * header.pixel_bytes;
+    if (at > content.size()) return kCutOff;
+    left -= count;
+  }
+  return "";
+}
+
+// Walks over the blocks until the end of the first frame.
+std::string find_gif_damage(const Bytes& content) {
+  const uint8_t* p = content.data();
+  const size_t size = content.size();
+  const auto table_bytes = [](uint8_t flags) {
+    return flags & 0x80 ? size_t{3} << ((flags & 7) + 1) : size_t{0};
+  };
+  if (size < 13) return kCutOff;
+  size_t at = 13 + table_bytes(p[10]);
+  while (true) {
+    if (at >= size) return kCutOff;
+    const uint8_t block = p[at];
+    if (block == 0x3b) return "damaged (no picture in it)";
+    if (block == 0x2c) {  // a picture: position, size, flags, table of colours, size of codes
+      if (at + 10 >= size) return kCutOff;
+      at += 11 + table_bytes(p[at + 9]);
+    } else if (block == 0x21) {
+      at += 2;
+    } else {
+      return "damaged (an unknown block)";
+    }
+    // Data in pieces of up to 255 bytes; one of 0 bytes ends them.
+    size_t piece = 0;
+    do {
+      if (at >= size) return kCutOff;
+      piece = p[at];
+      at += 1 + piece;
+    } while (piece > 0);
+    if (block == 0x2c) return "";
+  }
 }
 
 }  // namespace
@@ -187,6 +264,7 @@ std::string describe_content(const Bytes& content) {
   if (starts_with(content, "RIFF") && starts_with(content, "WEBP", 8)) return "WebP";
   if (starts_with(content, "ftyp", 4)) return describe_media_box(content);
   if (is_text(content)) return describe_text(content);
+  if (TgaHeader(content).plausible) return "TGA";
   return "unknown data";
 }
 
@@ -195,6 +273,8 @@ std::string find_damage(const Bytes& content) {
   if (kind == "JPEG") return find_jpeg_damage(content);
   if (kind == "PNG") return find_png_damage(content);
   if (kind == "BMP") return find_bmp_damage(content);
+  if (kind == "TGA") return find_tga_damage(content);
+  if (kind == "GIF") return find_gif_damage(content);
   throw InternalError(str("asked for damage in ", kind));
 }
 

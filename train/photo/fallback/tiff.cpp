@@ -1,0 +1,8 @@
+// Stands in for ../tiff.cpp in builds without libtiff.
+#include "train/photo/codec.h"
+
+namespace gan::codec {
+
+const Codec tiff = {};
+
+}  // namespace gan::codec
