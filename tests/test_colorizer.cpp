@@ -67,6 +67,21 @@ TEST_CASE("any chroma on any photo leaves its luma alone", "[colorizer]") {
   }
 }
 
+TEST_CASE("chroma that is no number leaves the photo gray", "[colorizer]") {
+  Random random(14);
+  const Image photo = random_photo(20, 10, 1, random);
+  for (const float bad : {NAN, INFINITY, -INFINITY}) {
+    const Image colored = with_chroma(photo, ChromaPlane{2, 1, {bad, bad}, {5, bad}});
+    for (size_t i = 0; i < photo.pixels.size(); ++i) {
+      CHECK(std::abs(
+                luma(colored.pixels[3 * i], colored.pixels[3 * i + 1], colored.pixels[3 * i + 2]) -
+                photo.pixels[i]) <= 1);
+    }
+    const uint8_t* last = colored.at(19, 9);  // beside the bad numbers only
+    CHECK((last[0] == last[1] && last[1] == last[2]));
+  }
+}
+
 TEST_CASE("photos of every size keep it, and their luma", "[colorizer]") {
   Device device = open_device({});
   Random random(12);

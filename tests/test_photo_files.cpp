@@ -3,7 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
+
+#include <jpeglib.h>
 
 #include "engine/error.h"
 #include "kernels/device.h"
@@ -123,6 +127,36 @@ constexpr Kind kKinds[] = {
     {"tiff_cmyk.tif", 3, 8, false, 2},
 };
 
+// A JPEG of one colour in four inks, which no other program here writes in all its ways. `adobe`: with
+// Adobe's marker, so the numbers are the light that the inks let through, not their amount.
+Bytes ink_jpeg(const std::array<uint8_t, 4>& ink, bool ycck, bool adobe) {
+  constexpr int kSide = 16;
+  jpeg_compress_struct info{};
+  jpeg_error_mgr errors;
+  info.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&info);
+  unsigned char* encoded = nullptr;
+  unsigned long count = 0;
+  jpeg_mem_dest(&info, &encoded, &count);
+  info.image_width = info.image_height = kSide;
+  info.input_components = 4;
+  info.in_color_space = JCS_CMYK;
+  jpeg_set_defaults(&info);
+  jpeg_set_colorspace(&info, ycck ? JCS_YCCK : JCS_CMYK);
+  info.write_Adobe_marker = adobe ? TRUE : FALSE;
+  jpeg_set_quality(&info, 98, TRUE);
+  jpeg_start_compress(&info, TRUE);
+  Bytes row;
+  for (int x = 0; x < kSide; ++x) row.insert(row.end(), ink.begin(), ink.end());
+  uint8_t* rows[] = {row.data()};
+  for (int y = 0; y < kSide; ++y) jpeg_write_scanlines(&info, rows, 1);
+  jpeg_finish_compress(&info);
+  jpeg_destroy_compress(&info);
+  const Bytes jpeg(encoded, encoded + count);
+  std::free(encoded);
+  return jpeg;
+}
+
 bool can_read(const std::string& file) {
   const std::string kinds = supported_photo_kinds();
   if (file.ends_with(".webp")) return kinds.find("WebP") != std::string::npos;
@@ -201,6 +235,20 @@ TEST_CASE("transparent palettes and two-coloured pictures are read", "[photo]") 
   REQUIRE(std::count(bilevel.samples.begin(), bilevel.samples.end(), 255) > 100);
   if (can_read(".tif"))
     REQUIRE(largest_luma_difference(read_photo_file(corpus / "tiff_bilevel.tif"), bilevel) < 0.01);
+}
+
+TEST_CASE("inks become light, in each of the ways JPEG files hold them", "[photo]") {
+  // Light 200, 100 and 50 of 255 through cyan, magenta and yellow, 204 through black.
+  const auto check = [](const Bytes& jpeg) {
+    const Photo photo = decode_photo_file(jpeg, "ink.jpg");
+    REQUIRE(photo.channels == 3);
+    const int expected[] = {160, 80, 40};
+    for (size_t i = 0; i < photo.samples.size(); ++i)
+      if (std::abs(photo.samples[i] - expected[i % 3]) > 3) FAIL("level " << +photo.samples[i]);
+  };
+  check(ink_jpeg({200, 100, 50, 204}, false, true));
+  check(ink_jpeg({200, 100, 50, 204}, true, true));
+  check(ink_jpeg({55, 155, 205, 51}, false, false));
 }
 
 TEST_CASE("a compressed BMP is refused in words", "[photo]") {
