@@ -41,6 +41,6 @@ case $name in
     ;;
 esac
 
-# A photo of the size that is let through needs far less; what takes 10 s is a finding, too.
-"$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1500 -print_final_stats=1 \
+# A photo of the size that is let through needs far less; what takes 20 s is a finding, too.
+"$program" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=1000 -print_final_stats=1 \
   -artifact_prefix="$folder/" "$folder" "$seeds" "$here/regressions/$name" 2>&1 | tail -n 40

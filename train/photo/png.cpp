@@ -13,6 +13,7 @@
 #include "engine/error.h"
 #include "train/photo/codec.h"
 #include "train/photo/exif.h"
+#include "train/photo/file_kind.h"
 
 namespace gan::codec {
 namespace {
@@ -52,6 +53,9 @@ class Reader {
   Reader& operator=(const Reader&) = delete;
 
   Decoded read() {
+    // libpng takes as much memory as a chunk claims to need, before it looks whether it is there.
+    if (const std::string damage = find_damage(source_.content); !damage.empty())
+      source_.refuse_damaged(damage);
     check(read_header());
     const bool alpha = channels_ % 2 == 0;
     const int colors = channels_ - alpha;
