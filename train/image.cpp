@@ -27,12 +27,7 @@ void require_valid(const Image& image) {
 Image to_image(const Photo& photo) {
   require_valid(photo);
   Image image(photo.width, photo.height, photo.channels);
-  if (photo.bits == 8) {
-    image.pixels = photo.samples;
-  } else {
-    std::transform(photo.deep_samples.begin(), photo.deep_samples.end(), image.pixels.begin(),
-                   [](uint16_t v) { return static_cast<uint8_t>(v >> 8); });
-  }
+  for (int y = 0; y < photo.height; ++y) codec::load_row(photo, y, false, image.row(y));
   return image;
 }
 

@@ -34,7 +34,7 @@ struct Image {
 // Throws InternalError unless the extents are positive and `pixels` has exactly their size.
 void require_valid(const Image& image);
 
-// 8 bits of gray or RGB; alpha is dropped, of 16 bits the upper ones stay.
+// Gray or RGB; alpha is dropped, 16 bits are rounded to 8.
 Image to_image(const Photo& photo);
 // An image with 1 to 4 channels.
 Photo to_photo(const Image& image);
