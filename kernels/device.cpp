@@ -5,6 +5,7 @@
 
 #include "engine/parallel.h"
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/gpu_device.h"
 #include "kernels/onednn/onednn_backend.h"
 #include "kernels/reference/reference_backend.h"
 
@@ -45,6 +46,11 @@ std::vector<std::unique_ptr<Backend>> cpu_backends(const std::string& wanted) {
 
 }  // namespace
 
+const char* name_of(DevicePrecision precision) {
+  constexpr const char* kNames[] = {"fp32", "tf32", "bf16"};
+  return kNames[static_cast<int>(precision)];
+}
+
 const std::vector<std::string>& device_names() {
   static const std::vector<std::string> names = {"auto", "cpu", "gpu"};
   return names;
@@ -57,13 +63,32 @@ const std::vector<std::string>& backend_names() {
 }
 
 Device open_device(const DeviceOptions& options) {
-  if (options.device == "gpu" || options.backend == "cuda" || options.backend == "cudnn") {
-    throw DeviceError("this build has no GPU support: use --device cpu");
-  }
   if (options.threads > 0) set_threads(options.threads);
+  const bool gpu_backend = options.backend == "cuda" || options.backend == "cudnn";
+  if (options.device == "cpu" && gpu_backend) {
+    throw DeviceError(str("backend ", options.backend, " runs on a GPU: leave out --device cpu"));
+  }
+  if (options.device == "gpu" && !gpu_backend && options.backend != "auto") {
+    throw DeviceError(
+        str("backend ", options.backend, " runs on the CPU: leave out --device gpu"));
+  }
+  if (options.device == "gpu" || gpu_backend) return open_gpu(options);
+
+  std::string note;
+  if (options.device == "auto" && options.backend == "auto" && gpu_built()) {
+    try {
+      return open_gpu(options);
+    } catch (const DeviceError& error) {
+      note = str(" (", error.what(), ")");
+    }
+  }
+  if (options.precision != DevicePrecision::fp32) {
+    throw DeviceError(str("precision ", name_of(options.precision), " needs a GPU", note,
+                          ": leave out --precision"));
+  }
   Kernels kernels(cpu_backends(options.backend));
   std::string description = str("CPU ", processor_name(), ", ", threads(),
-                                threads() == 1 ? " thread; " : " threads; ", kernels.description());
+                                threads() == 1 ? " thread; " : " threads; ", kernels.description(), note);
   return {host_memory(), std::move(kernels), std::move(description)};
 }
 

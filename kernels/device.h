@@ -1,6 +1,7 @@
 // The device that a program runs on, as its user chose it.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,9 +11,18 @@
 
 namespace gan {
 
+// How numbers are kept and multiplied on a GPU. The CPU knows fp32 alone.
+enum class DevicePrecision : uint8_t {
+  fp32,  // float32, exact products
+  tf32,  // float32, products on tensor cores with factors rounded to 11 significant bits
+  bf16,  // pictures in bfloat16 and products on tensor cores; parameters and sums in float32
+};
+const char* name_of(DevicePrecision precision);
+
 struct DeviceOptions {
   std::string device = "auto";   // one of device_names()
   std::string backend = "auto";  // one of backend_names()
+  DevicePrecision precision = DevicePrecision::fp32;
   int threads = 0;               // 0: all cores
 };
 const std::vector<std::string>& device_names();
@@ -22,9 +32,17 @@ struct Device {
   Memory& memory;
   Kernels kernels;
   std::string description;  // "CPU AMD EPYC, 2 threads; oneDNN 2.6.3, ..."
+  DevicePrecision precision = DevicePrecision::fp32;
+
+  // In which photos, activations and their gradients are kept.
+  DType pictures() const {
+    return precision == DevicePrecision::bf16 ? DType::bf16 : DType::f32;
+  }
 };
 
-// Throws DeviceError when the device or backend asked for is not to be had here, saying why.
+// Throws DeviceError when the device, backend or precision asked for is not to be had here, saying
+// why. "auto" is the GPU where there is one to be used; where a build that knows of GPUs finds none,
+// the description says so.
 Device open_device(const DeviceOptions& options);
 
 }  // namespace gan

@@ -26,7 +26,8 @@ struct Request {
 
 ExitCode run(const Request& request) {
   Device device = open_and_announce(request.device);
-  const Header header = {str("gan_bench ", kVersion), device.description, threads()};
+  const Header header = {str("gan_bench ", kVersion), device.description, threads(),
+                         name_of(device.precision)};
   std::cout << header_line(header) << table_head() << std::flush;
   std::vector<Row> rows;
   bool all_correct = true;

@@ -38,6 +38,9 @@ std::vector<Row> network_level(Device& device, const Options& options);
 // Training steps: the classic recipe's, and the stable one's in its phases.
 std::vector<Row> step_level(Device& device, const Options& options);
 
+// How often work is given to the device before it is waited for.
+int burst_of(const Device& device);
+
 // Norm of the difference over norm of the expected values.
 double relative_error(const std::vector<float>& value, const std::vector<float>& expected);
 

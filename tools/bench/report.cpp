@@ -8,8 +8,6 @@
 namespace gan::bench {
 namespace {
 
-constexpr const char* kPrecision = "float32";
-
 std::string in_milliseconds(double seconds) {
   const double ms = seconds * 1e3;
   return fixed(ms, ms < 10 ? 3 : ms < 1000 ? 1 : 0);
@@ -27,7 +25,7 @@ constexpr const char* kFormat = "%-8s %-34s %6s %6s %10s %10s %10s %9s %9s %8s";
 }  // namespace
 
 std::string header_line(const Header& header) {
-  return str(header.program, ", ", header.device, ", ", kPrecision, "\n");
+  return str(header.program, ", ", header.device, ", ", header.precision, "\n");
 }
 
 std::string table_head() {
@@ -55,7 +53,7 @@ void write_json(const std::string& path, const Header& header, const std::vector
   nlohmann::ordered_json out = {{"program", header.program},
                                 {"device", header.device},
                                 {"threads", header.threads},
-                                {"precision", kPrecision}};
+                                {"precision", header.precision}};
   out["rows"] = nlohmann::ordered_json::array();
   for (const Row& row : rows) {
     nlohmann::ordered_json fields = {{"level", row.level},       {"name", row.name},

@@ -13,6 +13,7 @@ struct Header {
   std::string program;  // name, version and commit
   std::string device;
   int threads = 0;
+  std::string precision = "fp32";
 };
 
 std::string header_line(const Header& header);

@@ -12,9 +12,10 @@ if(GAN_CUDA)
   endif()
 endif()
 if(GAN_HAS_NVCC)
-  # Machine code for every generation since Ampere, and PTX of the newest for those to come.
+  # Machine code for every generation since Ampere, and PTX of the oldest and the newest for those
+  # between and to come.
   if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-    set(CMAKE_CUDA_ARCHITECTURES 80-real 86-real 89-real 90a-real 120)
+    set(CMAKE_CUDA_ARCHITECTURES 80 86-real 89-real 90a-real 120)
   endif()
   enable_language(CUDA)
   if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
