@@ -13,12 +13,17 @@
 namespace gan::cuda {
 namespace {
 
+// Neither infinite nor NaN: those have a difference to themselves.
+__device__ __forceinline__ bool finite(double value) {
+  return value - value == 0;
+}
+
 __global__ void __launch_bounds__(32) begin_update_kernel(const float* numbers, int count,
                                                           const UpdateControl* after,
                                                           UpdateControl* control) {
   if (threadIdx.x != 0) return;
   bool taken = after == nullptr || after->enabled != 0;
-  for (int i = 0; i < count; ++i) taken = taken && isfinite(numbers[i]);
+  for (int i = 0; i < count; ++i) taken = taken && finite(numbers[i]);
   control->enabled = taken;
   control->step += taken;
 }
@@ -31,7 +36,7 @@ __global__ void __launch_bounds__(32) balance_kernel(const float* squares,
   const double second = sqrt(static_cast<double>(squares[1]));
   const double found = second / (first < 1e-20 ? 1e-20 : first);
   double weight = 0;
-  if (isfinite(first) && isfinite(second) && (after == nullptr || after->enabled != 0)) {
+  if (finite(first) && finite(second) && (after == nullptr || after->enabled != 0)) {
     const double before = balance->smooth;
     const double smooth = before == 0 ? found : 0.95 * before + 0.05 * found;
     balance->smooth = smooth;

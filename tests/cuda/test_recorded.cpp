@@ -200,12 +200,13 @@ TEST_CASE("a replayed step of the stable recipe leaves the same bytes as one tha
   CHECK(replayed.losses == plain.losses);
   CHECK(replayed.losses.size() == kSteps);
 
-  // The steady state: one replay, no launch, no allocation, nothing waited for; learning rate, ratio and
-  // warps go to the device, the numbers come back.
+  // The steady state: one replay, no launch, no allocation; learning rate, ratio and warps go to the
+  // device, the numbers come back. A host that is faster than its GPU waits for the report of the step
+  // before last but three, and for nothing else.
   CHECK(replayed.last.replays == 1);
   CHECK(replayed.last.launches == 0);
   CHECK(replayed.last.allocations == 0);
-  CHECK(replayed.last.waits == 0);
+  CHECK(replayed.last.waits <= 1);
   CHECK(replayed.last.copies <= 4);
   CHECK(replayed.operations == plain.last.launches);
   CHECK(plain.last.replays == 0);
