@@ -47,7 +47,8 @@ void Replay::run(const Key& key, std::initializer_list<const Arena*> arenas,
     return;
   }
   work();
-  entry.ready = std::all_of(arenas.begin(), arenas.end(), [](const Arena* a) { return a->settled(); });
+  entry.ready =
+      std::all_of(arenas.begin(), arenas.end(), [](const Arena* a) { return a->settled(); });
 }
 
 }  // namespace gan

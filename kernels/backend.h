@@ -40,9 +40,9 @@ enum class Op : uint8_t {
   linear,
   loss,
   adam,
-  memory,  // copy, add, axpby, mix, fill, channel_sum
-  random,  // fill_uniform
-  batch,   // assemble_batch
+  memory,   // copy, add, axpby, mix, fill, channel_sum
+  random,   // fill_uniform
+  batch,    // assemble_batch
   control,  // begin_update, balance
 };
 const char* name_of(Op op);

@@ -69,8 +69,7 @@ Device open_device(const DeviceOptions& options) {
     throw DeviceError(str("backend ", options.backend, " runs on a GPU: leave out --device cpu"));
   }
   if (options.device == "gpu" && !gpu_backend && options.backend != "auto") {
-    throw DeviceError(
-        str("backend ", options.backend, " runs on the CPU: leave out --device gpu"));
+    throw DeviceError(str("backend ", options.backend, " runs on the CPU: leave out --device gpu"));
   }
   if (options.device == "gpu" || gpu_backend) return open_gpu(options);
 
@@ -87,8 +86,9 @@ Device open_device(const DeviceOptions& options) {
                           ": leave out --precision"));
   }
   Kernels kernels(cpu_backends(options.backend));
-  std::string description = str("CPU ", processor_name(), ", ", threads(),
-                                threads() == 1 ? " thread; " : " threads; ", kernels.description(), note);
+  std::string description =
+      str("CPU ", processor_name(), ", ", threads(), threads() == 1 ? " thread; " : " threads; ",
+          kernels.description(), note);
   return {host_memory(), std::move(kernels), std::move(description)};
 }
 

@@ -23,7 +23,7 @@ struct DeviceOptions {
   std::string device = "auto";   // one of device_names()
   std::string backend = "auto";  // one of backend_names()
   DevicePrecision precision = DevicePrecision::fp32;
-  int threads = 0;               // 0: all cores
+  int threads = 0;  // 0: all cores
 };
 const std::vector<std::string>& device_names();
 const std::vector<std::string>& backend_names();
@@ -35,9 +35,7 @@ struct Device {
   DevicePrecision precision = DevicePrecision::fp32;
 
   // In which photos, activations and their gradients are kept.
-  DType pictures() const {
-    return precision == DevicePrecision::bf16 ? DType::bf16 : DType::f32;
-  }
+  DType pictures() const { return precision == DevicePrecision::bf16 ? DType::bf16 : DType::f32; }
 };
 
 // Throws DeviceError when the device, backend or precision asked for is not to be had here, saying

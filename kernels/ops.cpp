@@ -310,7 +310,7 @@ Tensor loss(Context& context, Variable& x, const Tensor& into, Run&& run) {
 }  // namespace
 
 Tensor bce_with_logits(Context& context, Variable& x, float target, float weight,
-                const Tensor& into) {
+                       const Tensor& into) {
   return loss(context, x, into,
               [&](Backend& backend, const Tensor& value, const Tensor& dx, Write write) {
                 backend.bce_with_logits(x.value, target, weight, value, dx, write);
@@ -318,7 +318,7 @@ Tensor bce_with_logits(Context& context, Variable& x, float target, float weight
 }
 
 Tensor l1_loss(Context& context, Variable& x, const Tensor& target, float weight,
-                const Tensor& into) {
+               const Tensor& into) {
   return loss(context, x, into,
               [&](Backend& backend, const Tensor& value, const Tensor& dx, Write write) {
                 backend.l1_loss(x.value, target, weight, value, dx, write);
@@ -356,8 +356,7 @@ Tensor relativistic_loss(Context& context, Variable& higher, Variable& lower, fl
 }
 
 Tensor chroma_loss(Context& context, Variable& x, const Tensor& target, const Tensor& weights,
-                   float beta, float weight,
-                const Tensor& into) {
+                   float beta, float weight, const Tensor& into) {
   return loss(context, x, into,
               [&](Backend& backend, const Tensor& value, const Tensor& dx, Write write) {
                 backend.chroma_loss(x.value, target, weights, beta, weight, value, dx, write);
@@ -365,7 +364,7 @@ Tensor chroma_loss(Context& context, Variable& x, const Tensor& target, const Te
 }
 
 Tensor moment_loss(Context& context, Variable& x, const Tensor& target, float weight,
-                const Tensor& into) {
+                   const Tensor& into) {
   return loss(context, x, into,
               [&](Backend& backend, const Tensor& value, const Tensor& dx, Write write) {
                 backend.moment_loss(x.value, target, weight, value, dx, write);

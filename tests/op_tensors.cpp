@@ -257,8 +257,8 @@ void OpTensors::run(Backend& backend, Write write, uint64_t version) const {
     case moment_loss:
       return backend.moment_loss(t["x"], t["target"], weight, t["loss"], t["dx"], write);
     case adam:
-      return backend.adam(adam_settings(), control, t["parameters"], t["gradients"], t["first_moment"],
-                          t["second_moment"]);
+      return backend.adam(adam_settings(), control, t["parameters"], t["gradients"],
+                          t["first_moment"], t["second_moment"]);
     case fill:
       return backend.fill(t["x"], 0.3f);
     case fill_uniform:

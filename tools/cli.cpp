@@ -88,10 +88,10 @@ void add_device_options(CLI::App& app, DeviceOptions& options) {
       ->check(CLI::IsMember(backend_names()));
   app.add_option("--precision", options.precision,
                  "On a GPU: fp32, tf32 (products on tensor cores) or bf16 (pictures, too)")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, DevicePrecision>{{name_of(DevicePrecision::fp32), DevicePrecision::fp32},
-                                           {name_of(DevicePrecision::tf32), DevicePrecision::tf32},
-                                           {name_of(DevicePrecision::bf16), DevicePrecision::bf16}}))
+      ->transform(CLI::CheckedTransformer(std::map<std::string, DevicePrecision>{
+          {name_of(DevicePrecision::fp32), DevicePrecision::fp32},
+          {name_of(DevicePrecision::tf32), DevicePrecision::tf32},
+          {name_of(DevicePrecision::bf16), DevicePrecision::bf16}}))
       ->default_str(name_of(options.precision));
   app.add_option("--threads", options.threads, "CPU threads; 0: all cores")
       ->check(CLI::Range(0, 1024));

@@ -58,8 +58,7 @@ ClassicGan::StepLosses ClassicGan::read_losses(const std::vector<T>& numbers,
   losses.generator = {numbers[kAdversarial], numbers[kL1]};
   return losses;
 }
-template ClassicGan::StepLosses ClassicGan::read_losses(const std::vector<float>&,
-                                                        const StepPlan&);
+template ClassicGan::StepLosses ClassicGan::read_losses(const std::vector<float>&, const StepPlan&);
 template ClassicGan::StepLosses ClassicGan::read_losses(const std::vector<double>&,
                                                         const StepPlan&);
 

@@ -118,9 +118,9 @@ std::vector<float> Colorizer::run_once(const std::vector<Image>& photos) {
   }
   const int by = shrink(generator_);
   const Tensor input = place(device_, input_memory_, {n, height, width, 3});
-  const Tensor output = place(device_, output_memory_,
-                              {n, height / by, width / by,
-                               generator_.head() == ColorHead::rgb ? 3 : 2});
+  const Tensor output =
+      place(device_, output_memory_,
+            {n, height / by, width / by, generator_.head() == ColorHead::rgb ? 3 : 2});
   from_host(device_.memory, input, gray.data());
   forward(input, output);
   return to_host(device_.memory, output);
@@ -132,13 +132,13 @@ void Colorizer::forward(const Tensor& input, const Tensor& output) {
   for (const Parameter& p : generator_.parameters().all()) content = std::max(content, p.version);
   const Shape& s = input.shape();
   const auto address = [](const Tensor& t) { return reinterpret_cast<uint64_t>(t.data()); };
-  replay_.run({uint64_t(s.n), uint64_t(s.h), uint64_t(s.w), content, address(input),
-               address(output)},
-              {&tape_.arena()}, [&] {
-                tape_.reset();
-                Context context{.kernels = device_.kernels, .tape = tape_, .training = false};
-                generator_.forward(context, tape_.constant(input), output);
-              });
+  replay_.run(
+      {uint64_t(s.n), uint64_t(s.h), uint64_t(s.w), content, address(input), address(output)},
+      {&tape_.arena()}, [&] {
+        tape_.reset();
+        Context context{.kernels = device_.kernels, .tape = tape_, .training = false};
+        generator_.forward(context, tape_.constant(input), output);
+      });
 }
 
 std::vector<float> Colorizer::run(const std::vector<Image>& photos) {

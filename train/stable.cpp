@@ -21,8 +21,8 @@ constexpr int64_t kMoveShare = 8, kCutShare = 2;
 
 // What a step computes about itself: the first number of each kind in StableGan::numbers().
 enum Number : int64_t {
-  kDiscriminatorLoss,  // both parts of it
-  kPenalties = 2,      // R1, R2
+  kDiscriminatorLoss,     // both parts of it
+  kPenalties = 2,         // R1, R2
   kSupervisedLosses = 4,  // chroma, moments
   kSquares = 6,           // of the supervised and of the adversarial gradient
   kAdversarialLoss = 8,
@@ -287,25 +287,18 @@ void StableGan::compute(const Tensor& gray, const Tensor& color, const StepPlan&
 Replay::Key StableGan::key(const StepPlan& plan) const {
   const auto bits = [](double value) { return std::bit_cast<uint64_t>(value); };
   const auto address = [](const void* memory) { return reinterpret_cast<uint64_t>(memory); };
-  return {plan.train_generator,
-          plan.train_discriminator,
-          plan.adversarial_ratio > 0,
-          augmenting_,
+  return {plan.train_generator, plan.train_discriminator, plan.adversarial_ratio > 0, augmenting_,
           // These change so rarely that they may be recorded.
-          bits(plan.moment_weight),
-          bits(plan.r1_gamma),
-          bits(plan.r2_gamma),
-          static_cast<uint64_t>(head_shape_.n),
-          static_cast<uint64_t>(head_shape_.h),
-          static_cast<uint64_t>(head_shape_.w),
-          address(number_memory_.data()),
+          bits(plan.moment_weight), bits(plan.r1_gamma), bits(plan.r2_gamma),
+          static_cast<uint64_t>(head_shape_.n), static_cast<uint64_t>(head_shape_.h),
+          static_cast<uint64_t>(head_shape_.w), address(number_memory_.data()),
           address(warp_memory_.data())};
 }
 
 StepReport StableGan::read_report(const std::vector<float>& numbers, const StepPlan& plan) const {
-  require(static_cast<int64_t>(numbers.size()) ==
-              kLogits + 2 * head_shape_.n * logits_of(head_shape_),
-          "a report of ", numbers.size(), " numbers");
+  require(
+      static_cast<int64_t>(numbers.size()) == kLogits + 2 * head_shape_.n * logits_of(head_shape_),
+      "a report of ", numbers.size(), " numbers");
   const auto elements = static_cast<double>(head_shape_.elements() / head_shape_.n);
   const auto at = [&](int64_t i) { return static_cast<double>(numbers[static_cast<size_t>(i)]); };
   StepReport report;

@@ -127,7 +127,7 @@ class StableGan {
 
   Buffer weight_memory_, warp_memory_, number_memory_, balance_memory_;
   Tensor hue_weights_;
-  Tensor numbers_;  // the present step's, then the logits of real and of generated photos
+  Tensor numbers_;    // the present step's, then the logits of real and of generated photos
   Shape head_shape_;  // of the present step's pictures, as the discriminator sees them
   bool augmenting_ = false;
   uint64_t step_ = 0;

@@ -69,11 +69,13 @@ void adam(const AdamSettings& settings, const UpdateControl* control, const Tens
     check_shape("adam", "copy", copy, parameters.shape());
     require(copy.dense(), "adam: copy must be dense");
   }
-  const AdamConstants constants = {
-      static_cast<float>(settings.beta1),           static_cast<float>(settings.beta2),
-      static_cast<float>(1 - settings.beta1),       static_cast<float>(1 - settings.beta2),
-      static_cast<float>(std::log(settings.beta1)), static_cast<float>(std::log(settings.beta2)),
-      static_cast<float>(settings.eps)};
+  const AdamConstants constants = {static_cast<float>(settings.beta1),
+                                   static_cast<float>(settings.beta2),
+                                   static_cast<float>(1 - settings.beta1),
+                                   static_cast<float>(1 - settings.beta2),
+                                   static_cast<float>(std::log(settings.beta1)),
+                                   static_cast<float>(std::log(settings.beta2)),
+                                   static_cast<float>(settings.eps)};
   constexpr int kWidth = kPacket<float>;
   Layout layout = element_layout(kWidth, parameters, gradients, first_moment, second_moment);
   if (copy && !takes_packets(copy, kWidth, 1))

@@ -18,9 +18,9 @@ __device__ __forceinline__ bool finite(double value) {
   return value - value == 0;
 }
 
-__global__ void __launch_bounds__(32) begin_update_kernel(const float* numbers, int count,
-                                                          const UpdateControl* after,
-                                                          UpdateControl* control) {
+__global__ void __launch_bounds__(32)
+    begin_update_kernel(const float* numbers, int count, const UpdateControl* after,
+                        UpdateControl* control) {
   if (threadIdx.x != 0) return;
   bool taken = after == nullptr || after->enabled != 0;
   for (int i = 0; i < count; ++i) taken = taken && finite(numbers[i]);
@@ -28,9 +28,9 @@ __global__ void __launch_bounds__(32) begin_update_kernel(const float* numbers, 
   control->step += taken;
 }
 
-__global__ void __launch_bounds__(32) balance_kernel(const float* squares,
-                                                     const UpdateControl* after,
-                                                     GradientBalance* balance, float* result) {
+__global__ void __launch_bounds__(32)
+    balance_kernel(const float* squares, const UpdateControl* after, GradientBalance* balance,
+                   float* result) {
   if (threadIdx.x != 0) return;
   const double first = sqrt(static_cast<double>(squares[0]));
   const double second = sqrt(static_cast<double>(squares[1]));

@@ -7,6 +7,8 @@
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/cuda_memory.h"
 #include "kernels/cuda/host.h"
+#include "kernels/cuda/tuner.h"
+#include "kernels/cudnn/cudnn_backend.h"
 
 namespace gan {
 namespace {
@@ -40,21 +42,48 @@ Device open_gpu(const DeviceOptions& options) {
     throw DeviceError(str("no GPU can be used: ", error.what()));
   }
   const gpu::Facts& facts = gpu->facts;
-  const std::string name =
-      str("GPU 0 ", facts.name, " (sm_", facts.major, facts.minor, ")");
+  const std::string name = str("GPU 0 ", facts.name, " (sm_", facts.major, facts.minor, ")");
   if (facts.major < kOldestGeneration) {
     throw DeviceError(str(name, " is too old: the kernels need sm_80 (Ampere) or newer"));
   }
-  std::vector<std::unique_ptr<Backend>> backends;
-  backends.push_back(make_cuda_backend(
-      gpu->memory, gpu->stream,
-      options.precision == DevicePrecision::tf32 ? CudaPrecision::tf32 : CudaPrecision::fp32));
-  Kernels kernels(std::move(backends));
+  const auto own = [&] {
+    return make_cuda_backend(
+        gpu->memory, gpu->stream,
+        options.precision == DevicePrecision::tf32 ? CudaPrecision::tf32 : CudaPrecision::fp32);
+  };
+  std::unique_ptr<Backend> cudnn;
+  if (options.backend != "cuda") {
+    try {
+      cudnn = make_cudnn_backend(gpu->memory, gpu->stream, options.precision);
+    } catch (const DeviceError&) {  // with "auto" the own kernels do without it
+      if (options.backend == "cudnn") throw;
+    }
+    if (!cudnn && options.backend == "cudnn") {
+      throw DeviceError(
+          "backend cudnn is not in this build: install cuDNN 9, or name its folder with "
+          "-DGAN_CUDNN_ROOT, and build again");
+    }
+  }
+  Kernels::Backends backends;
+  Kernels::Chooser choose;
+  if (cudnn && options.backend == "auto") {
+    backends.push_back(own());
+    const std::string hardware =
+        str(facts.name, ", ", cudnn->description(), ", ", name_of(options.precision));
+    choose = [tuner = std::make_shared<Tuner>(gpu->memory, hardware, Tuner::default_cache())](
+                 const Call& call, const Kernels::Backends& among) {
+      return tuner->choose(call, among);
+    };
+    backends.push_back(std::move(cudnn));
+  } else {
+    if (cudnn) backends.push_back(std::move(cudnn));
+    backends.push_back(own());
+  }
+  Kernels kernels(std::move(backends), std::move(choose));
   std::string description =
       str(name, ", ", human_bytes(gpu::free_memory()), " of ", human_bytes(facts.total_bytes),
           " free; ", kernels.description(), ", ", name_of(options.precision));
-  return {gpu->memory, std::move(kernels), std::move(description),
-          options.precision};
+  return {gpu->memory, std::move(kernels), std::move(description), options.precision};
 }
 
 }  // namespace gan

@@ -230,7 +230,8 @@ TEST_CASE("Adam's bfloat16 copy is the new parameters, rounded") {
     for (const int64_t offset : {0, 1}) {
       const Tensor copy = t.make(vector_shape(count + 1), DType::bf16).channels(offset, count);
       const Tensor dense(copy.data(), shape, DType::bf16);
-      cuda::adam({}, static_cast<const UpdateControl*>(device_control.data()), p, g, m, v, dense, nullptr);
+      cuda::adam({}, static_cast<const UpdateControl*>(device_control.data()), p, g, m, v, dense,
+                 nullptr);
       std::vector<float> expected = t.read(p);
       for (float& value : expected) value = rounded(value);
       CHECK(t.read(dense) == expected);

@@ -101,7 +101,8 @@ TEST_CASE("mixing takes its factors from device memory, an update that is not en
   CudaBackend backend(memory);
   Arena arena(memory);
   const auto tensor = [&](const std::vector<float>& values) {
-    const Tensor made = arena.allocate(vector_shape(static_cast<int64_t>(values.size())), DType::f32);
+    const Tensor made =
+        arena.allocate(vector_shape(static_cast<int64_t>(values.size())), DType::f32);
     from_host(memory, made, values.data());
     return made;
   };
@@ -150,7 +151,8 @@ struct StableSteps {
     StepReports reports(device);
     Arena arena(gpu.memory);
     const Shape shape = {kBatch, kSize, kSize, 3};
-    const Tensor gray = arena.allocate(shape, DType::f32), color = arena.allocate(shape, DType::f32);
+    const Tensor gray = arena.allocate(shape, DType::f32),
+                 color = arena.allocate(shape, DType::f32);
     from_host(gpu.memory, gray, random_tensor(shape, 40, 0, 1).values().data());
     from_host(gpu.memory, color, random_tensor(shape, 140, -0.5, 0.5).values().data());
     for (int step = 0; step < steps; ++step) {
@@ -192,7 +194,8 @@ struct StableSteps {
 
 }  // namespace
 
-TEST_CASE("a replayed step of the stable recipe leaves the same bytes as one that is not", "[step]") {
+TEST_CASE("a replayed step of the stable recipe leaves the same bytes as one that is not",
+          "[step]") {
   constexpr int kSteps = 6;
   const StableSteps replayed(gpu::make_stream(), kSteps), plain(nullptr, kSteps);
   CHECK(replayed.generator_values == plain.generator_values);
