@@ -130,7 +130,9 @@ namespace gan::gpu {
 // ---- Host side
 
 inline void check_cuda(cudaError_t status, const char* what) {
-  if (status != cudaSuccess) throw Error(str(what, ": ", cudaGetErrorString(status)));
+  if (status == cudaSuccess) return;
+  cudaGetLastError();  // or the next launch, which has nothing to do with it, would report it again
+  throw Error(str(what, ": ", cudaGetErrorString(status)));
 }
 
 template <class... Params, class... Args>

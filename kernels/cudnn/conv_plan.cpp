@@ -34,6 +34,10 @@ ConvPlan::ConvPlan(cudnnHandle_t handle, Memory& memory, const ConvProblem& p)
       w(memory, bytes(weights, weights.c)), scratch(memory, kMostScratch);
   for (const Buffer* buffer : {&x, &y, &w}) memory.fill_zero(buffer->data(), buffer->bytes());
 
+  // Algorithms that cannot run leave errors that the next launch of ours would be blamed for.
+  struct Forget {
+    ~Forget() { cudaGetLastError(); }
+  } const forget;
   int count = 0;
   const ConvDescriptors& d = descriptors_;
   if (direction_ == Direction::forward) {

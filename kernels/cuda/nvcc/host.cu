@@ -102,6 +102,7 @@ void Event::wait() {
   const cudaError_t status = cudaEventQuery(event_);
   if (status == cudaSuccess) return;
   if (status != cudaErrorNotReady) check_cuda(status, "waiting for the device");
+  cudaGetLastError();  // that it is not ready is no error, but is remembered as one
   ++host_calls().waits;
   check_cuda(cudaEventSynchronize(event_), "waiting for the device");
 }
