@@ -75,6 +75,7 @@ if [ -z "${CUDACXX:-}" ]; then
   CUDACXX=$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)
   export CUDACXX
 fi
+PATH=$PATH:$(dirname "$CUDACXX")  # compute-sanitizer lies beside nvcc
 
 deadline=$(awk -v m="$minutes" 'BEGIN { print int(m * 60) }')
 SECONDS=0
@@ -169,6 +170,7 @@ fi
 
 # --- Right?
 golden=$root/tests/fixtures/golden_w4_b2.safetensors
+[ ! -x "$bin/cudnn_tests" ] || part cudnn-descriptions 30 "$bin/cudnn_tests"
 gpu_part wrapper-conformance 30 "$bin/gpu_conformance"
 gpu_part kernels-small 60 "$bin/gpu_tests" small
 gpu_part kernels-network 60 "$bin/gpu_tests" network
@@ -177,6 +179,11 @@ for precision in f32 tf32 bf16; do
 done
 gpu_part training-agreement 60 "$bin/gpu_training"
 for tool in memcheck racecheck initcheck; do
+  if ! command -v compute-sanitizer >/dev/null; then
+    skipped=$((skipped + 1))
+    note "sanitizer-$tool" skipped 0 'skipped: no compute-sanitizer'
+    continue
+  fi
   gpu_part "sanitizer-$tool" 40 compute-sanitizer --tool "$tool" --error-exitcode 9 "$bin/gpu_training" '[smallest],[step]'
 done
 
