@@ -26,6 +26,7 @@ Tensor Arena::allocate(Shape shape, DType dtype) {
 
 void Arena::reset() {
   if (blocks_.size() > 1) {
+    ++generation_;
     blocks_.clear();
     blocks_.emplace_back(*memory_, peak_);
   }

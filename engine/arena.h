@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "engine/memory.h"
@@ -21,6 +22,11 @@ class Arena {
   void reset();
 
   Memory& memory() const { return *memory_; }
+  // Whether the next reset() leaves all memory where it is.
+  bool settled() const { return blocks_.size() <= 1; }
+  // Changes when memory that tensors were handed out from is given back: what was recorded before
+  // must not be repeated then.
+  uint64_t generation() const { return generation_; }
   // The most bytes in use at once so far.
   size_t peak_bytes() const { return peak_; }
 
@@ -30,6 +36,7 @@ class Arena {
   size_t used_in_last_ = 0;  // bytes handed out from blocks_.back()
   size_t used_before_ = 0;   // bytes handed out from the blocks before it
   size_t peak_ = 0;
+  uint64_t generation_ = 0;
 };
 
 }  // namespace gan

@@ -67,6 +67,7 @@ class Tape {
   void reset();
 
   Memory& memory() const { return arena_.memory(); }
+  const Arena& arena() const { return arena_; }
   size_t peak_bytes() const { return arena_.peak_bytes(); }
 
  private:

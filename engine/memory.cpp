@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #ifdef __linux__
 #include <sys/mman.h>
@@ -50,7 +51,29 @@ class HostMemory final : public Memory {
   }
 };
 
+// From memory that the host can read.
+class CopiedReadback final : public Readback {
+ public:
+  CopiedReadback(Memory& memory, size_t bytes) : memory_(memory), data_(bytes) {}
+  void start(const void* from, size_t bytes) override {
+    memory_.copy_to_host(data_.data(), from, bytes);
+  }
+  const void* wait() override { return data_.data(); }
+
+ private:
+  Memory& memory_;
+  std::vector<std::byte> data_;
+};
+
 }  // namespace
+
+std::unique_ptr<Readback> Memory::make_readback(size_t bytes) {
+  return std::make_unique<CopiedReadback>(*this, bytes);
+}
+
+std::unique_ptr<Recording> Memory::record(const std::function<void()>&) {
+  throw InternalError("this device does not record its work");
+}
 
 Memory& host_memory() {
   static HostMemory memory;

@@ -2,13 +2,35 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <memory>
 #include <string>
 
 namespace gan {
 
 enum class DeviceKind { cpu, gpu };
 
-// Allocates and copies on one device. The host's is here; a GPU brings its own.
+// Numbers on their way from a device to the host.
+class Readback {
+ public:
+  virtual ~Readback() = default;
+  // Begins to fetch `bytes` bytes, at most as many as it was made for, as they are when all work
+  // given to the device before is done. What was fetched before is gone.
+  virtual void start(const void* from, size_t bytes) = 0;
+  // What was fetched, as soon as it is there. Valid until the next start().
+  virtual const void* wait() = 0;
+};
+
+// A device's work that was recorded once and can be repeated at little cost.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  virtual void replay() = 0;
+  virtual size_t operations() const = 0;
+};
+
+// Allocates and copies on one device, in the order of the work given to it. The host's is here; a GPU
+// brings its own.
 class Memory {
  public:
   virtual ~Memory() = default;
@@ -19,6 +41,20 @@ class Memory {
   virtual void fill_zero(void* block, size_t bytes) = 0;
   virtual void copy_from_host(void* to, const void* from, size_t bytes) = 0;
   virtual void copy_to_host(void* to, const void* from, size_t bytes) = 0;
+
+  // copy_from_host without waiting, where the device can: `from` may be reused at once, and work given
+  // to the device from now on sees the copy.
+  virtual void send(void* to, const void* from, size_t bytes) { copy_from_host(to, from, bytes); }
+  virtual std::unique_ptr<Readback> make_readback(size_t bytes);
+  // How many steps of work the host may usefully be ahead of the device. 0: none, work is done when
+  // the call that asks for it returns.
+  virtual int steps_ahead() const { return 0; }
+
+  // Whether record() works. Where it does not, work is simply done again.
+  virtual bool records() const { return false; }
+  // Runs `work` on the host and records what it gives to the device, which does not do it yet. Such
+  // work must neither allocate nor copy between device and host.
+  virtual std::unique_ptr<Recording> record(const std::function<void()>& work);
 };
 
 // The computer's own memory.

@@ -42,6 +42,8 @@ const char* name_of(Op op) {
       return "random";
     case Op::batch:
       return "batch";
+    case Op::control:
+      return "control";
   }
   return "?";
 }
@@ -97,7 +99,9 @@ GAN_UNSUPPORTED(linear_backward_weights, const Tensor&, const Tensor&, const Ten
 GAN_UNSUPPORTED(bce_with_logits, const Tensor&, float, float, const Tensor&, const Tensor&, Write)
 GAN_UNSUPPORTED(l1_loss, const Tensor&, const Tensor&, float, const Tensor&, const Tensor&, Write)
 GAN_UNSUPPORTED(mse_loss, const Tensor&, const Tensor&, float, const Tensor&, const Tensor&, Write)
-GAN_UNSUPPORTED(adam, const AdamSettings&, const uint64_t*, const Tensor&, const Tensor&,
+GAN_UNSUPPORTED(begin_update, const Tensor&, const UpdateControl*, UpdateControl*)
+GAN_UNSUPPORTED(balance, const Tensor&, const UpdateControl*, GradientBalance*, const Tensor&)
+GAN_UNSUPPORTED(adam, const AdamSettings&, const UpdateControl*, const Tensor&, const Tensor&,
                 const Tensor&, const Tensor&)
 GAN_UNSUPPORTED(fill, const Tensor&, float)
 GAN_UNSUPPORTED(fill_uniform, const RandomKey&, const Tensor&)
@@ -119,5 +123,10 @@ GAN_UNSUPPORTED(moment_loss, const Tensor&, const Tensor&, float, const Tensor&,
 GAN_UNSUPPORTED(axpby, float, const Tensor&, float, const Tensor&)
 
 #undef GAN_UNSUPPORTED
+
+void Backend::mix(const Tensor& factors, const Tensor& x, const Tensor& y) {
+  const float* ab = factors.as<float>();
+  axpby(ab[0], x, ab[1], y);
+}
 
 }  // namespace gan

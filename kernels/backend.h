@@ -40,9 +40,10 @@ enum class Op : uint8_t {
   linear,
   loss,
   adam,
-  memory,  // copy, add, axpby, fill, channel_sum
-  random,  // fill_uniform
-  batch,   // assemble_batch
+  memory,   // copy, add, axpby, mix, fill, channel_sum
+  random,   // fill_uniform
+  batch,    // assemble_batch
+  control,  // begin_update, balance
 };
 const char* name_of(Op op);
 
@@ -91,10 +92,24 @@ struct BatchNormSaved {
 };
 
 struct AdamSettings {
-  double learning_rate = 2e-4;
+  double learning_rate = 2e-4;  // the one to begin with: an update takes UpdateControl's
   double beta1 = 0.5;
   double beta2 = 0.999;
   double eps = 1e-8;
+};
+
+// What decides about an update of a network. It lies in the device's memory, so that a recorded step
+// can be replayed without the host's saying.
+struct UpdateControl {
+  double learning_rate = 0;  // set by the host
+  uint64_t step = 0;         // updates so far, with the present one
+  uint64_t enabled = 0;      // 0: the present one is not taken
+};
+
+// How strongly a second gradient counts beside a first, in the device's memory.
+struct GradientBalance {
+  double ratio = 0;   // wanted, |second| : |first|; set by the host
+  double smooth = 0;  // moving average of the ratio found
 };
 
 // One picture of a batch: which photo, the top left corner of the window taken from it, mirrored
@@ -232,10 +247,24 @@ class Backend {
   virtual void moment_loss(const Tensor& x, const Tensor& target, float weight, const Tensor& loss,
                            const Tensor& dx, Write write);
 
-  // --- Adam (Kingma & Ba 2015, with bias correction) over flat vectors. `step` points to the
-  //     number of this update, counted from 1, in the device's memory.
-  virtual void adam(const AdamSettings& settings, const uint64_t* step, const Tensor& parameters,
-                    const Tensor& gradients, const Tensor& first_moment,
+  // --- Decisions of a training step, taken where its numbers are.
+  // Begins an update: it is taken when all of `numbers` (a vector; empty: no condition) are finite
+  // and `after`, another update of this step (null: none), was taken. `control` is left to say so,
+  // its step being one more when it is.
+  virtual void begin_update(const Tensor& numbers, const UpdateControl* after,
+                            UpdateControl* control);
+  // found = sqrt(squares[1]) / max(sqrt(squares[0]), 1e-20), squares being the mean squares of the
+  // first gradient and of the second; smooth becomes found the first time, then 0.95 smooth + 0.05
+  // found; weight = ratio / max(smooth, 1e-8). result (three numbers): weight, 1, found. Where found
+  // is not finite or `after` (null: none) was not taken, smooth stays, and the weight is 0.
+  virtual void balance(const Tensor& squares, const UpdateControl* after, GradientBalance* balance,
+                       const Tensor& result);
+
+  // --- Adam (Kingma & Ba 2015, with bias correction) over flat vectors. `control`, in the device's
+  //     memory: the number of this update, counted from 1, the learning rate, and whether to do
+  //     anything at all.
+  virtual void adam(const AdamSettings& settings, const UpdateControl* control,
+                    const Tensor& parameters, const Tensor& gradients, const Tensor& first_moment,
                     const Tensor& second_moment);
 
   // --- Memory.
@@ -245,6 +274,9 @@ class Backend {
   virtual void copy(const Tensor& x, const Tensor& y);
   virtual void add(const Tensor& x, const Tensor& y);                      // y += x
   virtual void axpby(float a, const Tensor& x, float b, const Tensor& y);  // y = a*x + b*y
+  // axpby with the factors a and b in the device's memory, two float32 numbers. As written here it
+  // is for backends whose memory the host can read.
+  virtual void mix(const Tensor& factors, const Tensor& x, const Tensor& y);
   // sums[c] = sum over all pixels of x[.., c]: the gradient of a bias
   virtual void channel_sum(const Tensor& x, const Tensor& sums, Write write);
 

@@ -5,6 +5,7 @@
 
 #include "engine/parallel.h"
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/gpu_device.h"
 #include "kernels/onednn/onednn_backend.h"
 #include "kernels/reference/reference_backend.h"
 
@@ -44,10 +45,10 @@ std::vector<std::unique_ptr<Backend>> cpu_backends(const std::string& wanted,
   return backends;
 }
 
-// What convolutions on the CPU multiply for this precision.
-CpuProducts cpu_products(const DeviceOptions& options) {
+// What convolutions on the CPU multiply for this precision. `note`: why it is not a GPU.
+CpuProducts cpu_products(const DeviceOptions& options, const std::string& note) {
   const auto fail = [&](const char* why, const char* advice) {
-    throw DeviceError(str("precision ", name_of(options.precision), " ", why, ": ", advice));
+    throw DeviceError(str("precision ", name_of(options.precision), " ", why, note, ": ", advice));
   };
   if (options.precision == DevicePrecision::fp32) return CpuProducts::f32;
   if (options.precision == DevicePrecision::tf32) fail("needs a GPU", "use bf16 or fp32");
@@ -79,14 +80,29 @@ const std::vector<std::string>& backend_names() {
 }
 
 Device open_device(const DeviceOptions& options) {
-  if (options.device == "gpu" || options.backend == "cuda" || options.backend == "cudnn") {
-    throw DeviceError("this build has no GPU support: use --device cpu");
-  }
   if (options.threads > 0) set_threads(options.threads);
-  Kernels kernels(cpu_backends(options.backend, cpu_products(options)));
-  std::string description = str("CPU ", processor_name(), ", ", threads(),
-                                threads() == 1 ? " thread; " : " threads; ", kernels.description());
-  return {host_memory(), std::move(kernels), std::move(description)};
+  const bool gpu_backend = options.backend == "cuda" || options.backend == "cudnn";
+  if (options.device == "cpu" && gpu_backend) {
+    throw DeviceError(str("backend ", options.backend, " runs on a GPU: leave out --device cpu"));
+  }
+  if (options.device == "gpu" && !gpu_backend && options.backend != "auto") {
+    throw DeviceError(str("backend ", options.backend, " runs on the CPU: leave out --device gpu"));
+  }
+  if (options.device == "gpu" || gpu_backend) return open_gpu(options);
+
+  std::string note;
+  if (options.device == "auto" && options.backend == "auto" && gpu_built()) {
+    try {
+      return open_gpu(options);
+    } catch (const DeviceError& error) {
+      note = str(" (", error.what(), ")");
+    }
+  }
+  Kernels kernels(cpu_backends(options.backend, cpu_products(options, note)));
+  std::string description =
+      str("CPU ", processor_name(), ", ", threads(), threads() == 1 ? " thread; " : " threads; ",
+          kernels.description(), note);
+  return {host_memory(), std::move(kernels), std::move(description), options.precision};
 }
 
 }  // namespace gan

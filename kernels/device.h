@@ -33,9 +33,18 @@ struct Device {
   Memory& memory;
   Kernels kernels;
   std::string description;  // "CPU AMD EPYC, 2 threads; oneDNN 2.6.3, ..."
+  DevicePrecision precision = DevicePrecision::fp32;
+
+  // In which photos, activations and their gradients are kept.
+  DType pictures() const {
+    const bool half = precision == DevicePrecision::bf16 && memory.device() == DeviceKind::gpu;
+    return half ? DType::bf16 : DType::f32;
+  }
 };
 
-// Throws DeviceError when the device or backend asked for is not to be had here, saying why.
+// Throws DeviceError when the device, backend or precision asked for is not to be had here, saying
+// why. "auto" is the GPU where there is one to be used; where a build that knows of GPUs finds none,
+// the description says so.
 Device open_device(const DeviceOptions& options);
 
 }  // namespace gan

@@ -5,8 +5,8 @@
 
 namespace gan {
 
-Kernels::Kernels(std::vector<std::unique_ptr<Backend>> by_preference)
-    : backends_(std::move(by_preference)) {}
+Kernels::Kernels(Backends by_preference, Chooser choose)
+    : backends_(std::move(by_preference)), choose_(std::move(choose)) {}
 
 size_t Kernels::Hash::operator()(const Call& call) const {
   const ConvGeometry& g = call.geometry;
@@ -22,11 +22,14 @@ size_t Kernels::Hash::operator()(const Call& call) const {
 
 Backend& Kernels::operator()(const Call& call) {
   if (const auto found = chosen_.find(call); found != chosen_.end()) return *found->second;
-  for (const auto& backend : backends_) {
-    if (!backend->supports(call)) continue;
-    chosen_.emplace(call, backend.get());
-    choices_.push_back({call, backend.get()});
-    return *backend;
+  Backend* chosen = choose_ ? choose_(call, backends_) : nullptr;
+  for (size_t i = 0; !chosen && i < backends_.size(); ++i) {
+    if (backends_[i]->supports(call)) chosen = backends_[i].get();
+  }
+  if (chosen) {
+    chosen_.emplace(call, chosen);
+    choices_.push_back({call, chosen});
+    return *chosen;
   }
   throw InternalError(str("no backend runs ", name_of(call.op), " in ", name_of(call.dtype),
                           ", input ", call.x, ", output ", call.y, ", kernel ",

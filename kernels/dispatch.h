@@ -1,6 +1,7 @@
 // Which backend runs which operation.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -10,11 +11,15 @@
 
 namespace gan {
 
-// Backends in order of preference. Each distinct call is resolved once, to the first backend that
-// supports it, and remembered.
+// Backends in order of preference. Each distinct call is resolved once, to the one that the chooser
+// names or else the first that supports it, and remembered.
 class Kernels {
  public:
-  explicit Kernels(std::vector<std::unique_ptr<Backend>> by_preference);
+  using Backends = std::vector<std::unique_ptr<Backend>>;
+  // Returns one of the backends that supports the call, or null for no opinion.
+  using Chooser = std::function<Backend*(const Call& call, const Backends& by_preference)>;
+
+  explicit Kernels(Backends by_preference, Chooser choose = {});
 
   // Throws InternalError when no backend supports the call.
   Backend& operator()(const Call& call);
@@ -34,7 +39,8 @@ class Kernels {
     size_t operator()(const Call& call) const;
   };
 
-  std::vector<std::unique_ptr<Backend>> backends_;
+  Backends backends_;
+  Chooser choose_;
   std::unordered_map<Call, Backend*, Hash> chosen_;
   std::vector<Choice> choices_;
 };

@@ -22,7 +22,7 @@ Shape halved(const Shape& x) {
 }  // namespace
 
 Tensor gradient_penalty(Context& context, const std::vector<ChainStage>& chain, const Tensor& x,
-                        const ChannelRange& channels, float gamma) {
+                        const ChannelRange& channels, float gamma, const Tensor& into) {
   Kernels& kernels = context.kernels;
   Tape& tape = context.tape;
   const DType dtype = x.dtype();
@@ -73,7 +73,8 @@ Tensor gradient_penalty(Context& context, const std::vector<ChainStage>& chain, 
   if (channels.first > 0) fill(gradient.channels(0, channels.first), 0);
   if (behind < x.shape().c) fill(gradient.channels(behind, x.shape().c - behind), 0);
 
-  const Tensor zero = fresh(x.shape()), squares = tape.allocate(vector_shape(1), dtype);
+  const Tensor zero = fresh(x.shape());
+  const Tensor squares = into ? into : tape.allocate(vector_shape(1), statistics_type(dtype));
   fill(zero, 0);
   kernels(call(Op::loss, gradient, gradient))
       .mse_loss(gradient, zero, 0, squares, {}, Write::overwrite);

@@ -29,7 +29,7 @@ struct ChannelRange {
 //   training methods for GANs do actually converge?", 2018: R1 on real pictures, R2 on generated)
 //
 // is added to the gradients of the chain's weights. Returns the mean of g's squares over all its
-// elements, one number; times H * W * (channels of x) that is the mean of |g|^2.
+// elements, one number (in `into` or fresh memory); times H * W * (channels of x) that is the mean of |g|^2.
 //
 // How: where no pre-activation is 0 the chain is linear, D(x) = <g, x> + const, and with the same
 // slopes a "tangent" pass of any t_0 through the stages without biases gives <g, t_0>. Its gradient
@@ -38,6 +38,6 @@ struct ChannelRange {
 // enter |g|^2 = <g, t_0> twice and alike, which the 1/2 halves. Biases do not enter at all. Cost: a
 // forward, a backward and a tangent pass and one weight gradient.
 Tensor gradient_penalty(Context& context, const std::vector<ChainStage>& chain, const Tensor& x,
-                        const ChannelRange& channels, float gamma);
+                        const ChannelRange& channels, float gamma, const Tensor& into = {});
 
 }  // namespace gan::ops

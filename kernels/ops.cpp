@@ -288,10 +288,19 @@ Variable& linear(Context& context, Variable& x, Variable& w, Variable& bias) {
 
 namespace {
 
+// Where a loss puts its value: always a dense number, though `into` may be a slice of others.
+Tensor loss_place(Context& context, DType pictures, const Tensor& into) {
+  const DType dtype = statistics_type(pictures);
+  if (!into) return context.tape.allocate(vector_shape(1), dtype);
+  require(into.shape() == vector_shape(1) && into.dtype() == dtype,
+          "a loss is one number, not of shape ", into.shape());
+  return Tensor(into.data(), vector_shape(1), dtype);
+}
+
 // A loss computes its value and its gradient in one pass, so nothing is left to record.
 template <class Run>
-Tensor loss(Context& context, Variable& x, Run&& run) {
-  const Tensor value = context.tape.allocate(vector_shape(1), statistics_type(x.value.dtype()));
+Tensor loss(Context& context, Variable& x, const Tensor& into, Run&& run) {
+  const Tensor value = loss_place(context, x.value.dtype(), into);
   Tape::GradTarget target = {{}, Write::overwrite};
   if (context.training && x.needs_grad) target = context.tape.grad_target(x);
   run(context.kernels(simple_call(Op::loss, x.value, x.value)), value, target.grad, target.write);
@@ -300,30 +309,33 @@ Tensor loss(Context& context, Variable& x, Run&& run) {
 
 }  // namespace
 
-Tensor bce_with_logits(Context& context, Variable& x, float target, float weight) {
-  return loss(context, x,
+Tensor bce_with_logits(Context& context, Variable& x, float target, float weight,
+                       const Tensor& into) {
+  return loss(context, x, into,
               [&](Backend& backend, const Tensor& value, const Tensor& dx, Write write) {
                 backend.bce_with_logits(x.value, target, weight, value, dx, write);
               });
 }
 
-Tensor l1_loss(Context& context, Variable& x, const Tensor& target, float weight) {
-  return loss(context, x,
+Tensor l1_loss(Context& context, Variable& x, const Tensor& target, float weight,
+               const Tensor& into) {
+  return loss(context, x, into,
               [&](Backend& backend, const Tensor& value, const Tensor& dx, Write write) {
                 backend.l1_loss(x.value, target, weight, value, dx, write);
               });
 }
 
-Tensor mse_loss(Context& context, Variable& x, const Tensor& target, float weight) {
-  return loss(context, x,
+Tensor mse_loss(Context& context, Variable& x, const Tensor& target, float weight,
+                const Tensor& into) {
+  return loss(context, x, into,
               [&](Backend& backend, const Tensor& value, const Tensor& dx, Write write) {
                 backend.mse_loss(x.value, target, weight, value, dx, write);
               });
 }
 
-Tensor relativistic_loss(Context& context, Variable& higher, Variable& lower, float weight) {
-  const Tensor value =
-      context.tape.allocate(vector_shape(1), statistics_type(higher.value.dtype()));
+Tensor relativistic_loss(Context& context, Variable& higher, Variable& lower, float weight,
+                         const Tensor& into) {
+  const Tensor value = loss_place(context, higher.value.dtype(), into);
   Backend& backend = context.kernels(simple_call(Op::loss, higher.value, lower.value));
   const auto target_of = [&](Variable& x) {
     const bool wanted = context.training && x.needs_grad;
@@ -344,15 +356,16 @@ Tensor relativistic_loss(Context& context, Variable& higher, Variable& lower, fl
 }
 
 Tensor chroma_loss(Context& context, Variable& x, const Tensor& target, const Tensor& weights,
-                   float beta, float weight) {
-  return loss(context, x,
+                   float beta, float weight, const Tensor& into) {
+  return loss(context, x, into,
               [&](Backend& backend, const Tensor& value, const Tensor& dx, Write write) {
                 backend.chroma_loss(x.value, target, weights, beta, weight, value, dx, write);
               });
 }
 
-Tensor moment_loss(Context& context, Variable& x, const Tensor& target, float weight) {
-  return loss(context, x,
+Tensor moment_loss(Context& context, Variable& x, const Tensor& target, float weight,
+                   const Tensor& into) {
+  return loss(context, x, into,
               [&](Backend& backend, const Tensor& value, const Tensor& dx, Write write) {
                 backend.moment_loss(x.value, target, weight, value, dx, write);
               });

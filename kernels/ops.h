@@ -80,15 +80,20 @@ Variable& augment(Context& context, Variable& x, const Warp* warps);
 Variable& dropout(Context& context, float p, Variable& x);
 Variable& linear(Context& context, Variable& x, Variable& w, Variable& bias);
 
-// Losses. The result is one number in the device's memory; weight * its gradient flows into
-// the variables that need one.
-Tensor bce_with_logits(Context& context, Variable& x, float target, float weight = 1);
-Tensor l1_loss(Context& context, Variable& x, const Tensor& target, float weight = 1);
-Tensor mse_loss(Context& context, Variable& x, const Tensor& target, float weight = 1);
-Tensor relativistic_loss(Context& context, Variable& higher, Variable& lower, float weight = 1);
+// Losses. The result is one number in the device's memory, statistics_type of x, written to `into`
+// or fresh memory; weight * its gradient flows into the variables that need one.
+Tensor bce_with_logits(Context& context, Variable& x, float target, float weight = 1,
+                       const Tensor& into = {});
+Tensor l1_loss(Context& context, Variable& x, const Tensor& target, float weight = 1,
+               const Tensor& into = {});
+Tensor mse_loss(Context& context, Variable& x, const Tensor& target, float weight = 1,
+                const Tensor& into = {});
+Tensor relativistic_loss(Context& context, Variable& higher, Variable& lower, float weight = 1,
+                         const Tensor& into = {});
 Tensor chroma_loss(Context& context, Variable& x, const Tensor& target, const Tensor& weights,
-                   float beta, float weight = 1);
-Tensor moment_loss(Context& context, Variable& x, const Tensor& target, float weight = 1);
+                   float beta, float weight = 1, const Tensor& into = {});
+Tensor moment_loss(Context& context, Variable& x, const Tensor& target, float weight = 1,
+                   const Tensor& into = {});
 
 // Concatenation along the channels without a copy: its parts are written where they belong.
 class Concat {

@@ -15,24 +15,32 @@ class Adam {
   Adam(ParameterSet& parameters, const AdamSettings& settings);
 
   // One update from the gradients that have arrived; then forgets them. A parameter that received
-  // none since the last update is an error.
-  void update(Kernels& kernels);
+  // none since the last update is an error. The update is taken only under the conditions of
+  // Backend::begin_update.
+  void update(Kernels& kernels, const Tensor& numbers = {}, const UpdateControl* after = nullptr);
 
-  AdamSettings& settings() { return settings_; }
-  uint64_t steps() const { return step_; }
+  // Of the next update. In the order of the device's work: it may be set while it works.
+  void set_learning_rate(double rate);
+  // What the last update was decided by, in the device's memory.
+  const UpdateControl* control() const { return device_control(); }
+
+  // Updates taken so far. Waits for the device.
+  uint64_t steps() const;
 
   // The state that continuing needs: the moments, shaped like ParameterSet::values(), and the count.
   const Tensor& first_moment() const { return first_; }
   const Tensor& second_moment() const { return second_; }
-  void set_steps(uint64_t steps) { step_ = steps; }
+  void set_steps(uint64_t steps);
 
  private:
+  UpdateControl* device_control() const { return static_cast<UpdateControl*>(control_.data()); }
+
   ParameterSet& parameters_;
   AdamSettings settings_;
   Buffer moments_;
   Tensor first_, second_;
-  Buffer device_step_;
-  uint64_t step_ = 0;
+  Buffer control_;
+  double learning_rate_;
 };
 
 }  // namespace gan

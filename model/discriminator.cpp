@@ -42,13 +42,14 @@ Variable& PatchDiscriminator::forward(Context& context, Variable& photo) {
   return layers_[4](context, d);                                // 8x8x1
 }
 
-Tensor PatchDiscriminator::penalty(Context& context, const Tensor& photo, float gamma) {
+Tensor PatchDiscriminator::penalty(Context& context, const Tensor& photo, float gamma,
+                                   const Tensor& into) {
   std::vector<ops::ChainStage> chain;
   for (size_t i = 0; i < layers_.size(); ++i) {
     chain.push_back(layers_[i].stage());
     chain.back().pool = i < 3;
   }
-  return ops::gradient_penalty(context, chain, photo, {.first = 1, .count = 2}, gamma);
+  return ops::gradient_penalty(context, chain, photo, {.first = 1, .count = 2}, gamma, into);
 }
 
 }  // namespace gan

@@ -36,14 +36,18 @@ class PatchDiscriminator {
  public:
   explicit PatchDiscriminator(Spectrum spectrum = Spectrum::free);
 
+  // How many logits forward() returns for a picture.
+  static int64_t logits(int64_t h, int64_t w) { return h / 8 * (w / 8); }
+
   // photo: Y in 0..1, Cb and Cr in -1..1, {N, H, W, 3}, H and W multiples of 8. Returns logits,
   // {N, H/8, W/8, 1}: for 64 x 64 as many as the squares of a chess board.
   Variable& forward(Context& context, Variable& photo);
 
   // Adds the gradient of gamma/2 * mean over photos of |d(mean logit)/d(Cb, Cr)|^2 to the
-  // parameters' and returns the mean of squares (see gradient_penalty). The luma is left out: it
-  // is the same in real and generated photos. Not with a normalized spectrum.
-  Tensor penalty(Context& context, const Tensor& photo, float gamma);
+  // parameters' and returns the mean of squares, in `into` or fresh memory (see gradient_penalty).
+  // The luma is left out: it is the same in real and generated photos. Not with a normalized
+  // spectrum.
+  Tensor penalty(Context& context, const Tensor& photo, float gamma, const Tensor& into = {});
 
   ParameterSet& parameters() { return parameters_; }
   const ParameterSet& parameters() const { return parameters_; }

@@ -55,6 +55,11 @@ Buffer upload_bytes(Memory& memory, const void* data, size_t bytes) {
   return buffer;
 }
 
+Buffer upload_control(Memory& memory, uint64_t step) {
+  const UpdateControl control = {adam_settings().learning_rate, step, 1};
+  return upload_bytes(memory, &control, sizeof control);
+}
+
 }  // namespace
 
 GuardedTensor::GuardedTensor(Memory& memory, const Field& field, DType type)
@@ -115,7 +120,8 @@ OpTensors::OpTensors(Memory& memory, const OpCase& op_case, Precision precision)
     : case_(op_case),
       memory_(&memory),
       fields_(fields_of(op_case)),
-      step_(upload_bytes(memory, &op_case.step, sizeof op_case.step)) {
+      step_(upload_bytes(memory, &op_case.step, sizeof op_case.step)),
+      control_(upload_control(memory, op_case.step)) {
   for (const Field& field : fields_)
     tensors_.try_emplace(field.name, memory, field, type_of(field, precision));
   if (op_case.function == Function::assemble_batch) {
@@ -179,6 +185,7 @@ void OpTensors::run(Backend& backend, Write write, uint64_t version) const {
   const BatchNorm norm = {t["gamma"], t["beta"], t["running_mean"], t["running_var"]};
   const BatchNormSaved saved = {t["mean"], t["inv_std"]};
   const auto* step = static_cast<const uint64_t*>(step_.data());
+  const auto* control = static_cast<const UpdateControl*>(control_.data());
   const RandomKey key = {0x9e3779b97f4a7c15u, 5, step};
   const float weight = loss_weight(c);
   const auto* warps = static_cast<const Warp*>(warps_.data());
@@ -250,8 +257,8 @@ void OpTensors::run(Backend& backend, Write write, uint64_t version) const {
     case moment_loss:
       return backend.moment_loss(t["x"], t["target"], weight, t["loss"], t["dx"], write);
     case adam:
-      return backend.adam(adam_settings(), step, t["parameters"], t["gradients"], t["first_moment"],
-                          t["second_moment"]);
+      return backend.adam(adam_settings(), control, t["parameters"], t["gradients"],
+                          t["first_moment"], t["second_moment"]);
     case fill:
       return backend.fill(t["x"], 0.3f);
     case fill_uniform:

@@ -99,7 +99,7 @@ class OpTensors {
   Memory* memory_;
   std::vector<Field> fields_;
   std::map<std::string, GuardedTensor, std::less<>> tensors_;
-  Buffer step_, picks_, warps_;
+  Buffer step_, control_, picks_, warps_;
 };
 
 }  // namespace gan::testing

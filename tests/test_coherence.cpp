@@ -31,7 +31,8 @@ Result run(Kernels& kernels, const HostTensor& painted, const HostTensor& real, 
   };
   Context context{.kernels = kernels, .tape = tape};
   Variable& chroma = tape.variable(copy(painted), true);
-  const Tensor value = loss(context, chroma, copy(real), weight);
+  const Tensor value = tape.allocate(vector_shape(1), dtype);
+  loss(context, chroma, copy(real), weight, value);
   tape.backward();
   return {to_host_f64(memory, value)[0], to_host_f64(memory, chroma.grad)};
 }

@@ -246,7 +246,8 @@ TEST_CASE("three steps of Adam as worked out by hand") {
   double expected = 10;
   for (uint64_t step = 1; step <= 3; ++step) {
     const HostTensor g = vector_of({gradients[step - 1]});
-    backend().adam(settings, &step, p, g, m, v);
+    const UpdateControl control = {settings.learning_rate, step, 1};
+    backend().adam(settings, &control, p, g, m, v);
     expected -= moves[step - 1];
     CHECK(p[0] == Approx(expected).epsilon(kRounding));
   }

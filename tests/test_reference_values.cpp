@@ -390,13 +390,13 @@ TEST_CASE("the moment loss compares means and spreads, picture by picture") {
 }
 
 TEST_CASE("the first step of Adam moves each parameter by the learning rate") {
-  const uint64_t step = 1;
   AdamSettings settings;
   settings.learning_rate = 0.1;
   settings.eps = 0;
   HostTensor p = vector_of({1, 1, 1}), g = vector_of({5, -0.001, 2});
   HostTensor m = vector_of({0, 0, 0}), v = vector_of({0, 0, 0});
-  backend().adam(settings, &step, p, g, m, v);
+  const UpdateControl control = {settings.learning_rate, 1, 1};
+  backend().adam(settings, &control, p, g, m, v);
   check_close(p, {0.9, 1.1, 0.9});
   check_close(m, {2.5, -0.0005, 1});
   check_close(v, {0.025, 1e-9, 0.004});

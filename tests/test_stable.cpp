@@ -258,13 +258,13 @@ TEST_CASE("a moving average follows at its half-life", "[stable]") {
   CHECK(first() == 0);
   set(1);
   // Early in a run it forgets fast: within a twentieth of what it has seen.
-  ema.follow(1000, 50);
+  ema.aim(1000, 50), ema.follow();
   CHECK(first() == Approx(0.5));
-  for (int i = 0; i < 10; ++i) ema.follow(1000, 10000);
+  for (int i = 0; i < 10; ++i) ema.aim(1000, 10000), ema.follow();
   const float after_many = first();
   CHECK(after_many > 0.9f);
   set(0);
-  for (int i = 0; i < 1000; ++i) ema.follow(10, 10000);
+  for (int i = 0; i < 1000; ++i) ema.aim(10, 10000), ema.follow();
   CHECK(first() < after_many);
   ema.copy_source();
   CHECK(first() == 0);

@@ -12,7 +12,7 @@ namespace gan {
 // A parser with --help and --version. `examples` are shown below the options.
 void set_up(CLI::App& app, const std::string& examples);
 
-// Adds --device, --backend and --threads.
+// Adds --device, --backend, --precision and --threads.
 void add_device_options(CLI::App& app, DeviceOptions& options);
 
 // Opens the device and prints the first line of every program: "device: ...".

@@ -26,16 +26,14 @@ struct Request {
 
 ExitCode run(const Request& request) {
   Device device = open_and_announce(request.device);
-  Options options = request.options;
-  options.limits = limits_for(request.device.precision);
-  const Header header = {str("gan_bench ", kVersion), device.description,
-                         name_of(request.device.precision), threads()};
+  const Header header = {str("gan_bench ", kVersion), device.description, threads(),
+                         name_of(device.precision)};
   std::cout << header_line(header) << table_head() << std::flush;
   std::vector<Row> rows;
   bool all_correct = true;
   for (const auto& [name, level] : levels()) {
     if (request.level != "all" && request.level != name) continue;
-    for (const Row& row : level(device, options)) {
+    for (const Row& row : level(device, request.options)) {
       std::cout << table_row(row) << std::flush;
       all_correct = all_correct && row.correct();
       rows.push_back(row);

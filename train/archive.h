@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include "engine/error.h"
 #include "model/adam.h"
@@ -47,6 +48,17 @@ class Archive {
     }
   }
   void text(const std::string& name, std::string& value);
+  // A list of numbers of any length.
+  template <class T>
+  void numbers(const std::string& name, std::vector<T>& values) {
+    auto count = static_cast<int64_t>(values.size());
+    number(name + ".count", count);
+    if (count < 0 || count > kMostNumbers) {
+      throw DataError(str(path_, ": ", name, " is a list of ", count, " numbers"));
+    }
+    values.resize(static_cast<size_t>(count));
+    for (int64_t i = 0; i < count; ++i) number(str(name, ".", i), values[static_cast<size_t>(i)]);
+  }
 
   // float32 of any shape, in the device's memory.
   void tensor(Memory& memory, const std::string& name, const Tensor& tensor);
@@ -58,6 +70,8 @@ class Archive {
   void nested(const std::string& name, TensorFile& file);
 
  private:
+  static constexpr int64_t kMostNumbers = 1 << 20;
+
   Archive(TensorFile* to, const TensorFile* from, std::string path)
       : to_(to), from_(from), path_(std::move(path)) {}
   std::string& text_of(const std::string& name) { return to_->metadata["state." + name]; }

@@ -23,14 +23,21 @@ class BatchSource {
   BatchSource(Device& device, const PhotoSet& photos, int64_t batch, ColorSpace space);
 
   int64_t photos() const { return photos_.shape().n; }
+  // Of a batch's tensors.
+  Shape shape(int64_t count) const { return gray_.pictures(0, count).shape(); }
 
-  // The photos with these indices as they are. The batch is valid until the next call.
-  Batch assemble(const int32_t* indices, int64_t count);
+  // Picks the photos with these indices for the next batch, as they are.
+  void pick(const int32_t* indices, int64_t count);
   // The same, each moved by up to `shift` pixels up or down and left or right, and mirrored or not.
-  Batch assemble_moved(const int32_t* indices, int64_t count, int shift, Random& random);
+  void pick_moved(const int32_t* indices, int64_t count, int shift, Random& random);
+  // The batch of the first `count` photos picked. Valid until the next call; always in one place.
+  Batch assemble(int64_t count);
+
+  // pick() and assemble().
+  Batch assemble(const int32_t* indices, int64_t count);
 
  private:
-  Batch assemble(const std::vector<PhotoPick>& picks);
+  void pick(const std::vector<PhotoPick>& picks);
 
   Device& device_;
   ColorSpace space_;

@@ -3,6 +3,9 @@
 namespace gan {
 namespace {
 
+// The losses of a step, in their order in ClassicGan::numbers().
+enum Number : int64_t { kReal, kFake, kNoise, kAdversarial, kL1, kNumbers };
+
 AdamSettings adam_settings(const ClassicSettings& settings, double learning_rate) {
   return {learning_rate, settings.beta1, settings.beta2, settings.adam_eps};
 }
@@ -31,7 +34,10 @@ ClassicGan::ClassicGan(Device& device, Generator& generator, const ClassicSettin
                           adam_settings(settings, settings.lr_discriminator)),
       generator_tape_(device.memory),
       discriminator_tape_(device.memory),
-      device_step_(device.memory, sizeof(uint64_t)) {}
+      judge_tape_(device.memory),
+      device_step_(device.memory, sizeof(uint64_t)),
+      number_memory_(device.memory, kNumbers * sizeof(double)),
+      numbers_(number_memory_.data(), vector_shape(kNumbers), ops::statistics_type(dtype)) {}
 
 Context ClassicGan::context(Tape& tape, bool training) {
   return {device_.kernels,
@@ -42,13 +48,35 @@ Context ClassicGan::context(Tape& tape, bool training) {
           random_stream_};
 }
 
-double ClassicGan::read(const Tensor& scalar) const {
-  return to_host_f64(device_.memory, scalar)[0];
+template <class T>
+ClassicGan::StepLosses ClassicGan::read_losses(const std::vector<T>& numbers,
+                                               const StepPlan& plan) {
+  StepLosses losses;
+  if (plan.train_discriminator) {
+    losses.discriminator = {numbers[kReal], numbers[kFake], plan.noise ? numbers[kNoise] : 0};
+  }
+  losses.generator = {numbers[kAdversarial], numbers[kL1]};
+  return losses;
+}
+template ClassicGan::StepLosses ClassicGan::read_losses(const std::vector<float>&, const StepPlan&);
+template ClassicGan::StepLosses ClassicGan::read_losses(const std::vector<double>&,
+                                                        const StepPlan&);
+
+ClassicGan::StepLosses ClassicGan::read(const StepPlan& plan) const {
+  return read_losses(to_host_f64(device_.memory, numbers_), plan);
+}
+
+void ClassicGan::prepare() {
+  ++step_;
+  device_.memory.send(device_step_.data(), &step_, sizeof(step_));
 }
 
 Variable& ClassicGan::generate(const Tensor& gray) {
-  ++step_;
-  device_.memory.copy_from_host(device_step_.data(), &step_, sizeof(step_));
+  prepare();
+  return run_generator(gray);
+}
+
+Variable& ClassicGan::run_generator(const Tensor& gray) {
   random_stream_ = 0;
   generator_tape_.reset();
   Context run = context(generator_tape_, true);
@@ -57,54 +85,77 @@ Variable& ClassicGan::generate(const Tensor& gray) {
   return fake;
 }
 
-ClassicGan::DiscriminatorPass ClassicGan::discriminator_gradients(const Tensor& real,
-                                                                  const Tensor& fake,
-                                                                  bool with_noise) {
+ClassicGan::DiscriminatorPass ClassicGan::run_discriminator(const Tensor& real, const Tensor& fake,
+                                                            bool with_noise) {
   Tape& tape = discriminator_tape_;
   tape.reset();
   Context run = context(tape, true);
 
   Variable& on_real = discriminator_.forward(run, tape.constant(real));
-  const Tensor loss_real = ops::bce_with_logits(run, on_real, 1);
+  ops::bce_with_logits(run, on_real, 1, 1, number(kReal));
   Variable& on_fake = discriminator_.forward(run, tape.constant(fake));
-  const Tensor loss_fake = ops::bce_with_logits(run, on_fake, 0);
-  Tensor loss_noise;
+  ops::bce_with_logits(run, on_fake, 0, 1, number(kFake));
   if (with_noise) {
     const Tensor noise = tape.allocate(real.shape(), dtype_);
     device_.kernels({Op::random, dtype_, noise.shape(), noise.shape(), {}})
         .fill_uniform(run.next_random_key(), noise);
-    loss_noise = ops::bce_with_logits(run, discriminator_.forward(run, tape.constant(noise)), 0);
+    ops::bce_with_logits(run, discriminator_.forward(run, tape.constant(noise)), 0, 1,
+                         number(kNoise));
   }
   tape.backward();
   random_stream_ = run.random_stream;
+  return {on_real.value, on_fake.value, {}};
+}
 
-  return {on_real.value,
-          on_fake.value,
-          {read(loss_real), read(loss_fake), with_noise ? read(loss_noise) : 0}};
+ClassicGan::DiscriminatorPass ClassicGan::discriminator_gradients(const Tensor& real,
+                                                                  const Tensor& fake,
+                                                                  bool with_noise) {
+  DiscriminatorPass pass = run_discriminator(real, fake, with_noise);
+  pass.losses = read({.noise = with_noise}).discriminator;
+  return pass;
+}
+
+ClassicGan::GeneratorPass ClassicGan::run_adversary(Variable& fake, const Tensor& real) {
+  Context run = context(generator_tape_, true);
+  ops::l1_loss(run, fake, real, static_cast<float>(settings_.l1_weight), number(kL1));
+  const Frozen frozen(discriminator_.parameters());
+  Variable& on_fake = discriminator_.forward(run, fake);
+  ops::bce_with_logits(run, on_fake, 1, 1, number(kAdversarial));
+  generator_tape_.backward();
+  random_stream_ = run.random_stream;
+  return {on_fake.value, {}};
 }
 
 ClassicGan::GeneratorPass ClassicGan::generator_gradients(Variable& fake, const Tensor& real) {
-  Context run = context(generator_tape_, true);
-  const Tensor l1 = ops::l1_loss(run, fake, real, static_cast<float>(settings_.l1_weight));
-  const Frozen frozen(discriminator_.parameters());
-  Variable& on_fake = discriminator_.forward(run, fake);
-  const Tensor adversarial = ops::bce_with_logits(run, on_fake, 1);
-  generator_tape_.backward();
-  random_stream_ = run.random_stream;
-  return {on_fake.value, {read(adversarial), read(l1)}};
+  GeneratorPass pass = run_adversary(fake, real);
+  pass.losses = read({}).generator;
+  return pass;
 }
 
 ClassicGan::StepLosses ClassicGan::step(const Tensor& gray, const Tensor& real,
                                         const StepPlan& plan) {
-  StepLosses losses;
-  Variable& fake = generate(gray);
+  prepare();
+  compute(gray, real, plan);
+  return read(plan);
+}
+
+void ClassicGan::compute(const Tensor& gray, const Tensor& real, const StepPlan& plan) {
+  Variable& fake = run_generator(gray);
   if (plan.train_discriminator) {
-    losses.discriminator = discriminator_gradients(real, fake.value, plan.noise).losses;
+    run_discriminator(real, fake.value, plan.noise);
     update_discriminator();
   }
-  losses.generator = generator_gradients(fake, real).losses;
+  run_adversary(fake, real);
   update_generator();
-  return losses;
+}
+
+Replay::Key ClassicGan::key(const StepPlan& plan, int64_t pictures) {
+  return {plan.train_discriminator, plan.noise, static_cast<uint64_t>(pictures)};
+}
+
+void ClassicGan::values_changed() {
+  generator_.parameters().values_changed();
+  discriminator_.parameters().values_changed();
 }
 
 void ClassicGan::state(Archive& archive) {
@@ -116,9 +167,9 @@ void ClassicGan::state(Archive& archive) {
 }
 
 std::vector<float> ClassicGan::judge(const Tensor& photos) {
-  discriminator_tape_.reset();
-  Context run = context(discriminator_tape_, false);
-  Variable& logits = discriminator_.forward(run, discriminator_tape_.constant(photos));
+  judge_tape_.reset();
+  Context run = context(judge_tape_, false);
+  Variable& logits = discriminator_.forward(run, judge_tape_.constant(photos));
   return to_host(device_.memory, logits.value);
 }
 

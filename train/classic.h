@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/replay.h"
 #include "kernels/device.h"
 #include "model/adam.h"
 #include "model/discriminator.h"
@@ -77,6 +78,20 @@ class ClassicGan {
   // All of the above.
   StepLosses step(const Tensor& gray, const Tensor& real, const StepPlan& plan);
 
+  // step() in its parts, for work that is recorded: prepare() is the host's, compute() the device's,
+  // the same as long as key() is the same; numbers() then holds what read_losses() turns into the
+  // losses.
+  void prepare();
+  void compute(const Tensor& gray, const Tensor& real, const StepPlan& plan);
+  static Replay::Key key(const StepPlan& plan, int64_t pictures);
+  const Arena& generator_arena() const { return generator_tape_.arena(); }
+  const Arena& discriminator_arena() const { return discriminator_tape_.arena(); }
+  const Tensor& numbers() const { return numbers_; }
+  template <class T>
+  static StepLosses read_losses(const std::vector<T>& numbers, const StepPlan& plan);
+  // After a replay: the host has not seen the weights change.
+  void values_changed();
+
   // Logits of photos {N, 128, 128, 3} in inference mode.
   std::vector<float> judge(const Tensor& photos);
 
@@ -91,7 +106,11 @@ class ClassicGan {
 
  private:
   Context context(Tape& tape, bool training);
-  double read(const Tensor& scalar) const;
+  Tensor number(int64_t index) const { return numbers_.channels(index, 1); }
+  StepLosses read(const StepPlan& plan) const;
+  Variable& run_generator(const Tensor& gray);
+  DiscriminatorPass run_discriminator(const Tensor& real, const Tensor& fake, bool with_noise);
+  GeneratorPass run_adversary(Variable& fake, const Tensor& real);
 
   Device& device_;
   ClassicSettings settings_;
@@ -103,8 +122,9 @@ class ClassicGan {
     Prepare(Memory& memory, DType dtype, uint64_t seed, ParameterSet& g, ParameterSet& d);
   } prepare_;
   Adam generator_adam_, discriminator_adam_;
-  Tape generator_tape_, discriminator_tape_;
-  Buffer device_step_;
+  Tape generator_tape_, discriminator_tape_, judge_tape_;
+  Buffer device_step_, number_memory_;
+  Tensor numbers_;  // the present step's losses
   uint64_t step_ = 0;
   uint32_t random_stream_ = 0;  // random operations of this step so far
 };

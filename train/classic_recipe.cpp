@@ -6,6 +6,7 @@
 #include "engine/error.h"
 #include "model/weights.h"
 #include "train/classic.h"
+#include "train/step_reports.h"
 
 namespace gan {
 namespace {
@@ -40,7 +41,10 @@ class ClassicRecipe final : public Recipe {
               .lr_discriminator = settings.lr_discriminator.value_or(1e-4),
               .l1_weight = settings.l1_weight,
               .dropout = settings.dropout,
-              .seed = settings.seed}),
+              .seed = settings.seed},
+             device.pictures()),
+        replay_(device.memory),
+        reports_(device),
         batches_(device, photos, settings.batch_size, ColorSpace::rgb) {
     if (!settings.init.empty()) {
       load_parameters(generator_->parameters(), "", read_tensor_file(settings.init), settings.init);
@@ -51,10 +55,19 @@ class ClassicRecipe final : public Recipe {
     const ClassicGan::StepPlan plan = {
         .train_discriminator = (accuracy_real_ + accuracy_fake_) / 2 <= settings_.d_accuracy_limit,
         .noise = settings_.noise_every > 0 && moment.epoch % settings_.noise_every == 0};
-    const Batch batch = batches_.assemble(photos, count);
-    losses_ = gan_.step(batch.gray, batch.color, plan);
-    check_finite();
-    sums_.add(losses_, plan.train_discriminator);
+    batches_.pick(photos, count);
+    gan_.prepare();
+    replay_.run(ClassicGan::key(plan, count),
+                {&gan_.generator_arena(), &gan_.discriminator_arena()}, [&] {
+                  // Weights packed before are packed again in the recording.
+                  if (device_.memory.records()) gan_.values_changed();
+                  const Batch batch = batches_.assemble(count);
+                  gan_.compute(batch.gray, batch.color, plan);
+                });
+    if (replay_.operations() > 0) gan_.values_changed();
+    reports_.post(gan_.numbers(), {static_cast<double>(plan.train_discriminator),
+                                   static_cast<double>(plan.noise), double(gan_.steps())});
+    take_reports(false);
   }
 
   uint64_t steps() const override { return gan_.steps(); }
@@ -65,6 +78,7 @@ class ClassicRecipe final : public Recipe {
   }
 
   NamedValues end_epoch(const Moment& moment) override {
+    take_reports(true);
     const double d_count = static_cast<double>(std::max<int64_t>(sums_.d_steps, 1));
     const double count = static_cast<double>(std::max<int64_t>(sums_.steps, 1));
     const double trained = static_cast<double>(sums_.d_steps) / count;
@@ -98,6 +112,7 @@ class ClassicRecipe final : public Recipe {
     archive.number("sums.d_noise", sums_.d.noise);
     archive.number("sums.g_adversarial", sums_.g.adversarial);
     archive.number("sums.l1", sums_.g.l1);
+    reports_.state(archive);
   }
 
   std::string summary() const override { return summary_; }
@@ -105,13 +120,23 @@ class ClassicRecipe final : public Recipe {
   size_t peak_bytes() const override { return gan_.peak_bytes(); }
 
  private:
-  void check_finite() const {
+  void take_reports(bool all) {
+    StepReports::Report report;
+    while (reports_.take(report, all)) {
+      const ClassicGan::StepPlan plan = {.train_discriminator = report.notes[0] != 0,
+                                         .noise = report.notes[1] != 0};
+      losses_ = ClassicGan::read_losses(report.numbers, plan);
+      check_finite(static_cast<uint64_t>(report.notes[2]));
+      sums_.add(losses_, plan.train_discriminator);
+    }
+  }
+
+  void check_finite(uint64_t step) const {
     if (std::isfinite(losses_.discriminator.sum() + losses_.generator.adversarial +
                       losses_.generator.l1)) {
       return;
     }
-    throw DataError(str("step ", gan_.steps(),
-                        ": the losses are not finite any more (discriminator ",
+    throw DataError(str("step ", step, ": the losses are not finite any more (discriminator ",
                         losses_.discriminator.sum(), ", generator ", losses_.generator.adversarial,
                         ", L1 ", losses_.generator.l1, "); files in ", settings_.out,
                         " are those of the last whole epoch; try smaller --lr-g and --lr-d"));
@@ -141,6 +166,8 @@ class ClassicRecipe final : public Recipe {
   TrainSettings settings_;
   std::unique_ptr<Generator> generator_;
   ClassicGan gan_;
+  Replay replay_;
+  StepReports reports_;
   BatchSource batches_;
   ClassicGan::StepLosses losses_;
   EpochSums sums_;

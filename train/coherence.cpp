@@ -33,17 +33,16 @@ CoherenceLoss::CoherenceLoss(Memory& memory, DType dtype)
   memory.fill_zero(no_bias_.data(), no_bias_.bytes());
 }
 
-Tensor CoherenceLoss::operator()(Context& context, Variable& chroma, const Tensor& truth,
-                                 float weight) const {
+void CoherenceLoss::operator()(Context& context, Variable& chroma, const Tensor& truth,
+                               float weight, const Tensor& into) const {
   Tape& tape = context.tape;
   Variable& kernel = tape.constant(kernel_);
   Variable& no_bias = tape.constant(no_bias_);
   const auto differences = [&](Variable& x) -> Variable& {
     return ops::conv_act(context, kConv, x, kernel, no_bias, Activation::none);
   };
-  const Tensor sum = tape.allocate(vector_shape(1), ops::statistics_type(chroma.value.dtype()));
-  Backend& backend = context.kernels({Op::memory, sum.dtype(), sum.shape(), sum.shape(), {}});
-  backend.fill(sum, 0);
+  Backend& backend = context.kernels({Op::memory, into.dtype(), into.shape(), into.shape(), {}});
+  backend.fill(into, 0);
   Variable* painted = &chroma;
   Variable* real = &tape.constant(truth);
   for (int scale = 0; scale < kScales; ++scale) {
@@ -53,9 +52,8 @@ Tensor CoherenceLoss::operator()(Context& context, Variable& chroma, const Tenso
     }
     const Tensor loss =
         ops::l1_loss(context, differences(*painted), differences(*real).value, weight / kScales);
-    backend.axpby(1.0f / kScales, loss, 1, sum);
+    backend.axpby(1.0f / kScales, loss, 1, into);
   }
-  return sum;
 }
 
 }  // namespace gan

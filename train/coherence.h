@@ -16,8 +16,9 @@ class CoherenceLoss {
   // weight * the mean over three scales s (1, 2 and 4 pixels, by averaging) of
   // mean |d_s(chroma) - d_s(truth)|, d_s: differences to the right and the lower neighbour.
   // chroma, truth: {N, H, W, 2} in -1..1, H and W multiples of 8. Outside of the picture chroma is 0
-  // in both. Returns the unweighted number, in the device's memory.
-  Tensor operator()(Context& context, Variable& chroma, const Tensor& truth, float weight) const;
+  // in both. `into` receives the unweighted number.
+  void operator()(Context& context, Variable& chroma, const Tensor& truth, float weight,
+                  const Tensor& into) const;
 
  private:
   Buffer memory_;

@@ -64,6 +64,13 @@ int shrink(const Generator& generator) {
   return generator.head() == ColorHead::chroma64 ? 2 : 1;
 }
 
+// A tensor at the beginning of a buffer that grows as needed.
+Tensor place(Device& device, Buffer& buffer, const Shape& shape) {
+  const size_t bytes = static_cast<size_t>(shape.elements()) * size_of(device.pictures());
+  if (buffer.bytes() < bytes) buffer = Buffer(device.memory, bytes);
+  return Tensor(buffer.data(), shape, device.pictures());
+}
+
 }  // namespace
 
 std::vector<float> Colorizer::run_once(const std::vector<Image>& photos) {
@@ -79,11 +86,29 @@ std::vector<float> Colorizer::run_once(const std::vector<Image>& photos) {
       }
     }
   }
-  tape_.reset();
-  const Tensor input = tape_.allocate({n, height, width, 3}, DType::f32);
+  const int by = shrink(generator_);
+  const Tensor input = place(device_, input_memory_, {n, height, width, 3});
+  const Tensor output =
+      place(device_, output_memory_,
+            {n, height / by, width / by, generator_.head() == ColorHead::rgb ? 3 : 2});
   from_host(device_.memory, input, gray.data());
-  Context context{.kernels = device_.kernels, .tape = tape_, .training = false};
-  return to_host(device_.memory, generator_.forward(context, tape_.constant(input)).value);
+  forward(input, output);
+  return to_host(device_.memory, output);
+}
+
+// On a GPU, a network whose weights stay is recorded for every shape of its input.
+void Colorizer::forward(const Tensor& input, const Tensor& output) {
+  uint64_t content = 0;  // versions only grow: the newest names the content of all
+  for (const Parameter& p : generator_.parameters().all()) content = std::max(content, p.version);
+  const Shape& s = input.shape();
+  const auto address = [](const Tensor& t) { return reinterpret_cast<uint64_t>(t.data()); };
+  replay_.run(
+      {uint64_t(s.n), uint64_t(s.h), uint64_t(s.w), content, address(input), address(output)},
+      {&tape_.arena()}, [&] {
+        tape_.reset();
+        Context context{.kernels = device_.kernels, .tape = tape_, .training = false};
+        generator_.forward(context, tape_.constant(input), output);
+      });
 }
 
 std::vector<float> Colorizer::run(const std::vector<Image>& photos) {

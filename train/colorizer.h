@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "engine/replay.h"
 #include "kernels/device.h"
 #include "model/generator.h"
 #include "train/chroma_plane.h"
@@ -22,7 +23,11 @@ class Colorizer {
  public:
   // Device and generator must outlive the colorizer.
   Colorizer(Device& device, Generator& generator, const ColorizeOptions& options = {})
-      : device_(device), generator_(generator), options_(options), tape_(device.memory) {}
+      : device_(device),
+        generator_(generator),
+        options_(options),
+        tape_(device.memory),
+        replay_(device.memory) {}
 
   // The network's own colours for photos of one common size, whose sides are multiples of
   // Generator::size_multiple(). Only the luma of the photos (gray or RGB) is looked at. A network
@@ -56,6 +61,7 @@ class Colorizer {
   // What the generator's head says, dense, picture after picture: once through the network, and as
   // the options ask.
   std::vector<float> run_once(const std::vector<Image>& photos);
+  void forward(const Tensor& input, const Tensor& output);
   std::vector<float> run(const std::vector<Image>& photos);
   // The RGB head's pictures, before saturation.
   std::vector<Image> pictures(const std::vector<Image>& photos);
@@ -64,6 +70,8 @@ class Colorizer {
   Generator& generator_;
   ColorizeOptions options_;
   Tape tape_;
+  Replay replay_;
+  Buffer input_memory_, output_memory_;
 };
 
 }  // namespace gan

@@ -9,7 +9,8 @@ Ema::Ema(Device& device, const Generator& source)
     : device_(device),
       source_(source),
       average_(make_generator(source.model(), source.width(), source.head())),
-      tape_(device.memory) {
+      tape_(device.memory),
+      factor_memory_(device.memory, 2 * sizeof(float)) {
   average_->parameters().allocate(device.memory, DType::f32, Use::inference);
   copy_source();
 }
@@ -24,13 +25,18 @@ void Ema::copy_source() {
   average_->parameters().values_changed();
 }
 
-void Ema::follow(int64_t photos, double half_life) {
+void Ema::aim(int64_t photos, double half_life) {
   const auto count = static_cast<double>(photos);
   seen_ += count;
   const double decay = std::exp2(-count / std::max(count, std::min(half_life, seen_ / 20)));
+  const float factors[] = {static_cast<float>(1 - decay), static_cast<float>(decay)};
+  device_.memory.send(factor_memory_.data(), factors, sizeof(factors));
+}
+
+void Ema::follow() {
   const Tensor &x = source_.parameters().values(), &y = average_->parameters().values();
-  device_.kernels({Op::memory, x.dtype(), x.shape(), y.shape(), {}})
-      .axpby(static_cast<float>(1 - decay), x, static_cast<float>(decay), y);
+  const Tensor factors(factor_memory_.data(), vector_shape(2), DType::f32);
+  device_.kernels({Op::memory, x.dtype(), x.shape(), y.shape(), {}}).mix(factors, x, y);
   average_->parameters().values_changed();
 }
 

@@ -16,9 +16,11 @@ class Ema {
   // Starts as a copy of `source`, which must outlive this.
   Ema(Device& device, const Generator& source);
 
-  // After an update of the source on `photos` photos. The average's memory is half as strong after
+  // For an update of the source on `photos` photos. The average's memory is half as strong after
   // half_life photos; early in a run after a twentieth of the photos seen so far, if those are less.
-  void follow(int64_t photos, double half_life);
+  // aim() is the host's part, follow() the device's, after the update: the same work every time.
+  void aim(int64_t photos, double half_life);
+  void follow();
   // Runs batches of training photos through the average to measure its running statistics.
   void measure_statistics(BatchSource& batches, const std::vector<int32_t>& photos, int64_t batch);
   // Becomes a copy of the source again.
@@ -33,6 +35,7 @@ class Ema {
   const Generator& source_;
   std::unique_ptr<Generator> average_;
   Tape tape_;
+  Buffer factor_memory_;
   double seen_ = 0;
 };
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/replay.h"
 #include "kernels/device.h"
 #include "model/adam.h"
 #include "model/discriminator.h"
@@ -51,7 +52,7 @@ struct StepPlan {
   double adversarial_ratio = 0;
   double r1_gamma = 0, r2_gamma = 0;  // penalties on real and generated photos
   double augment = 0;                 // probability of each change of what D sees
-  bool look_inside = false;           // measure layers, too
+  bool look_inside = false;           // measure layers, too: StableGan::norms()
 };
 
 // What one step measured; what it did not do is 0.
@@ -68,8 +69,11 @@ struct StepReport {
   double adversarial_share = 0;   // |adversarial gradient| : |supervised gradient| before scaling
   double adversarial_weight = 0;  // the factor that brings it to adversarial_ratio
   bool finite = true;             // false: the step was not taken
-  // Only where the plan asks to look inside.
-  std::vector<LayerNorms> generator_norms, discriminator_norms;
+};
+
+// Layers of both networks at one step; empty for one that was not trained.
+struct StableNorms {
+  std::vector<LayerNorms> generator, discriminator;
 };
 
 // A generator with a chroma head, its discriminator and one training step. With y = the photo's
@@ -86,12 +90,31 @@ class StableGan {
   StableGan(Device& device, Generator& generator, const std::vector<float>& hue_weights,
             const StableSettings& settings);
 
-  // gray and color (ColorSpace::ycbcr): {N, 128, 128, 3}. Where losses are not finite the weights of
-  // that network, and of the generator in any case, stay as they are.
+  // gray and color (ColorSpace::ycbcr): {N, 128, 128, 3}, of one type. Where losses are not finite the
+  // weights of that network, and of the generator in any case, stay as they are.
   StepReport step(const Tensor& gray, const Tensor& color, const StepPlan& plan);
 
+  // step() in its parts, for work that is recorded. prepare() is the host's part: it counts the step,
+  // draws its random changes and sends the device what differs from step to step. compute() is the
+  // device's: all decisions are taken there, and numbers() holds what read_report() turns into the
+  // report. It is the same work as long as key() is the same.
+  void prepare(const Shape& photos, const StepPlan& plan);
+  void compute(const Tensor& gray, const Tensor& color, const StepPlan& plan);
+  Replay::Key key(const StepPlan& plan) const;
+  const Arena& generator_arena() const { return generator_tape_.arena(); }
+  const Arena& discriminator_arena() const { return discriminator_tape_.arena(); }
+  const Tensor& numbers() const { return numbers_; }
+  StepReport read_report(const std::vector<float>& numbers, const StepPlan& plan) const;
+  // What the last step whose plan asked to look inside found. Such a step asks the device and cannot be
+  // recorded, nor can one with a normalized spectrum.
+  const StableNorms& norms() const { return norms_; }
+  bool can_be_recorded(const StepPlan& plan) const {
+    return !plan.look_inside && settings_.spectrum == Spectrum::free;
+  }
   // The discriminator's mean logit for photos as they are. color: as for step().
   double mean_logit(const Tensor& color);
+  // After a replay: the host has not seen the weights change.
+  void values_changed();
 
   uint64_t steps() const { return step_; }
   size_t peak_bytes() const {
@@ -108,18 +131,17 @@ class StableGan {
 
  private:
   Context context(Tape& tape);
-  double read(const Tensor& scalar) const;
-  double mean_square(Context& context, const Tensor& x);
+  Tensor number(int64_t index, int64_t count = 1) const { return numbers_.channels(index, count); }
+  void mean_square(Context& context, const Tensor& x, const Tensor& into);
+  Shape head_shape(const Shape& photos) const;
   Tensor head_sized(const Tensor& color);
   void draw_warps(int64_t pictures, int64_t size, double probability);
   Variable& judge(Context& context, Variable& picture);
-  void discriminator_gradients(const Tensor& real, const Tensor& fake, const StepPlan& plan,
-                               StepReport& report);
-  void compare(const Tensor& real_logits, const Tensor& fake_logits, StepReport& report) const;
+  void discriminator_gradients(const Tensor& real, const Tensor& fake, const StepPlan& plan);
   void adversarial_gradient(const Tensor& real, const Tensor& fake, Variable& chroma,
-                            const StepPlan& plan, StepReport& report);
-  std::vector<LayerNorms> update(Adam& adam, ParameterSet& parameters, double learning_rate,
-                                 const StepPlan& plan);
+                            const UpdateControl* after);
+  std::vector<LayerNorms> update(Adam& adam, const ParameterSet& parameters, const StepPlan& plan,
+                                 const Tensor& numbers, const UpdateControl* after);
   void networks(Archive& archive);
 
   Device& device_;
@@ -131,11 +153,15 @@ class StableGan {
   } prepare_;
   Adam generator_adam_, discriminator_adam_;
   Tape generator_tape_, discriminator_tape_;
-  Buffer weight_memory_, warp_memory_;
+  GradientBalance* balance() const { return static_cast<GradientBalance*>(balance_memory_.data()); }
+
+  Buffer weight_memory_, warp_memory_, number_memory_, balance_memory_;
   Tensor hue_weights_;
   CoherenceLoss coherence_;
+  StableNorms norms_;
+  Tensor numbers_;    // the present step's, then the logits of real and of generated photos
+  Shape head_shape_;  // of the present step's pictures, as the discriminator sees them
   bool augmenting_ = false;
-  double smooth_share_ = 0;  // moving average of adversarial_share
   uint64_t step_ = 0;
 };
 

@@ -10,6 +10,7 @@
 #include "train/health.h"
 #include "train/hue_weights.h"
 #include "train/stable.h"
+#include "train/step_reports.h"
 #include "train/step_statistics.h"
 
 namespace gan {
@@ -50,6 +51,9 @@ class StableRecipe final : public Recipe {
                   smoothness_ == Smoothness::spectral ? Spectrum::normalized : Spectrum::free,
               .label_smoothing = settings.label_smoothing,
               .seed = settings.seed}),
+        records_(device.memory.records()),
+        replay_(device.memory),
+        reports_(device),
         batches_(device, photos, settings.batch_size, ColorSpace::ycbcr),
         held_out_(device, held_out, settings.batch_size, ColorSpace::ycbcr) {
     if (!settings.init.empty()) {
@@ -61,15 +65,30 @@ class StableRecipe final : public Recipe {
   void step(const int32_t* photos, int64_t count, const Moment& moment) override {
     advance(moment);
     Random random(Random::State{settings_.seed, kMoveStream, gan_.steps() << 32});
-    const Batch batch = settings_.move_photos
-                            ? batches_.assemble_moved(photos, count, kShift, random)
-                            : batches_.assemble(photos, count);
+    if (settings_.move_photos) {
+      batches_.pick_moved(photos, count, kShift, random);
+    } else {
+      batches_.pick(photos, count);
+    }
     const StepPlan plan = plan_for(moment.progress);
-    report_ = gan_.step(batch.gray, batch.color, plan);
-    statistics_.add(report_, plan);
-    notice_bad_numbers();
-    if (plan.train_generator && ema_) ema_->follow(count, kEmaHalfLife);
-    if (plan.train_discriminator && report_.finite) adapt_augmentation(count);
+    gan_.prepare(batches_.shape(count), plan);
+    const bool follow = plan.train_generator && ema_;
+    if (follow) ema_->aim(count, kEmaHalfLife);
+    const auto work = [&] {
+      if (records_) values_changed();  // weights packed before are packed again in the recording
+      const Batch batch = batches_.assemble(count);
+      gan_.compute(batch.gray, batch.color, plan);
+      if (follow) ema_->follow();
+    };
+    if (gan_.can_be_recorded(plan)) {
+      replay_.run(gan_.key(plan), {&gan_.generator_arena(), &gan_.discriminator_arena()}, work);
+      if (replay_.operations() > 0) values_changed();
+    } else {
+      work();
+      statistics_.add(gan_.norms());
+    }
+    reports_.post(gan_.numbers(), notes_of(plan, count));
+    take_reports(false);
   }
 
   uint64_t steps() const override { return gan_.steps(); }
@@ -83,12 +102,14 @@ class StableRecipe final : public Recipe {
   }
 
   NamedValues end_epoch(const Moment& moment) override {
+    take_reports(true);
     if (ema_) {
       const std::vector<int32_t> some = some_photos(batches_, kStatisticsPhotos, moment.epoch);
       ema_->measure_statistics(batches_, some,
                                std::min<int64_t>(settings_.batch_size, std::ssize(some)));
     }
     const StepReport m = statistics_.mean();
+    const StableNorms& norms = statistics_.norms();
     judged_ = statistics_.with_discriminator();
     signals_ = {.epoch = moment.epoch,
                 .generator_trained = statistics_.with_adversary(),
@@ -108,13 +129,13 @@ class StableRecipe final : public Recipe {
         {"chroma_loss", m.chroma},
         {"moment_loss", m.moments},
         {"coherence_loss", m.coherence},
-        {"g_gradient", total_gradient(m.generator_norms)},
-        {"g_update_ratio", median_update_ratio(m.generator_norms)},
+        {"g_gradient", total_gradient(norms.generator)},
+        {"g_update_ratio", median_update_ratio(norms.generator)},
         {"g_least_variance", least_variance(result().parameters())},
         {"ema_distance",
          ema_ ? relative_distance(generator_->parameters(), ema_->generator().parameters()) : NAN},
-        {"d_gradient", total_gradient(m.discriminator_norms)},
-        {"d_update_ratio", median_update_ratio(m.discriminator_norms)},
+        {"d_gradient", total_gradient(norms.discriminator)},
+        {"d_update_ratio", median_update_ratio(norms.discriminator)},
         {"d_loss", m.discriminator},
         {"g_adversarial", m.adversarial},
         {"d_accuracy_real", m.accuracy_real},
@@ -142,9 +163,9 @@ class StableRecipe final : public Recipe {
   NamedValues smoothed_steps() const override { return statistics_.smoothed(); }
   std::vector<LayerNorms> layers() const override {
     std::vector<LayerNorms> all;
-    const StepReport m = statistics_.mean();
-    for (const auto& [network, layers] : {std::pair{"generator.", &m.generator_norms},
-                                          {"discriminator.", &m.discriminator_norms}}) {
+    const StableNorms& norms = statistics_.norms();
+    for (const auto& [network, layers] :
+         {std::pair{"generator.", &norms.generator}, {"discriminator.", &norms.discriminator}}) {
       for (const LayerNorms& layer : *layers) {
         all.push_back(layer);
         all.back().name.insert(0, network);
@@ -191,6 +212,7 @@ class StableRecipe final : public Recipe {
     archive.number("finished", finished_);
     archive.number("skipped_in_a_row", skipped_in_a_row_);
     bool has_healthy = healthy_.has_value();
+    reports_.state(archive);
     archive.number("has_healthy", has_healthy);
     if (has_healthy) archive.nested("healthy", healthy_ ? *healthy_ : healthy_.emplace());
   }
@@ -203,6 +225,42 @@ class StableRecipe final : public Recipe {
 
  private:
   enum class Phase { supervised, discriminator_alone, joint };
+
+  // What the report of a step is to be read with.
+  std::vector<double> notes_of(const StepPlan& plan, int64_t photos) const {
+    return {double(plan.train_generator),
+            double(plan.train_discriminator),
+            plan.adversarial_ratio,
+            plan.r1_gamma,
+            plan.r2_gamma,
+            double(photos),
+            double(gan_.steps())};
+  }
+
+  void take_reports(bool all) {
+    StepReports::Report report;
+    while (reports_.take(report, all)) {
+      const std::vector<double>& notes = report.notes;
+      StepPlan plan;
+      plan.train_generator = notes.at(0) != 0;
+      plan.train_discriminator = notes.at(1) != 0;
+      plan.adversarial_ratio = notes.at(2);
+      plan.r1_gamma = notes.at(3);
+      plan.r2_gamma = notes.at(4);
+      report_ = gan_.read_report(report.numbers, plan);
+      statistics_.add(report_, plan);
+      notice_bad_numbers(static_cast<uint64_t>(notes.at(6)));
+      if (plan.train_discriminator && report_.finite) {
+        adapt_augmentation(static_cast<int64_t>(notes.at(5)));
+      }
+    }
+  }
+
+  // The host has not seen what a recording does to the weights.
+  void values_changed() {
+    gan_.values_changed();
+    if (ema_) ema_->generator().parameters().values_changed();
+  }
 
   // Moves on to the next phase when it is time.
   void advance(const Moment& moment) {
@@ -280,11 +338,11 @@ class StableRecipe final : public Recipe {
         std::clamp(augment_ + (smooth_pairs_ > kAugmentTarget ? by : -by), 0.0, kAugmentMost);
   }
 
-  void notice_bad_numbers() {
+  void notice_bad_numbers(uint64_t step) {
     skipped_in_a_row_ = report_.finite ? 0 : skipped_in_a_row_ + 1;
     if (skipped_in_a_row_ == kMostSkipped / 2 && healthy_) gan_.restore(*healthy_);
     if (skipped_in_a_row_ < kMostSkipped) return;
-    throw DataError(str("step ", gan_.steps(), ": the numbers of ", kMostSkipped,
+    throw DataError(str("step ", step, ": the numbers of ", kMostSkipped,
                         " steps in a row are not finite (chroma loss ", report_.chroma,
                         ", discriminator ", report_.discriminator, "); files in ", settings_.out,
                         " are those of the last whole epoch; try smaller --lr-g and --lr-d"));
@@ -311,6 +369,9 @@ class StableRecipe final : public Recipe {
   Schedule schedule_;
   std::unique_ptr<Generator> generator_;
   StableGan gan_;
+  bool records_;
+  Replay replay_;
+  StepReports reports_;
   BatchSource batches_, held_out_;
   std::optional<Ema> ema_;
 

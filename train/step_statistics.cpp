@@ -72,8 +72,11 @@ void StepStatistics::add(const StepReport& report, const StepPlan& plan) {
     smoothed_[i] =
         std::isnan(smoothed_[i]) ? value : kMemory * smoothed_[i] + (1 - kMemory) * value;
   }
-  if (!report.generator_norms.empty()) generator_norms_ = report.generator_norms;
-  if (!report.discriminator_norms.empty()) discriminator_norms_ = report.discriminator_norms;
+}
+
+void StepStatistics::add(const StableNorms& norms) {
+  if (!norms.generator.empty()) norms_.generator = norms.generator;
+  if (!norms.discriminator.empty()) norms_.discriminator = norms.discriminator;
 }
 
 void StepStatistics::begin_epoch() {
@@ -87,8 +90,6 @@ StepReport StepStatistics::mean() const {
   for (size_t i = 0; i < kCount; ++i) {
     mean.*kNumbers[i].member = counts_[i] > 0 ? sums_[i] / counts_[i] : kNone;
   }
-  mean.generator_norms = generator_norms_;
-  mean.discriminator_norms = discriminator_norms_;
   return mean;
 }
 
@@ -113,7 +114,7 @@ void StepStatistics::state(Archive& archive) {
   }
   archive.number("sums.skipped", skipped_);
   for (auto& [network, layers] :
-       {std::pair{"generator", &generator_norms_}, {"discriminator", &discriminator_norms_}}) {
+       {std::pair{"generator", &norms_.generator}, {"discriminator", &norms_.discriminator}}) {
     size_t count = layers->size();
     archive.number(str("norms.", network), count);
     // A checkpoint is only a file.

@@ -15,11 +15,14 @@ class StepStatistics {
 
   // Numbers of steps that were not finite are not counted, nor those that a step did not measure.
   void add(const StepReport& report, const StepPlan& plan);
+  // What a step that looked inside found.
+  void add(const StableNorms& norms);
   void begin_epoch();
 
-  // Of the epoch so far. NaN for what no step measured; the norms are those of the last step that
-  // looked at them.
+  // Of the epoch so far. NaN for what no step measured.
   StepReport mean() const;
+  // The newest.
+  const StableNorms& norms() const { return norms_; }
   int skipped() const { return skipped_; }  // steps that were not finite
   bool with_discriminator() const;
   bool with_adversary() const;
@@ -33,7 +36,7 @@ class StepStatistics {
   std::vector<double> sums_, smoothed_;  // in the order of the table of numbers
   std::vector<int> counts_;
   int skipped_ = 0;
-  std::vector<LayerNorms> generator_norms_, discriminator_norms_;
+  StableNorms norms_;
 };
 
 }  // namespace gan

@@ -139,8 +139,8 @@ TwoSampleResult ChromaTwoSampleTest::run(Device& device,
     ops::bce_with_logits(context, critic.forward(context, tape.constant(truths.tensor())), 1);
     ops::bce_with_logits(context, critic.forward(context, tape.constant(outputs.tensor())), 0);
     tape.backward();
-    adam.settings().learning_rate =
-        settings_.learning_rate * (1 - static_cast<double>(step) / settings_.steps);
+    adam.set_learning_rate(settings_.learning_rate *
+                           (1 - static_cast<double>(step) / settings_.steps));
     adam.update(device.kernels);
     if (progress) progress(step + 1);
   }

@@ -35,16 +35,17 @@ GAN_SIMD void update(int64_t count, Factors f, float* __restrict p, const float*
 
 }  // namespace
 
-void CpuBackend::adam(const AdamSettings& settings, const uint64_t* step, const Tensor& parameters,
-                      const Tensor& gradients, const Tensor& first_moment,
+void CpuBackend::adam(const AdamSettings& settings, const UpdateControl* control,
+                      const Tensor& parameters, const Tensor& gradients, const Tensor& first_moment,
                       const Tensor& second_moment) {
-  const double t = static_cast<double>(*step);
+  if (!control->enabled) return;
+  const double t = static_cast<double>(control->step);
   const Factors factors = {
       .beta1 = static_cast<float>(settings.beta1),
       .one_minus_beta1 = static_cast<float>(1 - settings.beta1),
       .beta2 = static_cast<float>(settings.beta2),
       .one_minus_beta2 = static_cast<float>(1 - settings.beta2),
-      .rate = static_cast<float>(settings.learning_rate / (1 - std::pow(settings.beta1, t))),
+      .rate = static_cast<float>(control->learning_rate / (1 - std::pow(settings.beta1, t))),
       .inv_root = static_cast<float>(1 / std::sqrt(1 - std::pow(settings.beta2, t))),
       .eps = static_cast<float>(settings.eps)};
   Pieces(parameters, gradients, first_moment, second_moment).run([&](const Piece& piece) {

@@ -12,7 +12,7 @@ std::string CpuBackend::description() const {
 }
 
 bool CpuBackend::supports(const Call& call) const {
-  if (call.dtype != DType::f32) return false;
+  if (call.dtype != DType::f32 || call.op == Op::control) return false;
   const bool convolution = call.op <= Op::conv_transpose_backward_weights;
   return !convolution || cpu::conv_micro<float>() != nullptr;
 }

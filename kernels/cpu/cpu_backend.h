@@ -88,7 +88,7 @@ class CpuBackend final : public Backend {
   void moment_loss(const Tensor& x, const Tensor& target, float weight, const Tensor& loss,
                    const Tensor& dx, Write write) override;
 
-  void adam(const AdamSettings& settings, const uint64_t* step, const Tensor& parameters,
+  void adam(const AdamSettings& settings, const UpdateControl* control, const Tensor& parameters,
             const Tensor& gradients, const Tensor& first_moment,
             const Tensor& second_moment) override;
 

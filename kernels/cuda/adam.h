@@ -8,7 +8,7 @@ namespace gan::cuda {
 
 // One step over flat float32 vectors; the step's number is read on the device. `copy` (bfloat16, or
 // empty) receives the new parameters rounded.
-void adam(const AdamSettings& settings, const uint64_t* step, const Tensor& parameters,
+void adam(const AdamSettings& settings, const UpdateControl* control, const Tensor& parameters,
           const Tensor& gradients, const Tensor& first_moment, const Tensor& second_moment,
           const Tensor& copy, gpu::Stream stream);
 

@@ -6,6 +6,7 @@
 #include "kernels/cuda/batch.h"
 #include "kernels/cuda/batch_norm.h"
 #include "kernels/cuda/chroma_loss.h"
+#include "kernels/cuda/control.h"
 #include "kernels/cuda/conv.h"
 #include "kernels/cuda/dropout.h"
 #include "kernels/cuda/linear.h"
@@ -64,8 +65,9 @@ bool CudaBackend::supports(const Call& call) const {
 }
 
 void* CudaBackend::scratch(size_t bytes) {
-  if (scratch_.bytes() < bytes) scratch_ = Buffer(memory_, bytes);
-  return scratch_.data();
+  if (bytes == 0) return nullptr;
+  if (scratch_.empty() || scratch_.back().bytes() < bytes) scratch_.emplace_back(memory_, bytes);
+  return scratch_.back().data();
 }
 
 const void* CudaBackend::packed(const Call& call, const Weights& w) {
@@ -250,10 +252,20 @@ void CudaBackend::moment_loss(const Tensor& x, const Tensor& target, float weigh
                     scratch(cuda::moment_loss_scratch_bytes(x.shape())), stream_);
 }
 
-void CudaBackend::adam(const AdamSettings& settings, const uint64_t* step, const Tensor& parameters,
-                       const Tensor& gradients, const Tensor& first_moment,
-                       const Tensor& second_moment) {
-  cuda::adam(settings, step, parameters, gradients, first_moment, second_moment, {}, stream_);
+void CudaBackend::begin_update(const Tensor& numbers, const UpdateControl* after,
+                               UpdateControl* control) {
+  cuda::begin_update(numbers, after, control, stream_);
+}
+
+void CudaBackend::balance(const Tensor& squares, const UpdateControl* after,
+                          GradientBalance* balance, const Tensor& result) {
+  cuda::balance(squares, after, balance, result, stream_);
+}
+
+void CudaBackend::adam(const AdamSettings& settings, const UpdateControl* control,
+                       const Tensor& parameters, const Tensor& gradients,
+                       const Tensor& first_moment, const Tensor& second_moment) {
+  cuda::adam(settings, control, parameters, gradients, first_moment, second_moment, {}, stream_);
 }
 
 void CudaBackend::fill(const Tensor& x, float value) {
@@ -274,6 +286,10 @@ void CudaBackend::add(const Tensor& x, const Tensor& y) {
 
 void CudaBackend::axpby(float a, const Tensor& x, float b, const Tensor& y) {
   cuda::axpby(a, x, b, y, stream_);
+}
+
+void CudaBackend::mix(const Tensor& factors, const Tensor& x, const Tensor& y) {
+  cuda::mix(factors, x, y, stream_);
 }
 
 void CudaBackend::channel_sum(const Tensor& x, const Tensor& sums, Write write) {

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <tuple>
+#include <vector>
 
 #include "kernels/backend.h"
 
@@ -90,7 +91,11 @@ class CudaBackend final : public Backend {
   void moment_loss(const Tensor& x, const Tensor& target, float weight, const Tensor& loss,
                    const Tensor& dx, Write write) override;
 
-  void adam(const AdamSettings& settings, const uint64_t* step, const Tensor& parameters,
+  void begin_update(const Tensor& numbers, const UpdateControl* after,
+                    UpdateControl* control) override;
+  void balance(const Tensor& squares, const UpdateControl* after, GradientBalance* balance,
+               const Tensor& result) override;
+  void adam(const AdamSettings& settings, const UpdateControl* control, const Tensor& parameters,
             const Tensor& gradients, const Tensor& first_moment,
             const Tensor& second_moment) override;
 
@@ -99,6 +104,7 @@ class CudaBackend final : public Backend {
   void copy(const Tensor& x, const Tensor& y) override;
   void add(const Tensor& x, const Tensor& y) override;
   void axpby(float a, const Tensor& x, float b, const Tensor& y) override;
+  void mix(const Tensor& factors, const Tensor& x, const Tensor& y) override;
   void channel_sum(const Tensor& x, const Tensor& sums, Write write) override;
 
   void assemble_batch(const Tensor& photos, const PhotoPick* picks, ColorSpace space,
@@ -114,7 +120,8 @@ class CudaBackend final : public Backend {
   // packed form depends on.
   using PackedKey = std::tuple<const void*, Op, DType, int, int, int, int, int64_t, int64_t>;
 
-  // Working memory, valid until the next call; grows to the largest need, then stays.
+  // Working memory, valid until the next call; grows to the largest need, then stays. What it was
+  // before stays too: recorded steps go on using it.
   void* scratch(size_t bytes);
   // The weights as the call wants them; packs them unless that has been done for this version.
   const void* packed(const Call& call, const Weights& w);
@@ -122,7 +129,7 @@ class CudaBackend final : public Backend {
   Memory& memory_;
   CUstream_st* stream_;
   CudaPrecision precision_;
-  Buffer scratch_;
+  std::vector<Buffer> scratch_;  // the last is the present one
   std::map<PackedKey, Packed> packed_;
 };
 

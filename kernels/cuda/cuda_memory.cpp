@@ -1,17 +1,95 @@
 #include "kernels/cuda/cuda_memory.h"
 
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <optional>
+
 #include "engine/error.h"
 #include "kernels/cuda/gpu.h"
+#include "kernels/cuda/host.h"
 #include "kernels/cuda/memory.h"
 
 namespace gan {
+namespace {
+
+class PinnedReadback final : public Readback {
+ public:
+  PinnedReadback(gpu::Stream stream, size_t bytes) : stream_(stream), memory_(bytes) {}
+  void start(const void* from, size_t bytes) override {
+    require(bytes <= memory_.bytes(), "a readback of ", bytes, " bytes, made for ",
+            memory_.bytes());
+    gpu::copy_to_host_later(memory_, from, bytes, stream_);
+    event_.record(stream_);
+  }
+  const void* wait() override {
+    event_.wait();
+    return memory_.data();
+  }
+
+ private:
+  gpu::Stream stream_;
+  gpu::Pinned memory_;
+  gpu::Event event_;
+};
+
+class GraphRecording final : public Recording {
+ public:
+  GraphRecording(gpu::Stream stream, std::unique_ptr<gpu::Graph> graph)
+      : stream_(stream), graph_(std::move(graph)) {}
+  void replay() override { graph_->launch(stream_); }
+  size_t operations() const override { return graph_->nodes(); }
+
+ private:
+  gpu::Stream stream_;
+  std::unique_ptr<gpu::Graph> graph_;
+};
+
+}  // namespace
+
+// Pinned memory for what send() was given, until the device has copied it: used in turn, so that the
+// host waits only when it is that many copies ahead.
+class CudaMemory::Staging {
+ public:
+  void send(void* to, const void* from, size_t bytes, gpu::Stream stream) {
+    Slot& slot = slots_[next_++ % slots_.size()];
+    if (slot.memory) slot.copied->wait();
+    if (!slot.memory || slot.memory->bytes() < bytes) {
+      slot.memory.emplace(std::max(bytes, kSmallest));
+      if (!slot.copied) slot.copied.emplace();
+    }
+    std::memcpy(slot.memory->data(), from, bytes);
+    gpu::copy_to_device_later(to, *slot.memory, bytes, stream);
+    slot.copied->record(stream);
+  }
+
+ private:
+  static constexpr size_t kSmallest = 4096;
+  struct Slot {
+    std::optional<gpu::Pinned> memory;
+    std::optional<gpu::Event> copied;
+  };
+  std::array<Slot, 64> slots_;
+  size_t next_ = 0;
+};
+
+CudaMemory::CudaMemory(CUstream_st* stream)
+    : stream_(stream), staging_(std::make_unique<Staging>()) {}
+CudaMemory::~CudaMemory() = default;
 
 void* CudaMemory::allocate(size_t bytes) {
+  require(!recording_, "GPU memory is asked for while work is being recorded");
   try {
     return gpu::device_alloc(bytes);
   } catch (const std::exception& error) {
-    throw DeviceError(str("no ", human_bytes(bytes), " of GPU memory left (", error.what(),
-                          "): use a smaller batch, or close what else uses the GPU"));
+    std::string free;
+    try {
+      free = str(", of which ", human_bytes(gpu::free_memory()), " are left");
+    } catch (const std::exception&) {  // the device has worse troubles: the first error says which
+    }
+    throw DeviceError(str("out of GPU memory: ", human_bytes(bytes), " wanted", free, " (",
+                          error.what(), "): use a smaller --batch-size or --width, or close what ",
+                          "else uses the GPU"));
   }
 }
 
@@ -30,13 +108,37 @@ void CudaMemory::fill_zero(void* block, size_t bytes) {
 }
 
 void CudaMemory::copy_from_host(void* to, const void* from, size_t bytes) {
+  require(!recording_, "a copy to the GPU while work is being recorded");
   gpu::copy_to_device(to, from, bytes, stream_);
   gpu::synchronize(stream_);
 }
 
 void CudaMemory::copy_to_host(void* to, const void* from, size_t bytes) {
+  require(!recording_, "a copy from the GPU while work is being recorded");
   gpu::copy_to_host(to, from, bytes, stream_);
   gpu::synchronize(stream_);
+}
+
+void CudaMemory::send(void* to, const void* from, size_t bytes) {
+  require(!recording_, "a copy to the GPU while work is being recorded");
+  staging_->send(to, from, bytes, stream_);
+}
+
+std::unique_ptr<Readback> CudaMemory::make_readback(size_t bytes) {
+  return std::make_unique<PinnedReadback>(stream_, bytes);
+}
+
+std::unique_ptr<Recording> CudaMemory::record(const std::function<void()>& work) {
+  require(records(), "the default stream cannot be recorded");
+  recording_ = true;
+  try {
+    auto graph = gpu::record(stream_, work);
+    recording_ = false;
+    return std::make_unique<GraphRecording>(stream_, std::move(graph));
+  } catch (...) {
+    recording_ = false;
+    throw;
+  }
 }
 
 Memory& cuda_memory() {

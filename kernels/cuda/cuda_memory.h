@@ -2,6 +2,8 @@
 // computer's own, guarded and NaN-filled.
 #pragma once
 
+#include <memory>
+
 #include "engine/memory.h"
 
 struct CUstream_st;
@@ -9,10 +11,11 @@ struct CUstream_st;
 namespace gan {
 
 // Copies and fills are ordered after the work already given to `stream` (null: the default stream)
-// and finished when the function returns.
+// and finished when the function returns; send() and readbacks only ordered.
 class CudaMemory final : public Memory {
  public:
-  explicit CudaMemory(CUstream_st* stream = nullptr) : stream_(stream) {}
+  explicit CudaMemory(CUstream_st* stream = nullptr);
+  ~CudaMemory() override;
 
   DeviceKind device() const override { return DeviceKind::gpu; }
   void* allocate(size_t bytes) override;
@@ -21,8 +24,19 @@ class CudaMemory final : public Memory {
   void copy_from_host(void* to, const void* from, size_t bytes) override;
   void copy_to_host(void* to, const void* from, size_t bytes) override;
 
+  void send(void* to, const void* from, size_t bytes) override;
+  std::unique_ptr<Readback> make_readback(size_t bytes) override;
+  int steps_ahead() const override { return 4; }
+  // The default stream cannot be recorded.
+  bool records() const override { return stream_ != nullptr; }
+  std::unique_ptr<Recording> record(const std::function<void()>& work) override;
+
  private:
+  class Staging;
+
   CUstream_st* stream_;
+  std::unique_ptr<Staging> staging_;
+  bool recording_ = false;
 };
 
 // The memory of the default stream, for the whole run of a program.

@@ -34,6 +34,7 @@
 #include "engine/error.h"
 
 struct CUstream_st;
+struct CUevent_st;
 
 namespace gan::gpu {
 
@@ -92,6 +93,16 @@ inline void check_launch(const Dim3& grid, const Dim3& block, size_t smem_bytes)
                     kMaxSharedBytes));
 }
 
+// What the host has asked of the device so far: a step in its steady state should launch recorded
+// work, and neither allocate nor wait.
+struct HostCalls {
+  uint64_t launches = 0, allocations = 0, copies = 0, waits = 0, replays = 0;
+};
+inline HostCalls& host_calls() {
+  static HostCalls calls;
+  return calls;
+}
+
 // Converts a launch argument to the kernel's parameter type; an integer must keep its value.
 template <class Param, class Arg>
 Param launch_argument(Arg argument) {
@@ -119,7 +130,9 @@ namespace gan::gpu {
 // ---- Host side
 
 inline void check_cuda(cudaError_t status, const char* what) {
-  if (status != cudaSuccess) throw Error(str(what, ": ", cudaGetErrorString(status)));
+  if (status == cudaSuccess) return;
+  cudaGetLastError();  // or the next launch, which has nothing to do with it, would report it again
+  throw Error(str(what, ": ", cudaGetErrorString(status)));
 }
 
 template <class... Params, class... Args>
@@ -135,11 +148,13 @@ void launch(void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t smem_bytes,
                        static_cast<unsigned>(grid.z));
   const dim3 cuda_block(static_cast<unsigned>(block.x), static_cast<unsigned>(block.y),
                         static_cast<unsigned>(block.z));
+  ++host_calls().launches;
   kernel<<<cuda_grid, cuda_block, smem_bytes, stream>>>(launch_argument<Params>(args)...);
   check_cuda(cudaGetLastError(), "kernel launch");
 }
 
 inline void* device_alloc(size_t bytes) {
+  ++host_calls().allocations;
   void* memory = nullptr;
   check_cuda(cudaMalloc(&memory, bytes), "allocating device memory");
   return memory;
@@ -148,14 +163,17 @@ inline void device_free(void* memory) noexcept {
   cudaFree(memory);
 }
 inline void copy_to_device(void* to, const void* from, size_t bytes, Stream stream) {
+  ++host_calls().copies;
   check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream),
              "copying to the device");
 }
 inline void copy_to_host(void* to, const void* from, size_t bytes, Stream stream) {
+  ++host_calls().copies;
   check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream),
              "copying to the host");
 }
 inline void synchronize(Stream stream) {
+  ++host_calls().waits;
   check_cuda(cudaStreamSynchronize(stream), "waiting for the device");
 }
 

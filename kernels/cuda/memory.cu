@@ -1,7 +1,7 @@
 // Filling, copying, adding, mixing and transposing tensors, and sums over pixels. x, y: {N, H, W,
 // C}, dense or slices, float32 or bfloat16.
 //
-//   fill y = value;  copy y = x;  add y += x;  axpby y = a*x + b*y;
+//   fill y = value;  copy y = x;  add y += x;  axpby y = a*x + b*y, mix with a and b from memory;
 //   transpose y[c, r, s, k] = x[k, r, s, c]
 //   channel_sum sums[c] = sum over n, h, w of x[n, h, w, c]: a block adds up a chunk of pixels, a
 //   second kernel the chunks, in a fixed order
@@ -41,9 +41,9 @@ __global__ void __launch_bounds__(kThreads)
   });
 }
 
-template <class T, int N>
-__global__ void __launch_bounds__(kThreads)
-    axpby_kernel(int64_t rows, int64_t columns, float a, Rows<const T> x, float b, Rows<T> y) {
+template <int N, class T>
+__device__ __forceinline__ void add_scaled(int64_t rows, int64_t columns, float a, Rows<const T> x,
+                                           float b, Rows<T> y) {
   for_packets<N>(rows, columns, [&](int64_t row, int64_t column, int count) {
     float from[N], to[N];
     load(from, x.at(row, column), count);
@@ -52,6 +52,18 @@ __global__ void __launch_bounds__(kThreads)
     for (int i = 0; i < N; ++i) to[i] = a * from[i] + b * to[i];
     store(y.at(row, column), to, count);
   });
+}
+
+template <class T, int N>
+__global__ void __launch_bounds__(kThreads)
+    axpby_kernel(int64_t rows, int64_t columns, float a, Rows<const T> x, float b, Rows<T> y) {
+  add_scaled<N>(rows, columns, a, x, b, y);
+}
+
+template <class T, int N>
+__global__ void __launch_bounds__(kThreads)
+    mix_kernel(int64_t rows, int64_t columns, const float* factors, Rows<const T> x, Rows<T> y) {
+  add_scaled<N>(rows, columns, factors[0], x, factors[1], y);
 }
 
 // x: `rows` x `taps` x `columns`; one block per tile of one tap.
@@ -162,6 +174,18 @@ void axpby(float a, const Tensor& x, float b, const Tensor& y, gpu::Stream strea
     with_width<kPacket<T>>(layout.packets, [&]<int N>() {
       gpu::launch(axpby_kernel<T, N>, layout.grid, layout.block, 0, stream, layout.rows,
                   layout.columns, a, input<T>(x), b, output<T>(y));
+    });
+  });
+}
+
+void mix(const Tensor& factors, const Tensor& x, const Tensor& y, gpu::Stream stream) {
+  check_shape("mix", "y", y, x.shape());
+  require(factors.elements() == 2 && factors.shape().c == 2, "mix: wants two factors");
+  with_storage_type(x.dtype(), [&]<class T>(T) {
+    const Layout layout = element_layout(kPacket<T>, x, y);
+    with_width<kPacket<T>>(layout.packets, [&]<int N>() {
+      gpu::launch(mix_kernel<T, N>, layout.grid, layout.block, 0, stream, layout.rows,
+                  layout.columns, data_of<float>(factors), input<T>(x), output<T>(y));
     });
   });
 }

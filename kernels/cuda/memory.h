@@ -14,6 +14,8 @@ void copy(const Tensor& x, const Tensor& y, gpu::Stream stream);
 void add(const Tensor& x, const Tensor& y, gpu::Stream stream);  // y += x
 // y = a*x + b*y, both of one type.
 void axpby(float a, const Tensor& x, float b, const Tensor& y, gpu::Stream stream);
+// The same with a and b in device memory, two float32 numbers.
+void mix(const Tensor& factors, const Tensor& x, const Tensor& y, gpu::Stream stream);
 // y[c, r, s, k] = x[k, r, s, c]: weights as the opposite direction wants them. Types as in copy.
 void transpose(const Tensor& x, const Tensor& y, gpu::Stream stream);
 

@@ -7,13 +7,14 @@
 namespace gan::reference {
 
 template <class T>
-void adam(const AdamSettings& settings, const uint64_t* step, const Tensor& parameters,
+void adam(const AdamSettings& settings, const UpdateControl* control, const Tensor& parameters,
           const Tensor& gradients, const Tensor& first_moment, const Tensor& second_moment) {
   const Shape shape = parameters.shape();
   check_shape("adam", "gradients", gradients, shape);
   check_shape("adam", "first moment", first_moment, shape);
   check_shape("adam", "second moment", second_moment, shape);
-  const auto t = static_cast<double>(*step);
+  if (!control->enabled) return;
+  const auto t = static_cast<double>(control->step);
   const double correction1 = 1 - std::pow(settings.beta1, t);
   const double correction2 = 1 - std::pow(settings.beta2, t);
   const View<T> parameter(parameters), gradient(gradients);
@@ -26,15 +27,15 @@ void adam(const AdamSettings& settings, const uint64_t* step, const Tensor& para
       const double denominator = std::sqrt(v / correction2) + settings.eps;
       store(first(pixel, c), m, Write::overwrite);
       store(second(pixel, c), v, Write::overwrite);
-      store(parameter(pixel, c), -settings.learning_rate * (m / correction1) / denominator,
+      store(parameter(pixel, c), -control->learning_rate * (m / correction1) / denominator,
             Write::accumulate);
     }
   }
 }
 
-template void adam<float>(const AdamSettings&, const uint64_t*, const Tensor&, const Tensor&,
+template void adam<float>(const AdamSettings&, const UpdateControl*, const Tensor&, const Tensor&,
                           const Tensor&, const Tensor&);
-template void adam<double>(const AdamSettings&, const uint64_t*, const Tensor&, const Tensor&,
+template void adam<double>(const AdamSettings&, const UpdateControl*, const Tensor&, const Tensor&,
                            const Tensor&, const Tensor&);
 
 }  // namespace gan::reference

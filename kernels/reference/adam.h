@@ -9,7 +9,7 @@
 namespace gan::reference {
 
 template <class T>
-void adam(const AdamSettings& settings, const uint64_t* step, const Tensor& parameters,
+void adam(const AdamSettings& settings, const UpdateControl* control, const Tensor& parameters,
           const Tensor& gradients, const Tensor& first_moment, const Tensor& second_moment);
 
 }  // namespace gan::reference

@@ -6,6 +6,7 @@
 #include "kernels/reference/batch.h"
 #include "kernels/reference/batch_norm.h"
 #include "kernels/reference/chroma_loss.h"
+#include "kernels/reference/control.h"
 #include "kernels/reference/conv.h"
 #include "kernels/reference/dropout.h"
 #include "kernels/reference/linear.h"
@@ -192,11 +193,22 @@ class ReferenceBackend final : public Backend {
     });
   }
 
-  void adam(const AdamSettings& settings, const uint64_t* step, const Tensor& parameters,
+  void begin_update(const Tensor& numbers, const UpdateControl* after,
+                    UpdateControl* control) override {
+    with_real_type(numbers.dtype(),
+                   [&]<class T>(T) { reference::begin_update<T>(numbers, after, *control); });
+  }
+  void balance(const Tensor& squares, const UpdateControl* after, GradientBalance* balance,
+               const Tensor& result) override {
+    with_real_type(squares.dtype(),
+                   [&]<class T>(T) { reference::balance<T>(squares, after, *balance, result); });
+  }
+
+  void adam(const AdamSettings& settings, const UpdateControl* control, const Tensor& parameters,
             const Tensor& gradients, const Tensor& first_moment,
             const Tensor& second_moment) override {
     with_real_type(parameters.dtype(), [&]<class T>(T) {
-      reference::adam<T>(settings, step, parameters, gradients, first_moment, second_moment);
+      reference::adam<T>(settings, control, parameters, gradients, first_moment, second_moment);
     });
   }
 

@@ -219,9 +219,9 @@ TEST_CASE("a copy converts the element type, a slice at a time if need be") {
 
 TEST_CASE("Adam's bfloat16 copy is the new parameters, rounded") {
   DeviceTensors t;
-  const uint64_t step = 2;
-  Buffer device_step(t.memory, sizeof(step));
-  t.memory.copy_from_host(device_step.data(), &step, sizeof(step));
+  const UpdateControl control = {1e-3, 2, 1};
+  Buffer device_control(t.memory, sizeof(control));
+  t.memory.copy_from_host(device_control.data(), &control, sizeof(control));
   for (const int64_t count : {1003, 4096}) {
     const Shape shape = vector_shape(count);
     const Tensor p = t.random(shape, 11), g = t.random(shape, 12), m = t.random(shape, 13);
@@ -230,7 +230,8 @@ TEST_CASE("Adam's bfloat16 copy is the new parameters, rounded") {
     for (const int64_t offset : {0, 1}) {
       const Tensor copy = t.make(vector_shape(count + 1), DType::bf16).channels(offset, count);
       const Tensor dense(copy.data(), shape, DType::bf16);
-      cuda::adam({}, static_cast<const uint64_t*>(device_step.data()), p, g, m, v, dense, nullptr);
+      cuda::adam({}, static_cast<const UpdateControl*>(device_control.data()), p, g, m, v, dense,
+                 nullptr);
       std::vector<float> expected = t.read(p);
       for (float& value : expected) value = rounded(value);
       CHECK(t.read(dense) == expected);

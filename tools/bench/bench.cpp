@@ -10,6 +10,10 @@ const std::vector<std::pair<std::string, Level>>& levels() {
   return all;
 }
 
+int burst_of(const Device& device) {
+  return device.memory.steps_ahead() > 0 ? 20 : 1;
+}
+
 double relative_error(const std::vector<float>& value, const std::vector<float>& expected) {
   require(value.size() == expected.size(), "comparing ", value.size(), " values with ",
           expected.size());

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "kernels/device.h"
-#include "tools/bench/limits.h"
 #include "tools/bench/timing.h"
 
 namespace gan::bench {
@@ -16,7 +15,6 @@ struct Options {
   int width = 64;
   int batch_size = 16;
   double seconds = 3;  // of measuring a row
-  Limits limits = limits_for(DevicePrecision::fp32);
 };
 
 // One thing measured.
@@ -43,6 +41,8 @@ std::vector<Row> step_level(Device& device, const Options& options);
 
 // Photo files in and out, beside the network alone.
 std::vector<Row> image_level(Device& device, const Options& options);
+// How often work is given to the device before it is waited for.
+int burst_of(const Device& device);
 
 // Norm of the difference over norm of the expected values.
 double relative_error(const std::vector<float>& value, const std::vector<float>& expected);

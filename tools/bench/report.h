@@ -11,8 +11,9 @@ namespace gan::bench {
 // What was measured, on what.
 struct Header {
   std::string program;  // name, version and commit
-  std::string device, precision;
+  std::string device;
   int threads = 0;
+  std::string precision = "fp32";
 };
 
 std::string header_line(const Header& header);

@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <memory>
 
+#include "engine/replay.h"
 #include "tools/bench/bench.h"
 #include "tools/bench/cost.h"
+#include "tools/bench/limits.h"
 #include "tools/bench/photos.h"
 #include "train/classic.h"
 #include "train/stable.h"
@@ -23,17 +25,25 @@ class ClassicRun {
   ClassicRun(Device& device, int width, int64_t batch_size)
       : device_(device),
         generator_(make_generator("gan", width)),
-        gan_(device, *generator_, {}),
+        gan_(device, *generator_, {}, device.pictures()),
+        replay_(device.memory),
         inputs_(device.memory),
-        gray_(random_photos(inputs_, batch_size, kSize, 1)),
-        color_(random_photos(inputs_, batch_size, kSize, 2)) {}
+        gray_(random_photos(inputs_, batch_size, kSize, 1, device.pictures())),
+        color_(random_photos(inputs_, batch_size, kSize, 2, device.pictures())) {}
 
-  // Returns when all is computed: the losses are read.
-  ClassicGan::StepLosses step() { return gan_.step(gray_, color_, {}); }
+  void step() {
+    gan_.prepare();
+    replay_.run(ClassicGan::key({}, gray_.shape().n),
+                {&gan_.generator_arena(), &gan_.discriminator_arena()}, [&] {
+                  if (device_.memory.records()) gan_.values_changed();
+                  gan_.compute(gray_, color_, {});
+                });
+  }
+  void wait() { to_host(device_.memory, gan_.numbers()); }
 
   // The first step's losses, then both networks' gradients.
   std::vector<std::vector<float>> results() {
-    const ClassicGan::StepLosses losses = step();
+    const ClassicGan::StepLosses losses = gan_.step(gray_, color_, {});
     const auto& d = losses.discriminator;
     const auto& g = losses.generator;
     return {{static_cast<float>(d.real), static_cast<float>(d.fake),
@@ -46,6 +56,7 @@ class ClassicRun {
   Device& device_;
   std::unique_ptr<Generator> generator_;
   ClassicGan gan_;
+  Replay replay_;
   Arena inputs_;
   Tensor gray_, color_;
 };
@@ -57,15 +68,23 @@ class StableRun {
         plan_(plan),
         generator_(make_generator("gan", width, ColorHead::chroma64)),
         gan_(device, *generator_, std::vector<float>(32 * 32, 1.0f), {}),
+        replay_(device.memory),
         inputs_(device.memory),
-        gray_(random_photos(inputs_, batch_size, size, 1)),
-        color_(random_photos(inputs_, batch_size, size, 2)) {}
+        gray_(random_photos(inputs_, batch_size, size, 1, device.pictures())),
+        color_(random_photos(inputs_, batch_size, size, 2, device.pictures())) {}
 
-  StepReport step() { return gan_.step(gray_, color_, plan_); }
+  void step() {
+    gan_.prepare(color_.shape(), plan_);
+    replay_.run(gan_.key(plan_), {&gan_.generator_arena(), &gan_.discriminator_arena()}, [&] {
+      if (device_.memory.records()) gan_.values_changed();
+      gan_.compute(gray_, color_, plan_);
+    });
+  }
+  void wait() { to_host(device_.memory, gan_.numbers()); }
 
   // The first step's numbers, then both networks' gradients.
   std::vector<std::vector<float>> results() {
-    const StepReport r = step();
+    const StepReport r = gan_.step(gray_, color_, plan_);
     return {{static_cast<float>(r.chroma), static_cast<float>(r.moments),
              static_cast<float>(r.discriminator), static_cast<float>(r.adversarial),
              static_cast<float>(r.r1), static_cast<float>(r.r2)},
@@ -78,6 +97,7 @@ class StableRun {
   StepPlan plan_;
   std::unique_ptr<Generator> generator_;
   StableGan gan_;
+  Replay replay_;
   Arena inputs_;
   Tensor gray_, color_;
 };
@@ -86,14 +106,14 @@ class StableRun {
 template <class Make>
 Row checked_and_timed(Row row, Device& device, const Options& options, Make&& make) {
   row.photos = options.batch_size;
-  row.limit = options.limits.gradients;
+  row.limit = gradient_limit(device.precision);
   {
-    Device reference = open_device({.backend = "reference"});
+    Device reference = open_device({.device = "cpu", .backend = "reference"});
     const auto expected = make(reference, true)->results();
     const auto results = make(device, true)->results();
     // The losses have the stricter limit: brought to that of the gradients.
     row.error =
-        relative_error(results[0], expected[0]) * options.limits.gradients / options.limits.outputs;
+        relative_error(results[0], expected[0]) * row.limit / output_limit(device.precision);
     for (size_t i : {1, 2}) {
       if (expected[i].empty()) continue;
       row.error = std::max(row.error, relative_error(results[i], expected[i]));
@@ -101,7 +121,8 @@ Row checked_and_timed(Row row, Device& device, const Options& options, Make&& ma
   }
   if (row.correct()) {
     const auto run = make(device, false);
-    row.timing = measure(options.seconds, [&] { run->step(); });
+    row.timing = measure(
+        options.seconds, burst_of(device), [&] { run->step(); }, [&] { run->wait(); });
   }
   return row;
 }

@@ -45,4 +45,14 @@ Timing measure(double seconds, const std::function<void()>& body) {
   return {quantile(times, 0.5), quantile(times, 0.05), quantile(times, 0.95), repeats};
 }
 
+Timing measure(double seconds, int burst, const std::function<void()>& give,
+               const std::function<void()>& wait) {
+  Timing timing = measure(seconds, [&] {
+    for (int i = 0; i < burst; ++i) give();
+    wait();
+  });
+  for (double* time : {&timing.median, &timing.p5, &timing.p95}) *time /= burst;
+  return timing;
+}
+
 }  // namespace gan::bench

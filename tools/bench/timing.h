@@ -15,6 +15,11 @@ struct Timing {
 // `body` must wait for its own result.
 Timing measure(double seconds, const std::function<void()>& body);
 
+// The same for work that a device is given while it works: `give` gives it one more, `wait` waits until
+// all is done. With a burst of more than one the time is that from one to the next.
+Timing measure(double seconds, int burst, const std::function<void()>& give,
+               const std::function<void()>& wait);
+
 // The value below which `share` (0..1) of the sorted numbers lie, interpolated.
 double quantile(const std::vector<double>& sorted, double share);
 

@@ -5,9 +5,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "kernels/cuda/sim/simulator.h"
+
+struct CUstream_st;
 
 namespace gan::sim {
 
@@ -45,6 +48,12 @@ struct Launch {
 
 // Runs all threads of all blocks to their end; throws sim::Error.
 void run(const Launch& launch);
+
+// Whether launches into this stream are recorded instead of run (kernels/cuda/host.h).
+bool recording(const CUstream_st* stream);
+void record(std::function<void()> launch);
+// Throws when some stream is being recorded.
+void refuse_while_recording(const char* what);
 
 // Ends the launch with an error that names the current thread and the place it called from.
 [[noreturn]] void fail(Fault fault, const std::string& text);

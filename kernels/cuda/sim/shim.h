@@ -133,7 +133,7 @@ using sim::Where;
 // ---- Host side
 
 template <class... Params, class... Args>
-void launch(void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t smem_bytes, Stream,
+void launch(void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t smem_bytes, Stream stream,
             Args... args) {
   static_assert(sizeof...(Params) == sizeof...(Args), "one argument for each kernel parameter");
   check_launch(grid, block, smem_bytes);
@@ -142,24 +142,41 @@ void launch(void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t smem_bytes,
                       static_cast<unsigned>(d.z)};
   };
   const auto body = [kernel, ... values = launch_argument<Params>(args)] { kernel(values...); };
-  sim::run({reinterpret_cast<const void*>(kernel), extent(grid), extent(block), smem_bytes,
-            [](const void* arguments) { (*static_cast<const decltype(body)*>(arguments))(); },
-            &body});
+  const auto run = [kernel, grid = extent(grid), block = extent(block), smem_bytes, body] {
+    sim::run({reinterpret_cast<const void*>(kernel), grid, block, smem_bytes,
+              [](const void* arguments) { (*static_cast<const decltype(body)*>(arguments))(); },
+              &body});
+  };
+  ++host_calls().launches;
+  if (sim::recording(stream))
+    sim::record(run);
+  else
+    run();
 }
 
+// As on a GPU, a stream that is being recorded takes nothing but kernels.
 inline void* device_alloc(size_t bytes) {
+  sim::refuse_while_recording("an allocation");
+  ++host_calls().allocations;
   return sim::allocate_device(bytes);
 }
 inline void device_free(void* memory) noexcept {
   sim::free_device(memory);
 }
 inline void copy_to_device(void* to, const void* from, size_t bytes, Stream) {
+  sim::refuse_while_recording("a copy to the device");
+  ++host_calls().copies;
   std::memcpy(to, from, bytes);
 }
 inline void copy_to_host(void* to, const void* from, size_t bytes, Stream) {
+  sim::refuse_while_recording("a copy to the host");
+  ++host_calls().copies;
   std::memcpy(to, from, bytes);
 }
-inline void synchronize(Stream) {}
+inline void synchronize(Stream) {
+  sim::refuse_while_recording("waiting");
+  ++host_calls().waits;
+}
 
 // ---- Shared memory
 

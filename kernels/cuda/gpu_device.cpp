@@ -1,0 +1,89 @@
+#include "kernels/gpu_device.h"
+
+#include <utility>
+#include <vector>
+
+#include "engine/error.h"
+#include "kernels/cuda/cuda_backend.h"
+#include "kernels/cuda/cuda_memory.h"
+#include "kernels/cuda/host.h"
+#include "kernels/cuda/tuner.h"
+#include "kernels/cudnn/cudnn_backend.h"
+
+namespace gan {
+namespace {
+
+constexpr int kOldestGeneration = 8;  // Ampere: bfloat16 on tensor cores, cp.async
+
+// The process's GPU: found once, its stream kept until the end.
+struct Gpu {
+  gpu::Facts facts = gpu::use_device();
+  gpu::Stream stream = gpu::make_stream();
+  CudaMemory memory{stream};
+};
+
+Gpu& the_gpu() {
+  // Never given back: at the end of a process CUDA may be gone before a static variable is.
+  static Gpu* const gpu = new Gpu;
+  return *gpu;
+}
+
+}  // namespace
+
+bool gpu_built() {
+  return true;
+}
+
+Device open_gpu(const DeviceOptions& options) {
+  Gpu* gpu = nullptr;
+  try {
+    gpu = &the_gpu();
+  } catch (const gpu::Error& error) {
+    throw DeviceError(str("no GPU can be used: ", error.what()));
+  }
+  const gpu::Facts& facts = gpu->facts;
+  const std::string name = str("GPU 0 ", facts.name, " (sm_", facts.major, facts.minor, ")");
+  if (facts.major < kOldestGeneration) {
+    throw DeviceError(str(name, " is too old: the kernels need sm_80 (Ampere) or newer"));
+  }
+  const auto own = [&] {
+    return make_cuda_backend(
+        gpu->memory, gpu->stream,
+        options.precision == DevicePrecision::tf32 ? CudaPrecision::tf32 : CudaPrecision::fp32);
+  };
+  std::unique_ptr<Backend> cudnn;
+  if (options.backend != "cuda") {
+    try {
+      cudnn = make_cudnn_backend(gpu->memory, gpu->stream, options.precision);
+    } catch (const DeviceError&) {  // with "auto" the own kernels do without it
+      if (options.backend == "cudnn") throw;
+    }
+    if (!cudnn && options.backend == "cudnn") {
+      throw DeviceError(
+          "backend cudnn is not in this build: install cuDNN 9, or name its folder with "
+          "-DGAN_CUDNN_ROOT, and build again");
+    }
+  }
+  Kernels::Backends backends;
+  Kernels::Chooser choose;
+  if (cudnn && options.backend == "auto") {
+    backends.push_back(own());
+    const std::string hardware =
+        str(facts.name, ", ", cudnn->description(), ", ", name_of(options.precision));
+    choose = [tuner = std::make_shared<Tuner>(gpu->memory, hardware, Tuner::default_cache())](
+                 const Call& call, const Kernels::Backends& among) {
+      return tuner->choose(call, among);
+    };
+    backends.push_back(std::move(cudnn));
+  } else {
+    if (cudnn) backends.push_back(std::move(cudnn));
+    backends.push_back(own());
+  }
+  Kernels kernels(std::move(backends), std::move(choose));
+  std::string description =
+      str(name, ", ", human_bytes(gpu::free_memory()), " of ", human_bytes(facts.total_bytes),
+          " free; ", kernels.description(), ", ", name_of(options.precision));
+  return {gpu->memory, std::move(kernels), std::move(description), options.precision};
+}
+
+}  // namespace gan

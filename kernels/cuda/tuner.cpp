@@ -1,0 +1,169 @@
+#include "kernels/cuda/tuner.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <utility>
+
+#include "engine/atomic_file.h"
+#include "engine/error.h"
+
+namespace gan {
+namespace {
+
+constexpr int kWarmUp = 3, kBurst = 20, kRounds = 3;
+constexpr double kClearly = 0.97;  // of the first backend's time
+
+std::string text_of(const Call& call) {
+  const ConvGeometry& g = call.geometry;
+  return str(name_of(call.op), " ", name_of(call.dtype), " ", call.x, " ", call.y, " kernel ",
+             g.kernel, " stride ", g.stride, " padding ", g.padding);
+}
+
+// The tensors of a convolution, all zero.
+struct Operands {
+  Buffer memory;
+  Tensor x, y, w;
+
+  Operands(Memory& device, const Call& call) {
+    const bool transposed = call.op >= Op::conv_transpose_forward;
+    const int64_t k = call.geometry.kernel;
+    const Shape weights =
+        transposed ? Shape{call.x.c, k, k, call.y.c} : Shape{call.y.c, k, k, call.x.c};
+    const auto rounded = [](int64_t elements, DType dtype) {
+      return (static_cast<size_t>(elements) * size_of(dtype) + 255) / 256 * 256;
+    };
+    const size_t x_bytes = rounded(call.x.elements(), call.dtype);
+    const size_t y_bytes = rounded(call.y.elements(), call.dtype);
+    memory = Buffer(device, x_bytes + y_bytes + rounded(weights.elements(), DType::f32));
+    device.fill_zero(memory.data(), memory.bytes());
+    auto* start = static_cast<std::byte*>(memory.data());
+    x = Tensor(start, call.x, call.dtype);
+    y = Tensor(start + x_bytes, call.y, call.dtype);
+    w = Tensor(start + x_bytes + y_bytes, weights, DType::f32);
+  }
+};
+
+void run(const Call& call, Backend& backend, const Operands& t, uint64_t version) {
+  const ConvGeometry& g = call.geometry;
+  const Weights w = {t.w, version};
+  switch (call.op) {
+    case Op::conv_forward:
+      return backend.conv_forward(g, t.x, w, {}, t.y);
+    case Op::conv_backward_data:
+      return backend.conv_backward_data(g, t.y, w, t.x, Write::overwrite);
+    case Op::conv_backward_weights:
+      return backend.conv_backward_weights(g, t.x, t.y, t.w, Write::overwrite);
+    case Op::conv_transpose_forward:
+      return backend.conv_transpose_forward(g, t.x, w, {}, t.y);
+    case Op::conv_transpose_backward_data:
+      return backend.conv_transpose_backward_data(g, t.y, w, t.x, Write::overwrite);
+    case Op::conv_transpose_backward_weights:
+      return backend.conv_transpose_backward_weights(g, t.x, t.y, t.w, Write::overwrite);
+    default:
+      throw InternalError(str(name_of(call.op), " is not a convolution"));
+  }
+}
+
+}  // namespace
+
+Tuner::Tuner(Memory& memory, std::string hardware, std::filesystem::path cache)
+    : memory_(memory), hardware_(std::move(hardware)), cache_(std::move(cache)) {
+  read_cache();
+}
+
+double Tuner::seconds(const Call& call, Backend& backend) {
+  const Operands operands(memory_, call);
+  const uint64_t version = next_version();  // packed once, as over a step
+  const auto wait = [&] {
+    float first = 0;
+    memory_.copy_to_host(&first, operands.w.data(), sizeof(first));
+  };
+  double best = HUGE_VAL;
+  for (int round = 0; round <= kRounds; ++round) {
+    const int repeats = round == 0 ? kWarmUp : kBurst;
+    wait();
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < repeats; ++i) run(call, backend, operands, version);
+    wait();
+    const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+    if (round > 0) best = std::min(best, time.count() / repeats);
+  }
+  return best;
+}
+
+Backend* Tuner::choose(const Call& call, const Kernels::Backends& among) {
+  if (call.op > Op::conv_transpose_backward_weights) return nullptr;
+  const std::string text = text_of(call);
+  if (const auto known = names_.find(text); known != names_.end()) {
+    for (const auto& backend : among) {
+      if (backend->name() == known->second && backend->supports(call)) return backend.get();
+    }
+  }
+  Backend* fastest = nullptr;
+  double least = 0;
+  std::string times;
+  for (const auto& backend : among) {
+    if (!backend->supports(call)) continue;
+    const double time = seconds(call, *backend);
+    times += str(times.empty() ? "" : ", ", backend->name(), " ", fixed(1e6 * time, 1), " us");
+    if (fastest && time > kClearly * least) continue;
+    fastest = backend.get();
+    least = time;
+  }
+  if (!fastest) return nullptr;
+  std::cerr << "tuned: " << text << ": " << times << " -> " << fastest->name() << std::endl;
+  names_[text] = fastest->name();
+  write_cache();
+  return fastest;
+}
+
+std::filesystem::path Tuner::default_cache() {
+  const auto from = [](const char* variable) {
+    const char* value = std::getenv(variable);
+    return std::filesystem::path(value ? value : "");
+  };
+  std::filesystem::path folder = from("XDG_CACHE_HOME");
+  if (folder.empty() && !from("HOME").empty()) folder = from("HOME") / ".cache";
+  return folder.empty() ? folder : folder / "gan_colorizer" / "tuning.txt";
+}
+
+// A line "hardware" opens the results for it, a line "call = backend" each.
+void Tuner::read_cache() {
+  std::ifstream file(cache_);
+  bool ours = false;
+  for (std::string line; std::getline(file, line);) {
+    const size_t mark = line.rfind(" = ");
+    if (mark == std::string::npos) {
+      ours = line == hardware_;
+    } else if (ours) {
+      names_[line.substr(0, mark)] = line.substr(mark + 3);
+    }
+  }
+}
+
+void Tuner::write_cache() const {
+  if (cache_.empty()) return;
+  try {
+    // Results for other hardware stay.
+    std::string text;
+    std::ifstream file(cache_);
+    bool ours = false;
+    for (std::string line; std::getline(file, line);) {
+      if (line.find(" = ") == std::string::npos) ours = line == hardware_;
+      if (!ours) text += line + "\n";
+    }
+    text += hardware_ + "\n";
+    for (const auto& [call, name] : names_) text += str(call, " = ", name, "\n");
+    std::filesystem::create_directories(cache_.parent_path());
+    AtomicFile out(cache_.string());
+    out.write(text);
+    out.commit();
+  } catch (const std::exception&) {  // measured again next time
+  }
+}
+
+}  // namespace gan

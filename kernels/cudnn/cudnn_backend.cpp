@@ -1,0 +1,183 @@
+#include "kernels/cudnn/cudnn_backend.h"
+
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "engine/error.h"
+#include "kernels/cuda/cuda_backend.h"
+#include "kernels/cuda/memory.h"
+#include "kernels/cudnn/conv_plan.h"
+
+namespace gan {
+namespace {
+
+using cudnn::ConvPlan;
+using cudnn::ConvProblem;
+using cudnn::Direction;
+
+class CudnnBackend final : public Backend {
+ public:
+  CudnnBackend(Memory& memory, CUstream_st* stream, DevicePrecision precision)
+      : memory_(memory),
+        stream_(stream),
+        tf32_(precision == DevicePrecision::tf32),
+        own_(memory, stream, tf32_ ? CudaPrecision::tf32 : CudaPrecision::fp32) {
+    cudnnHandle_t made = nullptr;
+    cudnn::check(cudnnCreate(&made), "beginning to use the GPU");
+    handle_.reset(made);
+    cudnn::check(cudnnSetStream(made, stream), "taking the stream");
+  }
+
+  std::string_view name() const override { return "cudnn"; }
+  std::string description() const override {
+    const size_t v = cudnnGetVersion();
+    return str("cuDNN ", v / 10000, ".", v / 100 % 100, ".", v % 100);
+  }
+
+  bool supports(const Call& call) const override {
+    if (call.op > Op::conv_transpose_backward_weights) return false;
+    if (call.dtype != DType::f32 && call.dtype != DType::bf16) return false;
+    return own_.supports(call) && plan_for(cudnn::problem_of(call, tf32_)) != nullptr;
+  }
+
+  void conv_forward(const ConvGeometry& g, const Tensor& x, const Weights& w,
+                    const Epilogue& epilogue, const Tensor& y) override {
+    if (!run(Op::conv_forward, g, x, w, y, epilogue)) own_.conv_forward(g, x, w, epilogue, y);
+  }
+  void conv_backward_data(const ConvGeometry& g, const Tensor& dy, const Weights& w,
+                          const Tensor& dx, Write write) override {
+    if (!run(Op::conv_backward_data, g, dx, w, dy, {}, write)) {
+      own_.conv_backward_data(g, dy, w, dx, write);
+    }
+  }
+  void conv_backward_weights(const ConvGeometry& g, const Tensor& x, const Tensor& dy,
+                             const Tensor& dw, Write write) override {
+    if (!run(Op::conv_backward_weights, g, x, {dw}, dy, {}, write)) {
+      own_.conv_backward_weights(g, x, dy, dw, write);
+    }
+  }
+  void conv_transpose_forward(const ConvGeometry& g, const Tensor& x, const Weights& w,
+                              const Epilogue& epilogue, const Tensor& y) override {
+    if (!run(Op::conv_transpose_forward, g, x, w, y, epilogue)) {
+      own_.conv_transpose_forward(g, x, w, epilogue, y);
+    }
+  }
+  void conv_transpose_backward_data(const ConvGeometry& g, const Tensor& dy, const Weights& w,
+                                    const Tensor& dx, Write write) override {
+    if (!run(Op::conv_transpose_backward_data, g, dx, w, dy, {}, write)) {
+      own_.conv_transpose_backward_data(g, dy, w, dx, write);
+    }
+  }
+  void conv_transpose_backward_weights(const ConvGeometry& g, const Tensor& x, const Tensor& dy,
+                                       const Tensor& dw, Write write) override {
+    if (!run(Op::conv_transpose_backward_weights, g, x, {dw}, dy, {}, write)) {
+      own_.conv_transpose_backward_weights(g, x, dy, dw, write);
+    }
+  }
+
+ private:
+  struct Known {
+    ConvProblem problem;
+    std::optional<ConvPlan> plan;  // none: cuDNN refuses it
+  };
+  // Weights in the pictures' type.
+  struct Converted {
+    Buffer memory;
+    uint64_t version = 0;
+  };
+
+  const ConvPlan* plan_for(const ConvProblem& problem) const {
+    for (const auto& known : known_) {
+      if (known->problem == problem) return known->plan ? &*known->plan : nullptr;
+    }
+    auto known = std::make_unique<Known>(Known{problem, std::nullopt});
+    try {
+      known->plan.emplace(handle_.get(), memory_, problem);
+    } catch (const DeviceError&) {  // then the own kernels do it
+    }
+    known_.push_back(std::move(known));
+    return known_.back()->plan ? &*known_.back()->plan : nullptr;
+  }
+
+  // Memory that is valid until the next use of the same slot; recorded work keeps what it has.
+  void* room(int slot, size_t bytes) {
+    std::vector<Buffer>& blocks = rooms_[slot];
+    if (bytes == 0) return nullptr;
+    if (blocks.empty() || blocks.back().bytes() < bytes) blocks.emplace_back(memory_, bytes);
+    return blocks.back().data();
+  }
+
+  void* converted(const Weights& w, DType dtype) {
+    if (dtype == DType::f32) return w.values.data();
+    const size_t bytes = static_cast<size_t>(w.values.elements()) * size_of(dtype);
+    Converted& entry = converted_[w.values.data()];
+    if (entry.memory.bytes() < bytes) entry = {Buffer(memory_, bytes), 0};
+    if (w.version == 0 || entry.version != w.version) {
+      cuda::copy(w.values, Tensor(entry.memory.data(), w.values.shape(), dtype), stream_);
+    }
+    entry.version = w.version;
+    return entry.memory.data();
+  }
+
+  // Runs the call through cuDNN where that is one pass; x and y are the call's forward input and
+  // output. False: it is not.
+  bool run(Op op, const ConvGeometry& g, const Tensor& x, const Weights& w, const Tensor& y,
+           const Epilogue& epilogue, Write write = Write::overwrite) {
+    if (epilogue.bias || epilogue.act != Activation::none) return false;
+    ConvProblem problem = cudnn::problem_of({op, x.dtype(), x.shape(), y.shape(), g}, tf32_);
+    const bool transposed = op >= Op::conv_transpose_forward;
+    const Tensor& larger = transposed ? y : x;
+    const Tensor& smaller = transposed ? x : y;
+    problem.x_pitch = larger.pitch();
+    problem.y_pitch = smaller.pitch();
+
+    // What cuDNN writes, where the sum or another type is wanted: dense memory to add from.
+    const Direction direction = problem.direction;
+    const Tensor& result = direction == Direction::forward         ? smaller
+                           : direction == Direction::data_gradient ? larger
+                                                                   : w.values;
+    const bool apart = write == Write::accumulate || result.dtype() != x.dtype();
+    if (apart && direction == Direction::forward) problem.y_pitch = smaller.shape().c;
+    if (apart && direction == Direction::data_gradient) problem.x_pitch = larger.shape().c;
+    const ConvPlan* plan = plan_for(problem);
+    if (!plan) return false;
+
+    Tensor target = result;
+    if (apart) {
+      target = Tensor(room(0, static_cast<size_t>(result.elements()) * size_of(x.dtype())),
+                      result.shape(), x.dtype());
+    }
+    void* weights =
+        direction == Direction::weight_gradient ? target.data() : converted(w, x.dtype());
+    plan->run(handle_.get(), direction == Direction::data_gradient ? target.data() : larger.data(),
+              weights, direction == Direction::forward ? target.data() : smaller.data(),
+              room(1, plan->scratch_bytes()));
+    if (!apart) return true;
+    if (write == Write::accumulate) {
+      cuda::add(target, result, stream_);
+    } else {
+      cuda::copy(target, result, stream_);
+    }
+    return true;
+  }
+
+  Memory& memory_;
+  CUstream_st* stream_;
+  bool tf32_;
+  CudaBackend own_;
+  cudnn::Handle handle_;
+  mutable std::vector<std::unique_ptr<Known>> known_;  // supports() makes plans
+  std::map<const void*, Converted> converted_;
+  std::vector<Buffer> rooms_[2];  // results to be added, cuDNN's working memory
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_cudnn_backend(Memory& memory, CUstream_st* stream,
+                                            DevicePrecision precision) {
+  return std::make_unique<CudnnBackend>(memory, stream, precision);
+}
+
+}  // namespace gan

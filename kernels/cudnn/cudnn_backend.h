@@ -1,0 +1,25 @@
+// Convolutions through cuDNN: the measuring stick of the own kernels, and their stand-in where it is
+// faster.
+//
+// Forward, data and weight gradient of plain and transposed convolutions. The algorithm is the fastest
+// deterministic one of those that cuDNN measures, once for each shape, type and pitch. What cuDNN would
+// need several passes for - a bias, an activation - and whatever it refuses, the own kernels do.
+// bfloat16 weight gradients are rounded to bfloat16 before they are stored as float32, because that
+// is what cuDNN offers.
+#pragma once
+
+#include <memory>
+
+#include "kernels/backend.h"
+#include "kernels/device.h"
+
+struct CUstream_st;
+
+namespace gan {
+
+// Null where cuDNN is not in this build. Throws DeviceError when cuDNN cannot work with the device.
+// `memory`, `stream`: as for CudaBackend; the stream must not be recorded while a shape is new.
+std::unique_ptr<Backend> make_cudnn_backend(Memory& memory, CUstream_st* stream,
+                                            DevicePrecision precision);
+
+}  // namespace gan

@@ -1,0 +1,15 @@
+// The GPU, for open_device(): cuda/gpu_device.cpp in a build with CUDA, no_gpu.cpp in one without.
+#pragma once
+
+#include "kernels/device.h"
+
+namespace gan {
+
+// Whether this build knows of GPUs at all.
+bool gpu_built();
+
+// GPU 0 with the backend and precision asked for. Throws DeviceError saying why when it cannot be
+// used. The work of all devices it has opened goes into one stream.
+Device open_gpu(const DeviceOptions& options);
+
+}  // namespace gan

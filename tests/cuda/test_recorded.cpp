@@ -1,0 +1,218 @@
+// Decisions taken in the device's memory, and whole steps recorded once and replayed.
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "engine/replay.h"
+#include "kernels/cuda/cuda_backend.h"
+#include "kernels/cuda/cuda_memory.h"
+#include "kernels/cuda/host.h"
+#include "kernels/reference/reference_backend.h"
+#include "tests/host_tensor.h"
+#include "train/stable.h"
+#include "train/step_reports.h"
+
+namespace gan::testing {
+namespace {
+
+Kernels only(std::unique_ptr<Backend> backend) {
+  std::vector<std::unique_ptr<Backend>> one;
+  one.push_back(std::move(backend));
+  return Kernels(std::move(one));
+}
+
+// A device of the simulator: with a stream of its own it records, on the default stream it does not.
+struct SimulatedGpu {
+  explicit SimulatedGpu(gpu::Stream stream)
+      : memory(stream), device{memory, only(make_cuda_backend(memory, stream)), "simulator"} {}
+  CudaMemory memory;
+  Device device;
+};
+
+// What begin_update and balance leave behind, on any backend.
+struct Decisions {
+  UpdateControl control{0.25, 7, 1};
+  GradientBalance balance{0.2, 0};
+  std::vector<float> result;
+
+  Decisions(Memory& memory, Backend& backend, const std::vector<float>& numbers, bool after,
+            double smooth) {
+    balance.smooth = smooth;
+    const UpdateControl first{0, 3, after};
+    Buffer buffer(memory, 1024);
+    auto* start = static_cast<std::byte*>(buffer.data());
+    const auto upload = [&](size_t at, const void* from, size_t bytes) {
+      memory.copy_from_host(start + at, from, bytes);
+    };
+    upload(0, &control, sizeof(control));
+    upload(64, &first, sizeof(first));
+    upload(128, &balance, sizeof(balance));
+    upload(256, numbers.data(), numbers.size() * sizeof(float));
+    const auto count = static_cast<int64_t>(numbers.size());
+    const Tensor all(start + 256, vector_shape(count), DType::f32);
+    const Tensor results(start + 512, vector_shape(3), DType::f32);
+    auto* before = reinterpret_cast<const UpdateControl*>(start + 64);
+    backend.begin_update(all, before, reinterpret_cast<UpdateControl*>(start));
+    backend.balance(all.channels(0, 2), before, reinterpret_cast<GradientBalance*>(start + 128),
+                    results);
+    memory.copy_to_host(&control, start, sizeof(control));
+    memory.copy_to_host(&balance, start + 128, sizeof(balance));
+    result = to_host(memory, results);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("decisions on the device are those of the reference", "[smallest]") {
+  const float infinite = std::numeric_limits<float>::infinity();
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  CudaMemory memory;
+  const auto cuda = make_cuda_backend(memory);
+  const auto reference = make_reference_backend();
+  for (const std::vector<float>& numbers :
+       {std::vector<float>{4, 9, 1}, {4, 9, nan}, {infinite, 9, 1}, {0, 9, 1}, {4, nan, 1}}) {
+    for (const bool after : {true, false}) {
+      for (const double smooth : {0.0, 0.5}) {
+        const Decisions ours(memory, *cuda, numbers, after, smooth);
+        const Decisions expected(host_memory(), *reference, numbers, after, smooth);
+        CAPTURE(numbers, after, smooth);
+        CHECK(ours.control.enabled == expected.control.enabled);
+        CHECK(ours.control.step == expected.control.step);
+        CHECK(ours.control.learning_rate == 0.25);
+        CHECK(ours.balance.smooth == expected.balance.smooth);
+        CHECK(ours.result[0] == expected.result[0]);
+        CHECK(ours.result[1] == 1);
+      }
+    }
+  }
+  const Decisions plain(host_memory(), *reference, {4, 9, 1}, true, 0);
+  CHECK(plain.control.enabled == 1);
+  CHECK(plain.control.step == 8);
+  CHECK(plain.balance.smooth == 1.5);
+  CHECK(plain.result[0] == Approx(0.2 / 1.5));
+  CHECK(plain.result[2] == 1.5f);
+}
+
+TEST_CASE("mixing takes its factors from device memory, an update that is not enabled does nothing",
+          "[smallest]") {
+  CudaMemory memory;
+  CudaBackend backend(memory);
+  Arena arena(memory);
+  const auto tensor = [&](const std::vector<float>& values) {
+    const Tensor made =
+        arena.allocate(vector_shape(static_cast<int64_t>(values.size())), DType::f32);
+    from_host(memory, made, values.data());
+    return made;
+  };
+  const Tensor x = tensor({1, 2, 3, 4, 5}), y = tensor({10, 20, 30, 40, 50});
+  backend.mix(tensor({0.5f, 2}), x, y);
+  CHECK(to_host(memory, y) == std::vector<float>{20.5f, 41, 61.5f, 82, 102.5f});
+
+  const UpdateControl control = {0.1, 1, 0};
+  Buffer device_control(memory, sizeof(control));
+  memory.copy_from_host(device_control.data(), &control, sizeof(control));
+  const Tensor m = tensor({0, 0, 0, 0, 0}), v = tensor({0, 0, 0, 0, 0});
+  backend.adam({}, static_cast<const UpdateControl*>(device_control.data()), y, x, m, v);
+  CHECK(to_host(memory, y)[0] == 20.5f);
+  CHECK(to_host(memory, m) == std::vector<float>(5, 0.0f));
+}
+
+TEST_CASE("a recorded stream takes kernels and nothing else", "[smallest]") {
+  SimulatedGpu gpu(gpu::make_stream());
+  Arena arena(gpu.memory);
+  const Tensor x = arena.allocate(vector_shape(4), DType::f32);
+  Backend& backend = gpu.device.kernels({Op::memory, DType::f32, x.shape(), x.shape(), {}});
+  CHECK_THROWS_WITH(gpu.memory.record([&] { Buffer(gpu.memory, 16); }),
+                    Catch::Contains("while work is being recorded"));
+  CHECK_THROWS_WITH(gpu.memory.record([&] { to_host(gpu.memory, x); }),
+                    Catch::Contains("while work is being recorded"));
+  // After a failure the stream works on; what is recorded is not run until it is replayed.
+  backend.fill(x, 1);
+  const auto recording = gpu.memory.record([&] { backend.fill(x, 2); });
+  CHECK(to_host(gpu.memory, x) == std::vector<float>(4, 1.0f));
+  recording->replay();
+  CHECK(to_host(gpu.memory, x) == std::vector<float>(4, 2.0f));
+  CHECK(recording->operations() == 1);
+}
+
+namespace {
+
+// Steps of a small stable GAN with everything switched on, as the recipe runs them.
+struct StableSteps {
+  static constexpr int64_t kBatch = 2, kSize = 32;
+
+  StableSteps(gpu::Stream stream, int steps) : gpu(stream) {
+    Device& device = gpu.device;
+    const auto generator = make_generator("gan", 4, ColorHead::chroma64);
+    StableGan gan(device, *generator, std::vector<float>(16, 1.5f), {});
+    Replay replay(device.memory);
+    StepReports reports(device);
+    Arena arena(gpu.memory);
+    const Shape shape = {kBatch, kSize, kSize, 3};
+    const Tensor gray = arena.allocate(shape, DType::f32),
+                 color = arena.allocate(shape, DType::f32);
+    from_host(gpu.memory, gray, random_tensor(shape, 40, 0, 1).values().data());
+    from_host(gpu.memory, color, random_tensor(shape, 140, -0.5, 0.5).values().data());
+    for (int step = 0; step < steps; ++step) {
+      StepPlan plan;
+      plan.train_discriminator = true;
+      plan.moment_weight = 0.2;
+      plan.adversarial_ratio = 0.05 * (step + 1);
+      plan.lr_generator = 1e-3 / (step + 1);
+      plan.r1_gamma = plan.r2_gamma = 1;
+      plan.augment = 0.5;
+      const gpu::HostCalls before = gpu::host_calls();
+      gan.prepare(shape, plan);
+      replay.run(gan.key(plan), {&gan.generator_arena(), &gan.discriminator_arena()}, [&] {
+        gan.values_changed();
+        gan.compute(gray, color, plan);
+      });
+      if (replay.operations() > 0) gan.values_changed();
+      reports.post(gan.numbers(), {static_cast<double>(step)});
+      StepReports::Report report;
+      while (reports.take(report)) losses.push_back(gan.read_report(report.numbers, plan).chroma);
+      const gpu::HostCalls& after = gpu::host_calls();
+      last = {after.launches - before.launches, after.allocations - before.allocations,
+              after.copies - before.copies, after.waits - before.waits,
+              after.replays - before.replays};
+      operations = replay.operations();
+    }
+    StepReports::Report report;
+    while (reports.take(report, true)) losses.push_back(gan.read_report(report.numbers, {}).chroma);
+    generator_values = to_host(gpu.memory, generator->parameters().values());
+    discriminator_values = to_host(gpu.memory, gan.discriminator().parameters().values());
+  }
+
+  SimulatedGpu gpu;
+  std::vector<double> losses;
+  std::vector<float> generator_values, discriminator_values;
+  gpu::HostCalls last;  // of the last step
+  size_t operations = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a replayed step of the stable recipe leaves the same bytes as one that is not",
+          "[step]") {
+  constexpr int kSteps = 6;
+  const StableSteps replayed(gpu::make_stream(), kSteps), plain(nullptr, kSteps);
+  CHECK(replayed.generator_values == plain.generator_values);
+  CHECK(replayed.discriminator_values == plain.discriminator_values);
+  CHECK(replayed.losses == plain.losses);
+  CHECK(replayed.losses.size() == kSteps);
+
+  // The steady state: one replay, no launch, no allocation; learning rate, ratio and warps go to the
+  // device, the numbers come back. A host that is faster than its GPU waits for the report of the step
+  // before last but three, and for nothing else.
+  CHECK(replayed.last.replays == 1);
+  CHECK(replayed.last.launches == 0);
+  CHECK(replayed.last.allocations == 0);
+  CHECK(replayed.last.waits <= 1);
+  CHECK(replayed.last.copies <= 4);
+  CHECK(replayed.operations == plain.last.launches);
+  CHECK(plain.last.replays == 0);
+}
+
+}  // namespace gan::testing
