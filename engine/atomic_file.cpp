@@ -116,4 +116,10 @@ void AtomicFile::commit() {
   temporary_.clear();
 }
 
+void write_whole_file(const fs::path& target, std::string_view content) {
+  AtomicFile file(target);
+  file.write(content);
+  file.commit();
+}
+
 }  // namespace gan

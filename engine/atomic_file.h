@@ -39,4 +39,7 @@ class AtomicFile {
   std::FILE* file_ = nullptr;
 };
 
+// A file with this content, through AtomicFile.
+void write_whole_file(const std::filesystem::path& target, std::string_view content);
+
 }  // namespace gan

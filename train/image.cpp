@@ -136,13 +136,19 @@ void write_png(const fs::path& path, const Image& image) {
   write_encoded(path, complete, encoded);
 }
 
-void write_jpeg(const fs::path& path, const Image& image, int quality) {
+std::vector<uint8_t> encode_jpeg(const Image& image, int quality) {
   require_valid(image);
   require(quality >= 1 && quality <= 100, "no JPEG has quality ", quality);
   std::vector<uint8_t> encoded;
-  const bool complete = stbi_write_jpg_to_func(append, &encoded, image.width, image.height,
-                                               image.channels, image.pixels.data(), quality) != 0;
-  write_encoded(path, complete, encoded);
+  if (!stbi_write_jpg_to_func(append, &encoded, image.width, image.height, image.channels,
+                              image.pixels.data(), quality)) {
+    throw DeviceError("not enough memory to encode a picture as JPEG");
+  }
+  return encoded;
+}
+
+void write_jpeg(const fs::path& path, const Image& image, int quality) {
+  write_encoded(path, true, encode_jpeg(image, quality));
 }
 
 void write_photo(const fs::path& path, const Image& image, int quality) {

@@ -53,6 +53,7 @@ Image read_photo(const std::filesystem::path& path);
 // resolution.
 void write_png(const std::filesystem::path& path, const Image& image);
 void write_jpeg(const std::filesystem::path& path, const Image& image, int quality = 95);
+std::vector<uint8_t> encode_jpeg(const Image& image, int quality = 95);
 // By extension: .png, .jpg, .jpeg. Throws UsageError for any other.
 void write_photo(const std::filesystem::path& path, const Image& image, int quality = 95);
 
