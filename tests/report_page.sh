@@ -30,27 +30,34 @@ browse() { # ARGUMENTS...: output to page.txt, messages of the page's script to 
   fail "gan_train: $(tail -1 err.txt)"
 cp -r "run's & <co>" run
 
-browse --dump-dom "file://$work/run/index.html"
-drawn=$(grep -o '<path class="curve s[0-9]" d="M[0-9]' page.txt | wc -l)
-[ "$drawn" -ge 15 ] || fail "$drawn curves are drawn, expected 15 or more"
-! grep -qE 'd="[^"]*(NaN|undefined|Infinity)' page.txt || fail "curves hold no numbers"
-[ "$(grep -o 'alt="photo [0-9]*, output"' page.txt | wc -l)" -ge 1 ] || fail "no photos are shown"
-grep -q 'How often D is right' page.txt || fail "D's accuracy is missing"
-
-# In a frame of a given width, since windows have a least one.
-cat >frame.html <<'END'
-<body style="margin:0"><iframe id="frame" src="run/index.html" style="border:0;height:900px"></iframe><script>
-frame.style.width = location.search.slice(1) + 'px';
-frame.onload = () => setTimeout(() => { document.title = 'width ' + frame.contentDocument.documentElement.scrollWidth; }, 500);
+# In frames of a given width, since windows have a least one. What the frames hold is told in the title.
+cat >frames.html <<'END'
+<!doctype html><title>not loaded</title><body style="margin:0;display:flex;gap:20px;background:gray">
+<iframe id="wide" src="run/index.html" style="border:0;width:1000px;height:1500px"></iframe>
+<iframe id="narrow" src="run/index.html" style="border:0;width:320px;height:1500px"></iframe>
+<script>
+onload = () => setTimeout(() => {
+  document.title = [wide, narrow].map((frame) => {
+    const page = frame.contentDocument;
+    const curves = [...page.querySelectorAll('path.curve')].map((curve) => curve.getAttribute('d'));
+    return [page.documentElement.scrollWidth, curves.length, curves.filter((d) => !/^M[0-9]/.test(d) || /[a-gi-z]/.test(d)).length,
+            page.querySelectorAll('.album img[alt$="output"]').length].join(' ');
+  }).join('; ');
+}, 500);
 </script>
 END
-for width in 320 1280; do
-  browse --dump-dom --window-size=1400,900 "file://$work/frame.html?$width"
-  grep -q "<title>width $width</title>" page.txt || fail "at $width pixels: $(grep -o '<title>.*</title>' page.txt)"
-  browse --screenshot="$work/$width.png" --window-size=1400,900 "file://$work/frame.html?$width"
-  colors=$(identify -format '%k' "$width.png")
-  [ "${colors:-0}" -ge 200 ] || fail "the picture of the page, $width pixels wide, has ${colors:-no} colours"
+browse --dump-dom --window-size=1400,1500 "file://$work/frames.html"
+read -r told < <(grep -o '<title>.*</title>' page.txt | sed 's/<[^>]*>//g')
+[[ $told =~ ^(1000)\ ([0-9]+)\ 0\ ([0-9]+)\;\ (320)\ ([0-9]+)\ 0\ ([0-9]+)$ ]] ||
+  fail "width, curves, bad curves, photos of both frames are $told"
+curves=${BASH_REMATCH[2]:-0} photos=${BASH_REMATCH[3]:-0}
+[ "$curves" -ge 15 ] || fail "$curves curves are drawn, expected 15 or more"
+[ "$photos" -ge 1 ] || fail "no photos are shown"
+browse --screenshot="$work/page.png" --window-size=1340,1500 "file://$work/frames.html"
+for part in 1000x1500+0+0 320x1500+1020+0; do
+  colors=$(convert page.png -crop $part +repage -format '%k' info:)
+  [ "${colors:-0}" -ge 200 ] || fail "the picture of the page, $part, has ${colors:-no} colours"
 done
 
-echo "report_page: $drawn curves, $failures failures"
+echo "report_page: $curves curves, $photos photos, $failures failures"
 [ "$failures" = 0 ]

@@ -205,7 +205,8 @@ TEST_CASE("Curves for papers", "[report]") {
   CHECK(round_ticks(0, 1, 4) == std::vector<double>{0, 0.5, 1});
   CHECK(round_ticks(-3, 17, 4) == std::vector<double>{0, 5, 10, 15});
   CHECK(decade_ticks(0.0005, 20) == std::vector<double>{0.001, 0.01, 0.1, 1, 10});
-  CHECK(decade_ticks(1.5, 6) == std::vector<double>{2, 5});
+  CHECK(decade_ticks(1.5, 12) == std::vector<double>{2, 5, 10});
+  CHECK(decade_ticks(1.5, 6) == std::vector<double>{2, 4, 6});
   CHECK_THROWS_AS(round_ticks(1, 1, 4), InternalError);
 }
 

@@ -115,7 +115,7 @@ class Plot {
     }
     const std::vector<PhaseSpan> phases = phases_of(facts_);
     for (size_t i = 1; i < phases.size(); ++i) {
-      const double at = x(phases[i].first_epoch);
+      const double at = x(phases[i].first_epoch - 0.5);
       parts += line(at, top_, at, bottom(), "stroke=\"#aaa\" stroke-dasharray=\"3 3\"");
     }
     return parts;
@@ -123,6 +123,7 @@ class Plot {
 
   std::string axes() const {
     std::string parts = line(left_, bottom(), right(), bottom(), "stroke=\"#777\"");
+    parts += label(right() + 6, bottom() + 15, "epoch", "");
     const double last = std::max(epochs_.back(), epochs_.front() + 1);
     for (double tick : round_ticks(epochs_.front(), last, 5)) {
       if (tick != std::floor(tick) || tick > epochs_.back()) continue;
@@ -218,7 +219,9 @@ std::vector<double> round_ticks(double from, double to, int count) {
 
 std::vector<double> decade_ticks(double from, double to) {
   require(0 < from && from < to && std::isfinite(to), "no axis from ", from, " to ", to);
-  const bool short_axis = std::log10(to / from) < 1.5;
+  const double decades = std::log10(to / from);
+  if (decades < 0.7) return round_ticks(from, to, 4);
+  const bool short_axis = decades < 1.5;
   std::vector<double> ticks;
   for (double power = std::floor(std::log10(from)); power <= std::ceil(std::log10(to)); ++power) {
     for (double factor : {1.0, 2.0, 5.0}) {

@@ -15,7 +15,8 @@ std::string curves_svg(const RunFacts& facts);
 // Round numbers (1, 2 or 5 times a power of ten apart) within from .. to, about `count` of them.
 // Throws InternalError unless from < to and both are finite.
 std::vector<double> round_ticks(double from, double to, int count);
-// The same for a logarithmic axis; 0 < from < to.
+// The same for a logarithmic axis: powers of ten, on shorter ones twice and five times those as well;
+// 0 < from < to.
 std::vector<double> decade_ticks(double from, double to);
 
 }  // namespace gan

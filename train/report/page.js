@@ -49,6 +49,7 @@
   }
   function logTicks(from, to) {
     const decades = Math.log10(to / from);
+    if (decades < 0.7) return linearTicks(from, to, 4);
     const ticks = [];
     for (let power = Math.floor(Math.log10(from)); power <= Math.ceil(Math.log10(to)); ++power) {
       for (const factor of decades < 1.5 ? [1, 2, 5] : [1]) {
@@ -92,11 +93,12 @@
     const taken = [];
     for (const tick of whole.reverse()) {
       const at = x(tick.value);
-      if (taken.some((other) => Math.abs(other - at) < 28)) continue;
+      if (taken.some((other) => Math.abs(other - at) < 32)) continue;
       taken.push(at);
       line(svg, 'axis', at, bottom, at, bottom + 4);
       element(svg, 'text', {x: at, y: bottom + 17, 'text-anchor': 'middle'}, tick.text);
     }
+    if (right + 30 < svg.viewBox.baseVal.width) element(svg, 'text', {x: right + 14, y: bottom + 17}, 'epoch');
     for (const event of data.events) {
       const at = x(event.epoch);
       element(svg, 'path', {class: 'event', d: `M${at} ${bottom - 4}l4 4l-4 4l-4 -4z`});
@@ -105,7 +107,7 @@
 
   function drawPhases(svg, x, top, bottom) {
     for (const phase of data.phases.slice(1)) {
-      const at = x(phase.from);
+      const at = x(phase.from - 0.5);
       line(svg, 'phase', at, top, at, bottom);
     }
   }
@@ -228,8 +230,8 @@
       const left = MARGIN.left, right = width - (width >= NARROW ? MARGIN.names : 12);
       x = epochScale(left, right);
       data.phases.forEach((phase, i) => {
-        const from = i ? x(phase.from) : left;
-        const to = i + 1 < data.phases.length ? x(data.phases[i + 1].from) : right;
+        const from = i ? x(phase.from - 0.5) : left;
+        const to = i + 1 < data.phases.length ? x(data.phases[i + 1].from - 0.5) : right;
         element(svg, 'rect', {class: i % 2 ? 'band alone' : 'band', x: from, y: top, width: Math.max(to - from, 1), height: 20});
         if (to - from > 8 * phase.name.length) element(svg, 'text', {class: 'on-band', x: from + 6, y: top + 14}, phase.name);
       });
