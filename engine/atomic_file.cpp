@@ -164,4 +164,10 @@ void remove_abandoned_temporaries(const fs::path& folder) noexcept {
   }
 }
 
+void write_whole_file(const fs::path& target, std::string_view content) {
+  AtomicFile file(target);
+  file.write(content);
+  file.commit();
+}
+
 }  // namespace gan

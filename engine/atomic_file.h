@@ -43,4 +43,7 @@ class AtomicFile {
 // current one). Those of programs that run, or ran elsewhere, stay. Never fails.
 void remove_abandoned_temporaries(const std::filesystem::path& folder) noexcept;
 
+// A file with this content, through AtomicFile.
+void write_whole_file(const std::filesystem::path& target, std::string_view content);
+
 }  // namespace gan

@@ -2,9 +2,10 @@
 # programs.sh BIN: the programs from end to end, as a person uses and misuses them. Every failure has to
 # be one clear line, the right exit code, and no file left behind.
 set -u
-ablation=$(cd "$(dirname "$0")/../tools" && pwd)/ablation.sh
+tests=$(cd "$(dirname "$0")" && pwd) || exit 2
+ablation=$tests/../tools/ablation.sh
 # shellcheck source=tests/program_checks.sh
-. "$(dirname "$0")/program_checks.sh"
+. "$tests/program_checks.sh"
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 
 # --- Photos to work with.
@@ -47,6 +48,28 @@ expect 0 'D right on' "${train[@]}" --out spectral --epochs 2 --supervised 0 --d
 expect 0 '' "${train[@]}" --out spectral1 --epochs 2 --supervised 0 --dreg spectral --threads 1
 cmp spectral/last.bin spectral1/last.bin || fail "other weights with one thread and --dreg spectral"
 expect 2 '--adv' "${train[@]}" --out x --adv wasserstein
+
+# The page of a run, its curves, and what TensorBoard reads.
+exists phases/curves.svg
+grep -q 'gan_colorize phases/weights.bin photo.jpg' phases/index.html || fail "the page has no command to colour with"
+row=$(tail -1 phases/log.csv | sed -E ':again; s/,,/,null,/; t again; s/,$/,null/')
+grep -qF "[$row]" phases/index.html || fail "the page lacks log.csv's last row: $row"
+expect 0 'look at it: board/index.html' "${train[@]}" --out board --epochs 2 --tensorboard
+expect 0 'done: 3 epochs' gan_train photos --out board --resume --epochs 3 --tensorboard
+if command -v python3 >/dev/null; then
+  "$tests/check_tensorboard.py" board >out.txt 2>err.txt || fail "TensorBoard's file: $(tail -1 err.txt)"
+else
+  echo "programs: SKIPPED TensorBoard's file, there is no python3 to read it with"
+fi
+absent phases/tensorboard
+
+# Without a terminal, progress comes in plain lines, here of an epoch that takes seconds; --quiet leaves
+# them out.
+expect 0 'epoch 1/1:' gan_train photos --width 8 --batch-size 4 --backend reference --epochs 1 --out lines
+grep -qE '^Epoch 1/1: .* photos/s, .* left, run .*, chroma .*, step [0-9]' err.txt || fail "no progress: $(cat err.txt)"
+! grep -q $'[\r\x1b]' err.txt || fail "control characters in a pipe"
+expect 0 'epoch 1/1:' "${train[@]}" --out quiet --epochs 1 --quiet
+! grep -qv '^device:' err.txt || fail "--quiet said: $(cat err.txt)"
 
 # The original's recipe.
 expect 0 'D right on' gan_train photos --width 8 --batch-size 8 --recipe classic --epochs 1 --out classic

@@ -80,7 +80,7 @@ int main(int argc, char** argv) {
   app.add_option("DATA", settings.data,
                  "Folder of colour photos, nested or flat, or one holding color/ and gray/")
       ->required();
-  app.add_option("--out", settings.out, "Folder for weights, log and samples");
+  app.add_option("--out", settings.out, "Folder for weights, log, report page and samples");
   app.add_option("--recipe", settings.recipe, "How to train")
       ->check(CLI::IsMember(gan::recipe_names()));
   app.add_option("--model", settings.model, "Which generator")
@@ -110,6 +110,8 @@ int main(int argc, char** argv) {
                "--time-limit may be raised")
       ->excludes(replace);
   app.add_flag("--quiet", settings.quiet, "No progress lines");
+  app.add_flag("--tensorboard", settings.tensorboard,
+               "Write the numbers of every epoch for TensorBoard, too: OUT/tensorboard");
   add_stable_options(app, settings);
   add_classic_options(app, settings);
   gan::add_device_options(app, device_options);

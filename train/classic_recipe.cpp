@@ -6,6 +6,7 @@
 #include "engine/error.h"
 #include "model/weights.h"
 #include "train/classic.h"
+#include "train/health.h"
 #include "train/step_reports.h"
 
 namespace gan {
@@ -73,8 +74,11 @@ class ClassicRecipe final : public Recipe {
   uint64_t steps() const override { return gan_.steps(); }
 
   std::string status() const override {
-    return str("D ", fixed(losses_.discriminator.sum(), 3), ", G ",
-               fixed(losses_.generator.adversarial, 3), ", L1 ", fixed(losses_.generator.l1, 4));
+    const std::string losses =
+        str("D ", fixed(losses_.discriminator.sum(), 3), ", G ",
+            fixed(losses_.generator.adversarial, 3), ", L1 ", fixed(losses_.generator.l1, 4));
+    if (summary_.empty()) return losses;  // D's accuracy is measured at an epoch's end
+    return str(losses, ", ", name_of_game(accuracy_real_, accuracy_fake_));
   }
 
   NamedValues end_epoch(const Moment& moment) override {
@@ -89,7 +93,8 @@ class ClassicRecipe final : public Recipe {
     measure_accuracy(moment.epoch);
     summary_ = str("D ", fixed(d.sum(), 3), ", G ", fixed(g.adversarial, 3), ", L1 ",
                    fixed(g.l1, 4), "; D right on ", fixed(100 * accuracy_real_, 0), "% of real, ",
-                   fixed(100 * accuracy_fake_, 0), "% of fake", trained > 0 ? "" : " (rested)");
+                   fixed(100 * accuracy_fake_, 0), "% of fake (",
+                   name_of_game(accuracy_real_, accuracy_fake_), trained > 0 ? ")" : ", rested)");
     return {{"d_loss_real", d.real},
             {"d_loss_fake", d.fake},
             {"d_loss_noise", d.noise},

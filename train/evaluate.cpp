@@ -2,10 +2,13 @@
 
 #include <algorithm>
 
+#include "engine/error.h"
 #include "engine/parallel.h"
 
 namespace gan {
 namespace {
+
+constexpr int kGap = 4;  // between the photos of a grid, in pixels
 
 constexpr int64_t kBatch = 16;
 
@@ -77,7 +80,6 @@ std::vector<PhotoMetrics> evaluate(Colorizer& colorizer, const PhotoSet& photos,
 }
 
 Image sample_grid(const std::vector<Image>& outputs, const std::vector<Image>& truths) {
-  constexpr int kGap = 4;
   const int side = truths[0].width;
   const int columns = static_cast<int>(truths.size());
   Image grid(columns * (side + kGap) - kGap, 3 * (side + kGap) - kGap, 3);
@@ -89,6 +91,26 @@ Image sample_grid(const std::vector<Image>& outputs, const std::vector<Image>& t
     paste(truths[i], left, 2 * (side + kGap), grid);
   }
   return grid;
+}
+
+std::array<Image, 3> sample_rows(const Image& grid) {
+  const int side = (grid.height + kGap) / 3 - kGap, cell = side + kGap;
+  if (side < 1 || grid.height != 3 * cell - kGap || (grid.width + kGap) % cell != 0 ||
+      grid.channels != 3) {
+    throw DataError(
+        str("a picture of ", grid.width, "x", grid.height, " pixels is no grid of sample photos"));
+  }
+  const int photos = (grid.width + kGap) / cell;
+  std::array<Image, 3> rows;
+  for (int r = 0; r < 3; ++r) {
+    rows[r] = Image(photos * side, side, 3);
+    for (int y = 0; y < side; ++y) {
+      for (int i = 0; i < photos; ++i) {
+        std::copy_n(grid.at(i * cell, r * cell + y), 3 * side, rows[r].at(i * side, y));
+      }
+    }
+  }
+  return rows;
 }
 
 }  // namespace gan

@@ -1,6 +1,7 @@
 // How well a generator colours photos it is shown in gray.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -37,5 +38,8 @@ std::vector<PhotoMetrics> evaluate(Colorizer& colorizer, const PhotoSet& photos,
 
 // Three rows - gray, output, truth - with a column for each photo.
 Image sample_grid(const std::vector<Image>& outputs, const std::vector<Image>& truths);
+// The three rows of such a grid, without the gaps between photos. Throws DataError for a picture of
+// another shape.
+std::array<Image, 3> sample_rows(const Image& grid);
 
 }  // namespace gan

@@ -1,17 +1,12 @@
 #include "train/growing_table.h"
 
-#include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <fstream>
 
-#include "engine/atomic_file.h"
 #include "engine/error.h"
 
 namespace gan {
 namespace {
-
-namespace fs = std::filesystem;
 
 // Whether a line is a complete row up to this step, or the header.
 bool belongs(const std::string& line, uint64_t last_step) {
@@ -24,43 +19,19 @@ bool belongs(const std::string& line, uint64_t last_step) {
 }  // namespace
 
 void GrowingTable::begin(uint64_t last_step) {
-  waiting_.clear();
   std::string kept;
   if (last_step > 0) {
-    std::ifstream file(path_);
+    std::ifstream file(file_.path());
     for (std::string line; std::getline(file, line) && !file.eof();) {  // a torn line ends the file
       if (belongs(line, last_step)) kept += line + "\n";
     }
   }
-  std::error_code error;
-  if (kept.empty()) {
-    fs::remove(path_, error);
-  } else {
-    AtomicFile file(path_);
-    file.write(kept);
-    file.commit();
-  }
-  good_bytes_ = kept.size();
+  file_.begin(kept);
 }
 
 void GrowingTable::add(const std::string& header, uint64_t step, const std::string& cells) {
-  if (good_bytes_ == 0 && waiting_.empty()) waiting_ = header + "\n";
-  waiting_ += str(step, ",", cells, "\n");
-}
-
-void GrowingTable::flush() {
-  if (waiting_.empty()) return;
-  errno = 0;
-  std::error_code error;
-  if (fs::exists(path_, error)) fs::resize_file(path_, good_bytes_, error);
-  std::ofstream file(path_, good_bytes_ > 0 ? std::ios::app : std::ios::trunc);
-  file << waiting_ << std::flush;
-  if (error || !file) {
-    throw DataError(str(path_.string(), ": cannot write: ",
-                        error ? error.message() : std::strerror(errno ? errno : EIO)));
-  }
-  good_bytes_ += waiting_.size();
-  waiting_.clear();
+  if (file_.empty()) file_.add(header + "\n");
+  file_.add(str(step, ",", cells, "\n"));
 }
 
 }  // namespace gan

@@ -5,14 +5,14 @@
 #include <filesystem>
 #include <string>
 
+#include "train/growing_file.h"
+
 namespace gan {
 
-// Rows begin with the number of the step after which they were measured. They are kept in memory
-// until flush() appends them. A write that fails, or a run that is killed, leaves at most rows that
-// the next one takes back.
+// Rows begin with the number of the step after which they were measured.
 class GrowingTable {
  public:
-  explicit GrowingTable(std::filesystem::path path) : path_(std::move(path)) {}
+  explicit GrowingTable(std::filesystem::path path) : file_(std::move(path)) {}
 
   // Goes on with the rows up to this step that the file holds and forgets later ones, which a run
   // wrote after the checkpoint that it now goes back to. 0: begins anew. Throws DataError.
@@ -20,12 +20,10 @@ class GrowingTable {
   // `header`: the names of all columns, the first one "step"; looked at for an empty table only.
   void add(const std::string& header, uint64_t step, const std::string& cells);
   // Throws DataError; the rows are kept and the next call tries again.
-  void flush();
+  void flush() { file_.flush(); }
 
  private:
-  std::filesystem::path path_;
-  uintmax_t good_bytes_ = 0;  // what of the file is complete
-  std::string waiting_;
+  GrowingFile file_;
 };
 
 }  // namespace gan

@@ -9,7 +9,7 @@ namespace gan {
 namespace {
 
 // The discriminator is ahead: it should be right on 55 to 85% of the photos.
-constexpr double kDominating = 0.85, kAllAbove = 0.6;
+constexpr double kBehind = 0.55, kDominating = 0.85, kAllAbove = 0.6;
 // It cannot be fooled any more, so the generator learns nothing from it.
 constexpr double kWon = 0.97, kNoGradient = 0.01;
 constexpr int kWonEpochs = 2, kWonTimes = 3;
@@ -44,6 +44,12 @@ const char* name_of(HealthState state) {
   constexpr const char* kNames[] = {"D dominating", "D won",   "D blind", "colour collapse",
                                     "tint drift",   "overfit", "numerics"};
   return kNames[static_cast<int>(state)];
+}
+
+const char* name_of_game(double accuracy_real, double accuracy_fake) {
+  const double balanced = (accuracy_real + accuracy_fake) / 2;
+  if (std::isnan(balanced)) return "";
+  return balanced > kDominating ? "D ahead" : balanced < kBehind ? "G ahead" : "balanced";
 }
 
 std::vector<HealthEvent> Autopilot::observe(const Signals& s, Knobs& knobs) {

@@ -51,6 +51,9 @@ enum class HealthState : uint8_t {
   numerics,
 };
 const char* name_of(HealthState state);
+// Who is ahead, in words: "balanced", "D ahead", "G ahead", by the mean of the discriminator's
+// accuracies on real and on generated photos. "" without numbers.
+const char* name_of_game(double accuracy_real, double accuracy_fake);
 
 struct HealthEvent {
   HealthState state;

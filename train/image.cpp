@@ -61,6 +61,12 @@ Image read_photo(const fs::path& path) {
   return decode_photo(read_bytes(path), path);
 }
 
+std::vector<uint8_t> encode_jpeg(const Image& image, int quality) {
+  EncodeOptions options;
+  options.quality = quality;
+  return codec::encode_jpeg_stb(to_photo(image), options);
+}
+
 void write_photo(const fs::path& path, const Image& image, int quality) {
   EncodeOptions options;
   options.quality = quality;

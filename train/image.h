@@ -43,6 +43,8 @@ Photo to_photo(const Image& image);
 Image decode_photo(const std::vector<uint8_t>& content, const std::filesystem::path& path);
 Image read_photo(const std::filesystem::path& path);
 
+// A whole JPEG file.
+std::vector<uint8_t> encode_jpeg(const Image& image, int quality = 95);
 // write_photo_file for images.
 void write_photo(const std::filesystem::path& path, const Image& image, int quality = 95);
 

@@ -1,7 +1,9 @@
 #include "train/run_folder.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
+#include <cstring>
 #include <iomanip>
 #include <sstream>
 #include <utility>
@@ -10,17 +12,8 @@
 #include "engine/error.h"
 
 namespace gan {
-namespace {
 
 namespace fs = std::filesystem;
-
-void write_whole(const fs::path& path, const std::string& text) {
-  AtomicFile file(path);
-  file.write(text);
-  file.commit();
-}
-
-}  // namespace
 
 NamedValues columns_of(const EpochRecord& e) {
   NamedValues all = {{"epoch", e.epoch},
@@ -53,14 +46,30 @@ std::string csv_names(const NamedValues& columns) {
   return text;
 }
 
-std::string csv_cells(const NamedValues& columns) {
+std::string csv_cell(double value) {
+  if (!std::isfinite(value)) return "";
   std::ostringstream text;
-  text << std::setprecision(8);
-  for (const auto& column : columns) {
-    if (&column != &columns[0]) text << ",";
-    if (std::isfinite(column.second)) text << column.second;  // what does not exist stays empty
-  }
+  text << std::setprecision(8) << value;
   return text.str();
+}
+
+std::string csv_cells(const NamedValues& columns) {
+  std::string text;
+  for (const auto& column : columns) {
+    if (&column != &columns[0]) text += ",";
+    text += csv_cell(column.second);
+  }
+  return text;
+}
+
+std::string shell_word(const std::string& text) {
+  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || std::strchr("_-./+:,@%", c) != nullptr;
+  });
+  if (plain) return text;
+  std::string word = "'";
+  for (char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return word + "'";
 }
 
 RunFolder::RunFolder(fs::path root, Existing existing)
@@ -90,16 +99,15 @@ void RunFolder::create() const {
                         error.message(), "; choose another --out"));
   }
   const fs::path probe = root_ / ".writable";
-  AtomicFile file(probe);
-  file.write("x");
-  file.commit();
+  write_whole_file(probe, "x");
   fs::remove(probe, error);
   if (existing_ == Existing::go_on) return;
   for (const fs::path& old : checkpoints()) fs::remove(old, error);
-  for (const fs::path& old :
-       {log(), steps(), layers(), events(), weights(), supervised(), last(), bad_files()})
+  for (const fs::path& old : {log(), steps(), layers(), events(), weights(), supervised(), last(),
+                              bad_files(), page(), curves()})
     fs::remove(old, error);
   fs::remove_all(root_ / "samples", error);
+  fs::remove_all(tensorboard(), error);
   fs::create_directories(root_ / "samples", error);
 }
 
@@ -134,7 +142,7 @@ void RunFolder::write_checkpoint(uint64_t step, const TensorFile& file) const {
 void RunFolder::write_log(const std::vector<NamedValues>& epochs) const {
   std::string text = csv_names(epochs.front()) + "\n";
   for (const NamedValues& columns : epochs) text += csv_cells(columns) + "\n";
-  write_whole(log(), text);
+  write_whole_file(log(), text);
 }
 
 void RunFolder::write_events(const std::vector<EventRecord>& events_so_far) const {
@@ -142,7 +150,7 @@ void RunFolder::write_events(const std::vector<EventRecord>& events_so_far) cons
   text << "epoch,event\n";
   for (const EventRecord& event : events_so_far)
     text << event.epoch << ",\"" << event.text << "\"\n";
-  write_whole(events(), text.str());
+  write_whole_file(events(), text.str());
 }
 
 }  // namespace gan

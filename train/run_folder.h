@@ -34,8 +34,12 @@ struct EventRecord {
 // A row of log.csv: what is measured in any run around what the recipe reports.
 NamedValues columns_of(const EpochRecord& epoch);
 // A line of a CSV file, without its end; what is not finite stays empty.
+std::string csv_cell(double value);
 std::string csv_names(const NamedValues& columns);
 std::string csv_cells(const NamedValues& columns);
+
+// The text as one word of a shell's command line: quoted where it has to be.
+std::string shell_word(const std::string& text);
 
 class RunFolder {
  public:
@@ -58,6 +62,9 @@ class RunFolder {
   std::filesystem::path log() const { return root_ / "log.csv"; }
   std::filesystem::path steps() const { return root_ / "steps.csv"; }
   std::filesystem::path layers() const { return root_ / "layers.csv"; }
+  std::filesystem::path page() const { return root_ / "index.html"; }
+  std::filesystem::path curves() const { return root_ / "curves.svg"; }
+  std::filesystem::path tensorboard() const { return root_ / "tensorboard"; }
   std::filesystem::path sample(int epoch) const;
 
   // Checkpoints, the newest first.

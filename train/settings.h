@@ -27,6 +27,7 @@ struct TrainSettings {
   bool force = false;             // replace the run that `out` holds
   bool resume = false;            // go on with it
   bool quiet = false;
+  bool tensorboard = false;  // write event files, too
 
   // The classic recipe's.
   double l1_weight = 75;

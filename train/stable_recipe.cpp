@@ -94,11 +94,15 @@ class StableRecipe final : public Recipe {
   uint64_t steps() const override { return gan_.steps(); }
 
   std::string status() const override {
-    std::string text = str("chroma ", fixed(report_.chroma, 4));
-    if (phase_ != Phase::supervised) {
-      text += str(", D right on ", fixed(100 * smooth_pairs_, 0), "% of pairs");
+    if (phase_ == Phase::supervised) {
+      return str("chroma ", fixed(report_.chroma, 4), ", moments ", fixed(report_.moments, 4));
     }
-    return text;
+    std::string text = phase_ == Phase::joint ? str("chroma ", fixed(report_.chroma, 4), ", G ",
+                                                    fixed(report_.adversarial, 3), ", ")
+                                              : "";
+    const StepReport m = statistics_.mean();  // of the epoch so far: single steps jump about
+    return text + str("D ", fixed(report_.discriminator, 3), ", ",
+                      name_of_game(m.accuracy_real, m.accuracy_fake));
   }
 
   NamedValues end_epoch(const Moment& moment) override {
@@ -354,13 +358,9 @@ class StableRecipe final : public Recipe {
       summary_ += ", no discriminator yet";
       return;
     }
-    const double balanced = (m.accuracy_real + m.accuracy_fake) / 2;
     summary_ += str(", D right on ", fixed(100 * m.accuracy_real, 0), "% of real, ",
                     fixed(100 * m.accuracy_fake, 0), "% of fake (",
-                    balanced > 0.85   ? "D ahead"
-                    : balanced < 0.55 ? "G ahead"
-                                      : "balanced",
-                    ")");
+                    name_of_game(m.accuracy_real, m.accuracy_fake), ")");
   }
 
   TrainSettings settings_;

@@ -18,6 +18,7 @@
 #include "train/growing_table.h"
 #include "train/progress.h"
 #include "train/recipe.h"
+#include "train/report/report.h"
 #include "train/run_folder.h"
 #include "train/saturation.h"
 
@@ -61,11 +62,13 @@ class Run {
   Run(Device& device, const TrainSettings& settings, const std::string& version)
       : settings_(settings),
         version_(version),
+        device_(device.description),
         folder_(settings.out, settings.resume  ? RunFolder::Existing::go_on
                               : settings.force ? RunFolder::Existing::replace
                                                : RunFolder::Existing::refuse),
         steps_table_(folder_.steps()),
         layers_table_(folder_.layers()),
+        report_(folder_, settings.tensorboard),
         data_(load()) {
     // Settings may come from a checkpoint, which is only a file.
     if (settings_.batch_size < 1 || settings_.penalty_every < 1 || settings_.epochs < 1) {
@@ -101,9 +104,9 @@ class Run {
       note_layers();
       measure(record);
       rows_.push_back(columns_of(record));
-      save(record);
-      report(record);
       stopping_ = stopping_ || recipe_->finished();
+      save(record);
+      announce(record);
       if (whole) {
         ++epoch_;
         epoch_steps_ = 0;
@@ -132,12 +135,16 @@ class Run {
   void introduce() {
     std::cout << "data: " << data_.report.summary();
     if (!data_.report.bad.empty()) std::cout << " -> " << folder_.bad_files().string();
-    const Generator& generator = recipe_->result();
-    std::cout << "\nmodel: " << settings_.model << ", width " << generator.width() << ", "
-              << grouped(generator.parameters().learned_count()) << " parameters; recipe "
-              << settings_.recipe << ", batch " << settings_.batch_size;
+    std::cout << "\nmodel: " << model_in_words() << "; recipe " << settings_.recipe << ", batch "
+              << settings_.batch_size;
     if (settings_.batch_size < asked_batch_) std::cout << " (there are no more training photos)";
     std::cout << ", seed " << settings_.seed << std::endl;
+  }
+
+  std::string model_in_words() const {
+    const Generator& generator = recipe_->result();
+    return str(settings_.model, ", width ", generator.width(), ", ",
+               grouped(generator.parameters().learned_count()), " parameters");
   }
 
   int64_t steps_per_epoch() const { return data_.train.count() / settings_.batch_size; }
@@ -156,7 +163,10 @@ class Run {
       recipe_->step(&order[epoch_steps_ * batch], batch, moment_);
       ++epoch_steps_;
       note_step();
-      progress.update(epoch_steps_ * batch, recipe_->status());
+      const double done = epoch_ - 1 + static_cast<double>(epoch_steps_) / steps;
+      progress.update(epoch_steps_ * batch,
+                      str("run ", human_seconds(seconds_left(done)), ", ", recipe_->status(),
+                          ", step ", grouped(static_cast<int64_t>(recipe_->steps()))));
       interrupted_ = stop_requested();
       stopping_ = interrupted_ || out_of_time();
       if (seconds_since(last_checkpoint_) > kCheckpointSeconds && epoch_steps_ < steps) {
@@ -196,6 +206,13 @@ class Run {
       progress = std::max(progress, elapsed() / (settings_.time_limit_minutes * 60));
     }
     return std::min(progress, 1.0);
+  }
+
+  // Of the whole run, after so many epochs, if they go on taking as long as so far.
+  double seconds_left(double epochs) const {
+    const double left = elapsed() / epochs * (settings_.epochs - epochs);
+    if (settings_.time_limit_minutes <= 0) return left;
+    return std::clamp(settings_.time_limit_minutes * 60 - elapsed(), 0.0, left);
   }
 
   bool out_of_time() const {
@@ -333,6 +350,7 @@ class Run {
       if (recipe_->knows_supervision() && recipe_->supervised_only()) {
         save_generator(folder_.supervised().string(), generator, metadata(record));
       }
+      report_.write(facts());
     });
   }
 
@@ -360,18 +378,44 @@ class Run {
     return all;
   }
 
-  void report(const EpochRecord& record) const {
-    double left = record.seconds / record.epoch * (settings_.epochs - record.epoch);
-    if (settings_.time_limit_minutes > 0) {
-      left = std::clamp(settings_.time_limit_minutes * 60 - record.seconds, 0.0, left);
-    }
+  // What the run's page and curves tell.
+  RunFacts facts() const {
+    RunFacts facts;
+    facts.name = settings_.out;
+    facts.version = version_;
+    facts.device = device_;
+    facts.model = model_in_words();
+    facts.data = settings_.data;
+    facts.photos = data_.report;
+    facts.settings = settings_.as_metadata();
+    facts.planned_epochs = settings_.epochs;
+    facts.state = interrupted_                              ? RunState::stopped
+                  : stopping_ || epoch_ >= settings_.epochs ? RunState::finished
+                                                            : RunState::going_on;
+    facts.step_bytes = recipe_->peak_bytes();
+    facts.colorize_command = colorize_command();
+    facts.resume_command = resume_command();
+    facts.rows = rows_;
+    facts.events = events_;
+    return facts;
+  }
+
+  std::string colorize_command() const {
+    return str("gan_colorize ", shell_word(folder_.weights().string()), " photo.jpg");
+  }
+  std::string resume_command() const {
+    return str("gan_train ", shell_word(settings_.data), " --out ", shell_word(settings_.out),
+               " --resume");
+  }
+
+  void announce(const EpochRecord& record) const {
     std::cout << "epoch " << record.epoch << "/" << settings_.epochs << ": " << recipe_->summary()
               << "; CIEDE2000 " << fixed(record.validation.ciede2000, 2) << ", colour "
               << fixed(record.validation.colorfulness_ratio, 2) << " of truth, PSNR "
               << fixed(record.validation.psnr, 2) << (record.best ? " (best)" : "") << "; "
               << fixed(record.photos_per_second, 1) << " photos/s";
     if (!stopping_ && record.epoch < settings_.epochs) {
-      std::cout << ", " << human_seconds(left) << " left";
+      std::cout << ", " << human_seconds(seconds_left(record.epoch)) << " left";
     }
     std::cout << std::endl;
   }
@@ -391,17 +435,17 @@ class Run {
                 << fixed(supervised_[2], 2) << " (" << folder_.supervised().string() << ")";
     }
     if (interrupted_) {
-      std::cout << "\ngo on: gan_train " << settings_.data << " --out " << settings_.out
-                << " --resume";
+      std::cout << "\ngo on: " << resume_command();
     }
-    std::cout << "\ncolour a photo: gan_colorize " << folder_.weights().string() << " photo.jpg"
-              << std::endl;
+    std::cout << "\nlook at it: " << folder_.page().string()
+              << "\ncolour a photo: " << colorize_command() << std::endl;
   }
 
   TrainSettings settings_;
-  std::string version_;
+  std::string version_, device_;
   RunFolder folder_;
   GrowingTable steps_table_, layers_table_;
+  Report report_;
   Dataset data_;
   PhotoSet shown_;  // measured after every epoch: validation photos, or training ones without any
   int asked_batch_ = 0;
