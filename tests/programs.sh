@@ -234,6 +234,20 @@ expect 2 'needs no weights' gan_eval run/weights.bin photos --baseline gray
 expect 2 'DATA is required' gan_eval run/weights.bin
 expect 3 'no such folder' gan_eval run/weights.bin nowhere
 
+# --- The weights that come with the program are looked for beside it, and have to be whole.
+mkdir -p box/build/bin box/data/weights
+cp "$bin/gan_colorize" box/build/bin && cp run/weights.bin box/data/weights/flowers.bin
+box=$bin && bin=box/build/bin
+expect 0 'boxed.png' gan_colorize photos/flower_images/0001.png -o boxed.png
+if gan_info=$(box/build/bin/gan_colorize --info box/data/weights/flowers.bin) && grep -q SHA-256 <<<"$gan_info"; then
+  (cd box/data/weights && sha256sum flowers.bin >flowers.bin.sha256)
+  expect 0 'boxed.png' gan_colorize photos/flower_images/0001.png -o boxed.png --force
+  printf x >>box/data/weights/flowers.bin
+  expect 3 'SHA-256 .*, expected .*fetch the file again' gan_colorize photos/flower_images/0001.png -o broken.png
+  absent broken.png
+fi
+bin=$box
+
 # --- The ablation table; what is finished is not trained again.
 rows=(--bin "$bin" --width 4 --rows "no-adversary,head-128" pairs/color ablation 0.01)
 "$ablation" "${rows[@]}" >out.txt 2>err.txt || fail "ablation.sh: $(tail -1 err.txt)"

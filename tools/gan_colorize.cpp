@@ -1,5 +1,6 @@
 // gan_colorize [WEIGHTS] PHOTO...: colours photos.
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <sstream>
 #include <vector>
@@ -33,13 +34,27 @@ struct Options {
   double memory_megabytes = 0;
 };
 
+// The checksum in flowers.bin.sha256, as sha256sum writes it, has to be the file's: a download or a
+// checkout may have gone wrong.
+void check_shipped(const fs::path& weights) {
+  std::ifstream file(weights.string() + ".sha256");
+  std::string expected;
+  if (!(file >> expected)) return;
+  const std::string found = sha256_of_file(weights.string());
+  if (found.empty() || found == expected) return;  // empty: a build that cannot tell
+  throw DataError(str(weights.string(), ": is not what came with the program: SHA-256 ", found,
+                      ", expected ", expected, "; fetch the file again"));
+}
+
 // The weights that come with the program: in the source tree that it was built in, two folders up.
 std::string shipped_weights() {
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   for (const char* place : {"../../data/weights", "../share/gan"}) {
     const fs::path weights = program.parent_path() / place / "flowers.bin";
-    if (fs::exists(weights, error)) return weights.lexically_normal().string();
+    if (!fs::exists(weights, error)) continue;
+    check_shipped(weights.lexically_normal());
+    return weights.lexically_normal().string();
   }
   throw UsageError(
       "the weights that come with the program, data/weights/flowers.bin, are not there: name a "
