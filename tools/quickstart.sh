@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # quickstart.sh [PHOTO]: from a fresh clone to a trained model and a coloured photo, in about a quarter of
-# an hour on two cores. Photos in data/flowers are used; when there are none, flowers are rendered. A
-# PHOTO of your own is coloured before that, with the weights that come with the project.
+# an hour on two cores. Before it trains, it colours a few photos, and PHOTO if you name one, with the
+# weights that come with the project. It trains on the photos in data/flowers; when there are none,
+# flowers are rendered.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,8 +21,13 @@ step "Build"
 cmake -S . -B build "${generator[@]}"
 cmake --build build --parallel "$(nproc)" --target gan_train gan_colorize gan_flowers gan_eval
 
+step "Colouring with the weights for flowers that come with the project"
+# Photos that no network has seen: the species that are rendered for training, from another seed.
+if [ ! -e "$run/unseen/flower_images/0001.png" ]; then
+  build/bin/gan_flowers "$run/unseen" --count 6 --seed 2026
+fi
+build/bin/gan_colorize "$run"/unseen/flower_images/*.png -o "$run/colored-at-once" --force
 if [ -n "${1:-}" ]; then
-  step "Colouring $1 with the weights for flowers that come with the project"
   build/bin/gan_colorize "$1" --force
 fi
 
@@ -35,16 +41,13 @@ fi
 step "Training for $minutes minutes"
 build/bin/gan_train "$photos" --out "$run" --force --width 32 --epochs 1000 --time-limit "$minutes"
 
-step "Colouring"
-# A photo that the network has never seen: the same ten species from another seed, in gray.
-if [ ! -e "$run/unseen/flower_images/0001.png" ]; then
-  build/bin/gan_flowers "$run/unseen" --count 6 --seed 2026
-fi
+step "Colouring with what was trained"
 build/bin/gan_colorize "$run/weights.bin" "$run"/unseen/flower_images/*.png -o "$run/colored" --force
 
 cat <<EOF
 
 Done. Look at:
+  $run/index.html               how the training went
   $run/colored/0001_color.png   a photo the network had never seen, coloured from its brightness alone
   $run/samples/                 gray, coloured and true photos after every epoch
 Colour your own photo:
