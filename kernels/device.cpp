@@ -63,11 +63,6 @@ CpuProducts cpu_products(const DeviceOptions& options, const std::string& note) 
 
 }  // namespace
 
-const char* name_of(DevicePrecision precision) {
-  constexpr const char* kNames[] = {"fp32", "tf32", "bf16"};
-  return kNames[static_cast<int>(precision)];
-}
-
 const std::vector<std::string>& device_names() {
   static const std::vector<std::string> names = {"auto", "cpu", "gpu"};
   return names;

@@ -7,6 +7,7 @@
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/cuda_memory.h"
 #include "kernels/reference/reference_backend.h"
+#include "kernels/spectral_norm.h"
 #include "tests/host_tensor.h"
 #include "train/stable.h"
 
@@ -33,7 +34,7 @@ struct StableStep {
     plan.r1_gamma = plan.r2_gamma = 1;
     plan.augment = 0.5;
     const StepReport r = gan.step(gray, color, plan);
-    numbers = {r.chroma, r.moments, r.discriminator, r.adversarial, r.r1, r.r2};
+    numbers = {r.chroma, r.moments, r.coherence, r.discriminator, r.adversarial, r.r1, r.r2};
     gradients = {to_host_f64(memory, generator->parameters().gradients()),
                  to_host_f64(memory, gan.discriminator().parameters().gradients())};
   }
@@ -81,6 +82,34 @@ TEST_CASE("a step of the stable recipe on the CUDA backend has the reference's g
                                    distance(ours.gradients[1], expected.gradients[1])));
   }
   CHECK(best < kLimit);
+}
+
+TEST_CASE("spectral_norm on the CUDA backend is the reference's, forward and backward", "[step]") {
+  CudaMemory gpu;
+  const Shape shape = {8, 3, 3, 4};
+  std::vector<std::vector<double>> results[2];
+  for (const bool ours : {false, true}) {
+    Memory& memory = ours ? static_cast<Memory&>(gpu) : host_memory();
+    Kernels kernels = StableStep::only(ours ? make_cuda_backend(gpu) : make_reference_backend());
+    Tape tape(memory);
+    const auto random = [&](const Shape& s, uint64_t seed) {
+      const Tensor tensor = tape.allocate(s, DType::f32);
+      from_host(memory, tensor, random_tensor(s, seed).values().data());
+      return tensor;
+    };
+    Context context{.kernels = kernels, .tape = tape};
+    const Tensor left = random(vector_shape(shape.n), 2);
+    Variable& w = tape.variable(random(shape, 1), true);
+    Variable& normal = ops::spectral_norm(context, w, left);
+    tape.adopt_grad(normal, random(shape, 3));
+    tape.backward();
+    results[ours] = {to_host_f64(memory, normal.value), to_host_f64(memory, left),
+                     to_host_f64(memory, w.grad)};
+  }
+  for (size_t i = 0; i < 3; ++i) {
+    CAPTURE(i);
+    CHECK(distance(results[1][i], results[0][i]) < 1e-5);
+  }
 }
 
 TEST_CASE("pictures in bfloat16 change a step of the stable recipe by little", "[step]") {
