@@ -101,7 +101,7 @@ class Run {
       // Before measuring, which leaves its traces in running statistics.
       const bool whole = epoch_steps_ == steps_per_epoch();
       if (!whole) save_checkpoint();
-      note_layers();
+      if (whole) note_layers();
       measure(record);
       rows_.push_back(columns_of(record));
       stopping_ = stopping_ || recipe_->finished();

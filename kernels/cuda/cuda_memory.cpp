@@ -48,16 +48,19 @@ class GraphRecording final : public Recording {
 }  // namespace
 
 // Pinned memory for what send() was given, until the device has copied it: used in turn, so that the
-// host waits only when it is that many copies ahead.
+// host waits only when it is that many copies ahead. All of it is there from the start: a step allocates
+// nothing.
 class CudaMemory::Staging {
  public:
+  Staging() {
+    for (Slot& slot : slots_) slot.memory.emplace(kSmallest);
+  }
+
   void send(void* to, const void* from, size_t bytes, gpu::Stream stream) {
     Slot& slot = slots_[next_++ % slots_.size()];
-    if (slot.memory) slot.copied->wait();
-    if (!slot.memory || slot.memory->bytes() < bytes) {
-      slot.memory.emplace(std::max(bytes, kSmallest));
-      if (!slot.copied) slot.copied.emplace();
-    }
+    if (slot.copied) slot.copied->wait();
+    if (slot.memory->bytes() < bytes) slot.memory.emplace(bytes);
+    if (!slot.copied) slot.copied.emplace();
     std::memcpy(slot.memory->data(), from, bytes);
     gpu::copy_to_device_later(to, *slot.memory, bytes, stream);
     slot.copied->record(stream);
@@ -67,7 +70,7 @@ class CudaMemory::Staging {
   static constexpr size_t kSmallest = 4096;
   struct Slot {
     std::optional<gpu::Pinned> memory;
-    std::optional<gpu::Event> copied;
+    std::optional<gpu::Event> copied;  // what it held last
   };
   std::array<Slot, 64> slots_;
   size_t next_ = 0;
