@@ -229,6 +229,12 @@ template <class Product>
 constexpr ConvMicro<typename Product::Lane> kAvx512 = {gather_avx512<Product>,
                                                        outer_avx512<Product>};
 
+#endif
+
+// Clang refuses the instruction's registers in a function that is not for its processors.
+#if defined(__x86_64__) && !defined(__clang__)
+#define GAN_PAIR_INSTRUCTION 1
+
 // The instruction for pairs. By name: the compiler's function for it can only be inlined into
 // functions for the same processors, which templates are not.
 struct PairsAvx512 {
@@ -267,8 +273,10 @@ const ConvMicro<float>* conv_micro<float>() {
 
 template <>
 const ConvMicro<Pair>* conv_micro<Pair>() {
-#if defined(__x86_64__)
+#if defined(GAN_PAIR_INSTRUCTION)
   if (pairs_are_fast()) return &kBf16;
+#endif
+#if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512f")) return &kAvx512<PairsAnywhere<Wide>>;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
     return &kAvx2<PairsAnywhere<Medium>>;
@@ -278,7 +286,7 @@ const ConvMicro<Pair>* conv_micro<Pair>() {
 }
 
 bool pairs_are_fast() {
-#if defined(__x86_64__)
+#if defined(GAN_PAIR_INSTRUCTION)
   return __builtin_cpu_supports("avx512bf16");
 #else
   return false;

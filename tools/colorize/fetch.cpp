@@ -78,7 +78,8 @@ std::string reason(CURLcode code, CURL* handle, const Transfer& transfer,
     case CURLE_OPERATION_TIMEDOUT: {
       double seconds = 0;
       curl_easy_getinfo(handle, CURLINFO_TOTAL_TIME, &seconds);
-      if (seconds >= limits.seconds) {
+      // curl's clocks differ by some milliseconds.
+      if (seconds > 0.9 * limits.seconds) {
         return str("takes longer than ", seconds_text(limits.seconds),
                    "; --url-timeout allows more");
       }
