@@ -5,8 +5,8 @@
 #include <set>
 #include <vector>
 
-#include "train/chroma_metrics.h"
-#include "train/metrics.h"
+#include "train/metrics/chroma_metrics.h"
+#include "train/metrics/metrics.h"
 
 namespace gan {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "engine/random.h"
 #include "tests/parity/golden.h"
-#include "train/classic.h"
+#include "train/recipe/classic.h"
 
 namespace gan {
 namespace {

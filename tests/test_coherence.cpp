@@ -6,7 +6,7 @@
 #include "kernels/device.h"
 #include "kernels/reference/reference_backend.h"
 #include "tests/host_tensor.h"
-#include "train/coherence.h"
+#include "train/recipe/coherence.h"
 
 namespace gan {
 namespace {

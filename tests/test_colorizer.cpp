@@ -5,9 +5,9 @@
 #include "engine/random.h"
 #include "kernels/device.h"
 #include "model/weights.h"
-#include "train/color.h"
-#include "train/colorizer.h"
-#include "train/metrics.h"
+#include "train/color/color.h"
+#include "train/color/colorizer.h"
+#include "train/metrics/metrics.h"
 
 namespace gan {
 namespace {

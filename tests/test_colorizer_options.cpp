@@ -5,9 +5,9 @@
 #include <memory>
 #include <vector>
 
-#include "train/color.h"
-#include "train/colorizer.h"
-#include "train/saturation.h"
+#include "train/color/color.h"
+#include "train/color/colorizer.h"
+#include "train/metrics/saturation.h"
 
 namespace gan {
 namespace {

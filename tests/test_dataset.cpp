@@ -9,7 +9,7 @@
 #include "engine/parallel.h"
 #include "engine/random.h"
 #include "tests/temp_folder.h"
-#include "train/dataset.h"
+#include "train/data/dataset.h"
 
 namespace gan {
 namespace {

@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
-#include "train/evaluate.h"
+#include "train/metrics/evaluate.h"
 
 namespace gan {
 namespace {

@@ -13,7 +13,7 @@
 #include "tests/temp_folder.h"
 #include "tools/flowers/flower_set.h"
 #include "tools/flowers/photo.h"
-#include "train/image.h"
+#include "train/image/image.h"
 
 namespace {
 

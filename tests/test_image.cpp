@@ -9,7 +9,7 @@
 #include "engine/error.h"
 #include "engine/random.h"
 #include "tests/temp_folder.h"
-#include "train/image.h"
+#include "train/image/image.h"
 #include "train/photo/codec.h"
 #include "train/photo/file_kind.h"
 

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/error.h"
-#include "train/metrics.h"
+#include "train/metrics/metrics.h"
 
 namespace gan {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <sstream>
 
-#include "train/progress.h"
+#include "train/run/progress.h"
 
 namespace gan {
 namespace {

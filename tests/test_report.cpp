@@ -7,8 +7,8 @@
 
 #include "engine/error.h"
 #include "tests/temp_folder.h"
-#include "train/evaluate.h"
-#include "train/health.h"
+#include "train/metrics/evaluate.h"
+#include "train/recipe/health.h"
 #include "train/report/curves.h"
 #include "train/report/figures.h"
 #include "train/report/page.h"

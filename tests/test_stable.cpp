@@ -7,11 +7,11 @@
 #include "engine/parallel.h"
 #include "kernels/reference/reference_backend.h"
 #include "tests/host_tensor.h"
-#include "train/ema.h"
-#include "train/health.h"
-#include "train/hue_weights.h"
-#include "train/stable.h"
-#include "train/stable_recipe.h"
+#include "train/recipe/ema.h"
+#include "train/recipe/health.h"
+#include "train/recipe/hue_weights.h"
+#include "train/recipe/stable.h"
+#include "train/recipe/stable_recipe.h"
 
 namespace gan {
 namespace {

@@ -4,8 +4,8 @@
 
 #include "engine/error.h"
 #include "engine/random.h"
-#include "train/colorizer.h"
-#include "train/two_sample.h"
+#include "train/color/colorizer.h"
+#include "train/metrics/two_sample.h"
 
 namespace gan {
 namespace {

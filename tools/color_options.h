@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "train/colorizer.h"
+#include "train/color/colorizer.h"
 
 namespace gan {
 

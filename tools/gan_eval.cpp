@@ -8,10 +8,10 @@
 #include "model/weights.h"
 #include "tools/cli.h"
 #include "tools/color_options.h"
-#include "train/evaluate.h"
-#include "train/progress.h"
-#include "train/saturation.h"
-#include "train/two_sample.h"
+#include "train/metrics/evaluate.h"
+#include "train/metrics/saturation.h"
+#include "train/metrics/two_sample.h"
+#include "train/run/progress.h"
 
 namespace {
 

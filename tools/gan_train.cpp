@@ -1,8 +1,8 @@
 // gan_train DATA: trains a generator on a folder of colour photos.
 #include "tools/cli.h"
 #include "tools/version.h"
-#include "train/recipe.h"
-#include "train/trainer.h"
+#include "train/recipe/recipe.h"
+#include "train/run/trainer.h"
 
 namespace {
 

@@ -19,7 +19,7 @@
 #include "kernels/cuda/memory.h"
 #include "kernels/cuda/sim/simulator.h"
 #include "kernels/reference/reference_backend.h"
-#include "train/classic.h"
+#include "train/recipe/classic.h"
 
 namespace gan {
 namespace {

@@ -9,7 +9,7 @@
 #include "kernels/reference/reference_backend.h"
 #include "kernels/spectral_norm.h"
 #include "tests/host_tensor.h"
-#include "train/stable.h"
+#include "train/recipe/stable.h"
 
 namespace gan::testing {
 namespace {

@@ -11,8 +11,8 @@
 #include "kernels/cuda/host.h"
 #include "kernels/reference/reference_backend.h"
 #include "tests/host_tensor.h"
-#include "train/stable.h"
-#include "train/step_reports.h"
+#include "train/recipe/stable.h"
+#include "train/recipe/step_reports.h"
 
 namespace gan::testing {
 namespace {

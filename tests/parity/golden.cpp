@@ -5,7 +5,7 @@
 
 #include "engine/random.h"
 #include "model/weights.h"
-#include "train/classic.h"
+#include "train/recipe/classic.h"
 
 namespace gan::parity {
 namespace {

@@ -6,8 +6,8 @@
 #include "tools/bench/cost.h"
 #include "tools/bench/limits.h"
 #include "tools/bench/photos.h"
-#include "train/classic.h"
-#include "train/stable.h"
+#include "train/recipe/classic.h"
+#include "train/recipe/stable.h"
 
 namespace gan::bench {
 namespace {

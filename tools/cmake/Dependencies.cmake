@@ -10,9 +10,7 @@ endif()
 
 option(GAN_USE_ONEDNN "Use oneDNN where it is installed" ON)
 if(GAN_USE_ONEDNN)
-  find_package(dnnl CONFIG QUIET)
-endif()
-if(GAN_USE_ONEDNN AND NOT TARGET DNNL::dnnl)
+  # Not its CMake package: Debian's stops the configuration where OpenCL's headers are missing.
   find_path(DNNL_INCLUDE_DIR dnnl.hpp)
   find_library(DNNL_LIBRARY dnnl)
   if(DNNL_INCLUDE_DIR AND DNNL_LIBRARY)

@@ -12,8 +12,8 @@
 #include "engine/parallel.h"
 #include "tools/colorize/contact_sheet.h"
 #include "tools/colorize/pipeline.h"
-#include "train/dataset.h"
-#include "train/progress.h"
+#include "train/data/dataset.h"
+#include "train/run/progress.h"
 
 namespace gan {
 namespace {

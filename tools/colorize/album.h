@@ -7,7 +7,7 @@
 
 #include "tools/colorize/fetch.h"
 #include "tools/colorize/outputs.h"
-#include "train/colorizer.h"
+#include "train/color/colorizer.h"
 #include "train/photo/photo.h"
 
 namespace gan {

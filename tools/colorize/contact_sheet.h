@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "train/image.h"
+#include "train/image/image.h"
 
 namespace gan {
 

@@ -11,7 +11,7 @@
 #include <system_error>
 
 #include "engine/error.h"
-#include "train/dataset.h"
+#include "train/data/dataset.h"
 
 namespace gan {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "engine/error.h"
-#include "train/progress.h"
+#include "train/run/progress.h"
 
 namespace gan {
 

@@ -12,7 +12,7 @@
 #include "engine/atomic_file.h"
 #include "engine/error.h"
 #include "tools/flowers/photo.h"
-#include "train/image.h"
+#include "train/image/image.h"
 
 namespace gan::flowers {
 

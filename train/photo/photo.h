@@ -1,5 +1,5 @@
 // Photo files: any ordinary photo into memory, upright, and back to a file. The one way to decode a
-// photo; colouring keeps all that a Photo holds, data sets take 8 bits of RGB (train/image.h).
+// photo; colouring keeps all that a Photo holds, data sets take 8 bits of RGB (train/image/image.h).
 #pragma once
 
 #include <cstddef>

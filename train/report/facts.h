@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "train/dataset.h"
-#include "train/run_folder.h"
+#include "train/data/dataset.h"
+#include "train/run/run_folder.h"
 
 namespace gan {
 

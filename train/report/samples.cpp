@@ -4,8 +4,8 @@
 #include <cstdint>
 
 #include "engine/error.h"
-#include "train/evaluate.h"
-#include "train/image.h"
+#include "train/image/image.h"
+#include "train/metrics/evaluate.h"
 
 namespace gan {
 namespace {

@@ -6,7 +6,7 @@
 #include "engine/random.h"
 #include "engine/replay.h"
 #include "kernels/device.h"
-#include "train/classic.h"
+#include "train/recipe/classic.h"
 
 namespace gan::testing {
 namespace {

@@ -1,0 +1,487 @@
+#include "train/run/trainer.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <iostream>
+#include <limits>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "engine/random.h"
+#include "model/weights.h"
+#include "train/data/dataset.h"
+#include "train/metrics/evaluate.h"
+#include "train/metrics/saturation.h"
+#include "train/recipe/recipe.h"
+#include "train/report/report.h"
+#include "train/run/growing_table.h"
+#include "train/run/progress.h"
+#include "train/run/run_folder.h"
+
+namespace gan {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int64_t kValidationPhotos = 200;  // for the metrics of each epoch
+constexpr int64_t kSaturationPhotos = 64;   // of the training set, to fit the colours' strength on
+constexpr int64_t kSamplePhotos = 8;
+constexpr uint64_t kNotedSteps = 10;        // from one row of steps.csv to the next
+constexpr double kCheckpointSeconds = 300;  // between checkpoints within an epoch
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Rows of log.csv; what does not exist is null.
+nlohmann::json to_json(const std::vector<NamedValues>& rows) {
+  nlohmann::json all = nlohmann::json::array();
+  for (const NamedValues& row : rows) {
+    nlohmann::json& fields = all.emplace_back(nlohmann::json::array());
+    for (const auto& [name, value] : row) fields.push_back({name, value});
+  }
+  return all;
+}
+std::vector<NamedValues> rows_from_json(const nlohmann::json& all) {
+  std::vector<NamedValues> rows;
+  for (const nlohmann::json& fields : all) {
+    NamedValues& row = rows.emplace_back();
+    for (const nlohmann::json& field : fields) {
+      row.emplace_back(field.at(0), field.at(1).is_null() ? NAN : field.at(1).get<double>());
+    }
+  }
+  return rows;
+}
+
+class Run {
+ public:
+  Run(Device& device, const TrainSettings& settings, const std::string& version)
+      : settings_(settings),
+        version_(version),
+        device_(device.description),
+        folder_(settings.out, settings.resume  ? RunFolder::Existing::go_on
+                              : settings.force ? RunFolder::Existing::replace
+                                               : RunFolder::Existing::refuse),
+        steps_table_(folder_.steps()),
+        layers_table_(folder_.layers()),
+        report_(folder_, settings.tensorboard),
+        data_(load()) {
+    // Settings may come from a checkpoint, which is only a file.
+    if (settings_.batch_size < 1 || settings_.penalty_every < 1 || settings_.epochs < 1) {
+      throw DataError(str(settings_.out, ": a batch size of ", settings_.batch_size,
+                          ", a penalty every ", settings_.penalty_every, " steps and ",
+                          settings_.epochs, " epochs cannot be trained with"));
+    }
+    // A whole batch at least, in whole batches from then on.
+    asked_batch_ = settings_.batch_size;
+    settings_.batch_size =
+        static_cast<int>(std::min<int64_t>(settings_.batch_size, data_.train.count()));
+    shown_ =
+        (data_.validation.count() > 0 ? data_.validation : data_.train).spread(kValidationPhotos);
+    recipe_ = make_recipe(device, settings_, data_.train, shown_);
+    colorizer_ = std::make_unique<Colorizer>(device, recipe_->result());
+    if (settings_.resume) go_back();
+    folder_.create();
+    steps_table_.begin(recipe_->steps());
+    layers_table_.begin(recipe_->steps());
+    data_.report.write_bad_files(folder_.bad_files());
+  }
+
+  void train(const std::function<bool()>& stop_requested) {
+    introduce();
+    start_ = Clock::now();
+    while (epoch_ <= settings_.epochs && !stopping_) {
+      EpochRecord record;
+      record.epoch = epoch_;
+      run_steps(record, stop_requested);
+      // Before measuring, which leaves its traces in running statistics.
+      const bool whole = epoch_steps_ == steps_per_epoch();
+      if (!whole) save_checkpoint();
+      if (whole) note_layers();
+      measure(record);
+      rows_.push_back(columns_of(record));
+      stopping_ = stopping_ || recipe_->finished();
+      save(record);
+      announce(record);
+      if (whole) {
+        ++epoch_;
+        epoch_steps_ = 0;
+        save_checkpoint();
+      }
+    }
+    conclude();
+  }
+
+ private:
+  Dataset load() {
+    std::unique_ptr<Progress> progress;
+    const auto show = [&](int64_t done, int64_t total) {
+      if (!progress) {
+        progress =
+            std::make_unique<Progress>("Loading", "photos", total, progress_style(settings_.quiet));
+      }
+      progress->update(done);
+    };
+    Dataset data = load_dataset(
+        settings_.data, {.size = kWorkSize, .validation_fraction = settings_.validation}, show);
+    if (progress) progress->finish();
+    return data;
+  }
+
+  void introduce() {
+    std::cout << "data: " << data_.report.summary();
+    if (!data_.report.bad.empty()) std::cout << " -> " << folder_.bad_files().string();
+    std::cout << "\nmodel: " << model_in_words() << "; recipe " << settings_.recipe << ", batch "
+              << settings_.batch_size;
+    if (settings_.batch_size < asked_batch_) std::cout << " (there are no more training photos)";
+    std::cout << ", seed " << settings_.seed << std::endl;
+  }
+
+  std::string model_in_words() const {
+    const Generator& generator = recipe_->result();
+    return str(settings_.model, ", width ", generator.width(), ", ",
+               grouped(generator.parameters().learned_count()), " parameters");
+  }
+
+  int64_t steps_per_epoch() const { return data_.train.count() / settings_.batch_size; }
+
+  void run_steps(EpochRecord& record, const std::function<bool()>& stop_requested) {
+    const std::vector<int32_t> order = shuffled(
+        data_.train.count(),
+        Random(Random::State{settings_.seed, kOrderStream, static_cast<uint64_t>(epoch_) << 32}));
+    const int64_t batch = settings_.batch_size, steps = steps_per_epoch();
+    Progress progress(str("Epoch ", epoch_, "/", settings_.epochs), "photos", steps * batch,
+                      progress_style(settings_.quiet));
+    const auto epoch_start = Clock::now();
+    const int64_t before = epoch_steps_;
+    while (epoch_steps_ < steps && !stopping_) {
+      moment_ = {epoch_, progress_at(epoch_ - 1 + static_cast<double>(epoch_steps_) / steps)};
+      recipe_->step(&order[epoch_steps_ * batch], batch, moment_);
+      ++epoch_steps_;
+      note_step();
+      const double done = epoch_ - 1 + static_cast<double>(epoch_steps_) / steps;
+      progress.update(epoch_steps_ * batch,
+                      str("run ", human_seconds(seconds_left(done)), ", ", recipe_->status(),
+                          ", step ", grouped(static_cast<int64_t>(recipe_->steps()))));
+      interrupted_ = stop_requested();
+      stopping_ = interrupted_ || out_of_time();
+      if (seconds_since(last_checkpoint_) > kCheckpointSeconds && epoch_steps_ < steps) {
+        save_checkpoint();
+      }
+    }
+    record.photos_per_second =
+        static_cast<double>((epoch_steps_ - before) * batch) / seconds_since(epoch_start);
+    record.step = recipe_->steps();
+  }
+
+  // Every so many steps into steps.csv, with what the epochs' means hide.
+  void note_step() {
+    const NamedValues values = recipe_->smoothed_steps();
+    if (values.empty() || recipe_->steps() % kNotedSteps != 0) return;
+    steps_table_.add("step,epoch," + csv_names(values), recipe_->steps(),
+                     str(epoch_, ",", csv_cells(values)));
+  }
+
+  void note_layers() {
+    for (const LayerNorms& layer : recipe_->layers()) {
+      const NamedValues norms = {{"weight", layer.weight},
+                                 {"gradient", layer.gradient},
+                                 {"update_ratio", layer.update_ratio()}};
+      layers_table_.add("step,epoch,layer," + csv_names(norms), recipe_->steps(),
+                        str(epoch_, ",", layer.name, ",", csv_cells(norms)));
+    }
+  }
+
+  // Seconds of training, those before an interruption included.
+  double elapsed() const { return seconds_before_ + seconds_since(start_); }
+
+  // Of the whole run, 0..1, after so many epochs: whichever of its limits is nearer.
+  double progress_at(double epochs) const {
+    double progress = epochs / settings_.epochs;
+    if (settings_.time_limit_minutes > 0) {
+      progress = std::max(progress, elapsed() / (settings_.time_limit_minutes * 60));
+    }
+    return std::min(progress, 1.0);
+  }
+
+  // Of the whole run, after so many epochs, if they go on taking as long as so far.
+  double seconds_left(double epochs) const {
+    const double left = elapsed() / epochs * (settings_.epochs - epochs);
+    if (settings_.time_limit_minutes <= 0) return left;
+    return std::clamp(settings_.time_limit_minutes * 60 - elapsed(), 0.0, left);
+  }
+
+  bool out_of_time() const {
+    return settings_.time_limit_minutes > 0 && elapsed() > settings_.time_limit_minutes * 60;
+  }
+
+  // The recipe's own numbers, and the colours on photos it has not seen.
+  void measure(EpochRecord& record) {
+    record.recipe = recipe_->end_epoch(moment_);
+    record.validation = summarize(evaluate(*colorizer_, shown_, -1, Output::own_luma));
+    record.saturation = fitted_saturation(*colorizer_, data_.train.spread(kSaturationPhotos));
+    record.best = record.validation.score < best_score_;
+    best_score_ = std::min(best_score_, record.validation.score);
+    if (recipe_->supervised_only() && recipe_->knows_supervision()) {
+      supervised_ = {record.validation.ciede2000, record.validation.colorfulness_ratio,
+                     record.validation.psnr};
+    }
+    record.seconds = elapsed();
+    for (const std::string& text : recipe_->respond(record.validation)) {
+      events_.push_back({record.epoch, text});
+      std::cout << "event: " << text << std::endl;
+    }
+  }
+
+  // Everything that going on exactly needs, after `epoch_steps_` steps of epoch `epoch_`.
+  void save_checkpoint() {
+    last_checkpoint_ = Clock::now();
+    TensorFile file;
+    Archive archive = Archive::saving(file);
+    state(archive);
+    file.metadata.merge(settings_.to_texts());
+    file.metadata["version"] = version_;
+    file.metadata["data_hash"] = data_hash();
+    attempt([&] {
+      steps_table_.flush();  // a run that goes on finds its rows up to the checkpoint
+      layers_table_.flush();
+      folder_.write_checkpoint(recipe_->steps(), file);
+    });
+  }
+
+  void state(Archive& archive) {
+    recipe_->state(archive);
+    double seconds = elapsed();
+    archive.number("epoch", epoch_);
+    archive.number("epoch_steps", epoch_steps_);
+    archive.number("seconds", seconds);
+    seconds_before_ = archive.is_loading() ? seconds : seconds_before_;
+    archive.number("best_score", best_score_);
+    for (size_t i = 0; i < supervised_.size(); ++i) {
+      archive.number(str("supervised.", i), supervised_[i]);
+    }
+    std::string rows = to_json(rows_).dump(), events = nlohmann::json(events_).dump();
+    archive.text("rows", rows);
+    archive.text("events", events);
+    if (archive.is_loading()) {
+      rows_ = rows_from_json(nlohmann::json::parse(rows));
+      events_ = nlohmann::json::parse(events).get<std::vector<EventRecord>>();
+    }
+  }
+
+  // Puts the run back to where its newest checkpoint that can be read was written.
+  void go_back() {
+    const std::vector<std::filesystem::path> all = folder_.checkpoints();
+    for (const std::filesystem::path& path : all) {
+      try {
+        const TensorFile file = read_tensor_file(path.string());
+        require_same_run(file, path.string());
+        Archive archive = Archive::loading(file, path.string());
+        state(archive);
+        if (epoch_ < 1 || epoch_steps_ < 0 || epoch_steps_ >= steps_per_epoch() ||
+            !(seconds_before_ >= 0)) {
+          throw DataError(str(path.string(), ": says it was written after step ", epoch_steps_,
+                              " of epoch ", epoch_, ", which cannot be"));
+        }
+        break;
+      } catch (const DataError& error) {
+        if (path == all.back()) throw;
+        std::cerr << "warning: " << error.what() << "; going back to the checkpoint before it"
+                  << std::endl;
+      } catch (const nlohmann::json::exception&) {
+        throw DataError(str(path.string(), ": its log cannot be read"));
+      }
+    }
+    if (epoch_ > settings_.epochs || recipe_->finished() ||
+        (settings_.time_limit_minutes > 0 && seconds_before_ > settings_.time_limit_minutes * 60)) {
+      throw UsageError(str(settings_.out, ": the run is finished, after ", epoch_ - 1,
+                           " epochs and ", human_seconds(seconds_before_),
+                           "; to train longer give a larger --epochs or --time-limit"));
+    }
+  }
+
+  void require_same_run(const TensorFile& file, const std::string& path) const {
+    const auto hash = file.metadata.find("data_hash");
+    if (hash == file.metadata.end() || hash->second != data_hash()) {
+      throw UsageError(str(settings_.data, ": not the photos that the run in ", settings_.out,
+                           " was trained on; start a new one from its weights: --init ",
+                           folder_.last().string(), " --out another"));
+    }
+    for (const auto& [name, value] : settings_.to_texts()) {
+      const auto found = file.metadata.find(name);
+      if (name == "epochs" || name == "time_limit_minutes" || found == file.metadata.end())
+        continue;
+      if (found->second != value) {
+        throw UsageError(str(path, ": the run was started with ", name, " = ", found->second,
+                             ", not ", value, ", and goes on only as it began"));
+      }
+    }
+  }
+
+  std::string data_hash() const { return str(std::hex, data_.hash); }
+
+  // Runs something that writes. A failure is a warning now, and an error at the end if it lasts.
+  template <class Write>
+  void attempt(Write&& write) {
+    try {
+      write();
+      unsaved_.clear();
+    } catch (const DataError& error) {
+      unsaved_ = error.what();
+      std::cerr << "warning: " << unsaved_ << "; training goes on, saving is tried again later"
+                << std::endl;
+    }
+  }
+
+  void save(const EpochRecord& record) {
+    attempt([&] {
+      folder_.write_log(rows_);
+      steps_table_.flush();
+      layers_table_.flush();
+      write_png(folder_.sample(record.epoch), samples());
+      if (!events_.empty()) folder_.write_events(events_);
+      const Generator& generator = recipe_->result();
+      save_generator(folder_.last().string(), generator, metadata(record));
+      if (record.best) save_generator(folder_.weights().string(), generator, metadata(record));
+      if (recipe_->knows_supervision() && recipe_->supervised_only()) {
+        save_generator(folder_.supervised().string(), generator, metadata(record));
+      }
+      report_.write(facts());
+    });
+  }
+
+  Image samples() {
+    const PhotoSet& photos = shown_;
+    const int64_t count = std::min(kSamplePhotos, photos.count());
+    std::vector<Image> truths;
+    for (int64_t i = 0; i < count; ++i) truths.push_back(photos.image(i * photos.count() / count));
+    return sample_grid(color_squares(*colorizer_, truths, Output::own_luma), truths);
+  }
+
+  std::map<std::string, std::string> metadata(const EpochRecord& record) const {
+    std::map<std::string, std::string> all = settings_.as_metadata();
+    all["version"] = version_;
+    all["epoch"] = str(record.epoch);
+    all["step"] = str(record.step);
+    all["data"] = data_.report.summary();
+    all["data_hash"] = data_hash();
+    all["score"] = fixed(record.validation.score, 3);
+    all["ciede2000"] = fixed(record.validation.ciede2000, 3);
+    all["colorfulness_ratio"] = fixed(record.validation.colorfulness_ratio, 3);
+    all["psnr"] = fixed(record.validation.psnr, 3);
+    all["saturation"] = fixed(record.saturation, 2);
+    all["licence"] = "the weights belong to whoever trained them; mind the rights in the photos";
+    return all;
+  }
+
+  // What the run's page and curves tell.
+  RunFacts facts() const {
+    RunFacts facts;
+    facts.name = settings_.out;
+    facts.version = version_;
+    facts.device = device_;
+    facts.model = model_in_words();
+    facts.data = settings_.data;
+    facts.photos = data_.report;
+    facts.settings = settings_.as_metadata();
+    facts.planned_epochs = settings_.epochs;
+    facts.state = interrupted_                              ? RunState::stopped
+                  : stopping_ || epoch_ >= settings_.epochs ? RunState::finished
+                                                            : RunState::going_on;
+    facts.step_bytes = recipe_->peak_bytes();
+    facts.colorize_command = colorize_command();
+    facts.resume_command = resume_command();
+    facts.rows = rows_;
+    facts.events = events_;
+    return facts;
+  }
+
+  std::string colorize_command() const {
+    return str("gan_colorize ", shell_word(folder_.weights().string()), " photo.jpg");
+  }
+  std::string resume_command() const {
+    return str("gan_train ", shell_word(settings_.data), " --out ", shell_word(settings_.out),
+               " --resume");
+  }
+
+  void announce(const EpochRecord& record) const {
+    std::cout << "epoch " << record.epoch << "/" << settings_.epochs << ": " << recipe_->summary()
+              << "; CIEDE2000 " << fixed(record.validation.ciede2000, 2) << ", colour "
+              << fixed(record.validation.colorfulness_ratio, 2) << " of truth, PSNR "
+              << fixed(record.validation.psnr, 2) << (record.best ? " (best)" : "") << "; "
+              << fixed(record.photos_per_second, 1) << " photos/s";
+    if (!stopping_ && record.epoch < settings_.epochs) {
+      std::cout << ", " << human_seconds(seconds_left(record.epoch)) << " left";
+    }
+    std::cout << std::endl;
+  }
+
+  void conclude() const {
+    if (!unsaved_.empty()) {
+      throw DataError(str(unsaved_, "; ", settings_.out,
+                          " holds what could be saved before: free some space and train again"));
+    }
+    const auto trained = static_cast<int64_t>(rows_.size());
+    std::cout << (interrupted_ ? "stopped: " : "done: ") << trained
+              << (trained == 1 ? " epoch, " : " epochs, ") << human_seconds(elapsed())
+              << "; memory for a step " << human_bytes(recipe_->peak_bytes());
+    if (recipe_->knows_supervision() && !std::isnan(supervised_[0])) {
+      std::cout << "\nwithout the discriminator: CIEDE2000 " << fixed(supervised_[0], 2)
+                << ", colour " << fixed(supervised_[1], 2) << " of truth, PSNR "
+                << fixed(supervised_[2], 2) << " (" << folder_.supervised().string() << ")";
+    }
+    if (interrupted_) {
+      std::cout << "\ngo on: " << resume_command();
+    }
+    std::cout << "\nlook at it: " << folder_.page().string()
+              << "\ncolour a photo: " << colorize_command() << std::endl;
+  }
+
+  TrainSettings settings_;
+  std::string version_, device_;
+  RunFolder folder_;
+  GrowingTable steps_table_, layers_table_;
+  Report report_;
+  Dataset data_;
+  PhotoSet shown_;  // measured after every epoch: validation photos, or training ones without any
+  int asked_batch_ = 0;
+  std::unique_ptr<Recipe> recipe_;
+  std::unique_ptr<Colorizer> colorizer_;
+  std::vector<NamedValues> rows_;  // of log.csv
+  std::vector<EventRecord> events_;
+  Clock::time_point start_ = Clock::now(), last_checkpoint_ = Clock::now();
+  double seconds_before_ = 0;  // of training, before this process went on with it
+  int epoch_ = 1;
+  int64_t epoch_steps_ = 0;  // done of this epoch
+  Moment moment_;
+  double best_score_ = std::numeric_limits<double>::infinity();
+  std::array<double, 3> supervised_ = {NAN, NAN, NAN};  // CIEDE2000, colour, PSNR of supervised.bin
+  bool stopping_ = false, interrupted_ = false;
+  std::string unsaved_;  // why the last save failed; empty when it did not
+};
+
+}  // namespace
+
+void train(Device& device, const TrainSettings& settings, const std::string& program_version,
+           const std::function<bool()>& stop_requested) {
+  Run(device, settings, program_version).train(stop_requested);
+}
+
+std::map<std::string, std::string> resumed_settings(const std::string& out) {
+  const std::vector<std::filesystem::path> all =
+      RunFolder(out, RunFolder::Existing::go_on).checkpoints();
+  for (const std::filesystem::path& path : all) {
+    try {
+      return read_tensor_file(path.string()).metadata;
+    } catch (const DataError&) {  // the run itself says what is wrong with it
+      if (path == all.back()) throw;
+    }
+  }
+  return {};
+}
+
+}  // namespace gan
