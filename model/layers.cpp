@@ -12,6 +12,10 @@ Initial fan_in_uniform(const Shape& weight) {
   return Initial::uniform(1.0 / std::sqrt(static_cast<double>(weight.h * weight.w * weight.c)));
 }
 
+FileLayout conv_layout(const ops::Conv& conv) {
+  return conv.transposed ? FileLayout::transposed_conv : FileLayout::conv;
+}
+
 Shape conv_weight_shape(const ops::Conv& conv, int64_t in, int64_t out) {
   const int64_t k = conv.geometry.kernel;
   return conv.transposed ? Shape{in, k, k, out} : Shape{out, k, k, in};
@@ -24,7 +28,7 @@ ConvBlock::ConvBlock(ParameterSet& parameters, const std::string& name, const op
     : conv_(conv),
       act_(act),
       weight_(parameters.add(name + ".conv.weight",
-                             conv_weight_shape(conv, in_channels, out_channels), FileLayout::conv,
+                             conv_weight_shape(conv, in_channels, out_channels), conv_layout(conv),
                              fan_in_uniform(conv_weight_shape(conv, in_channels, out_channels)))),
       gamma_(parameters.add(name + ".bn.weight", vector_shape(out_channels), FileLayout::vector,
                             Initial::constant(1))),
@@ -45,7 +49,7 @@ PlainConv::PlainConv(ParameterSet& parameters, const std::string& name, const op
     : conv_(conv),
       act_(act),
       weight_(parameters.add(name + ".weight", conv_weight_shape(conv, in_channels, out_channels),
-                             FileLayout::conv,
+                             conv_layout(conv),
                              fan_in_uniform(conv_weight_shape(conv, in_channels, out_channels)))),
       bias_(parameters.add(name + ".bias", vector_shape(out_channels), FileLayout::vector,
                            fan_in_uniform(conv_weight_shape(conv, in_channels, out_channels)))) {

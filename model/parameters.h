@@ -14,9 +14,10 @@ namespace gan {
 // How a tensor is laid out in weights files, which follow PyTorch. In memory all are {rows, h, w,
 // columns} (engine/tensor.h).
 enum class FileLayout : uint8_t {
-  vector,  // C
-  conv,    // rows, columns, h, w: O,I,H,W and for transposed convolutions I,O,H,W
-  linear,  // rows, columns*h*w: each row is a flattened N,C,H,W picture
+  vector,           // C
+  conv,             // rows, columns, h, w: O,I,H,W
+  transposed_conv,  // the same: I,O,H,W
+  linear,           // rows, columns*h*w: each row is a flattened N,C,H,W picture
 };
 
 struct Initial {

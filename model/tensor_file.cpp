@@ -40,6 +40,19 @@ double half_value(uint16_t bits) {
   return sign * std::ldexp(1024 + mantissa, exponent - 25);
 }
 
+constexpr double kLargestHalf = 65504;
+
+// The nearest binary16 to a number of at most kLargestHalf, ties to even.
+uint16_t half_bits(double value) {
+  const int sign = std::signbit(value) ? 0x8000 : 0;
+  // Numbers of one binade lie 2^(exponent - 10) apart, all below the smallest normal one 2^-24. Where
+  // rounding reaches the next binade, the mantissa overflows into the exponent, as it should.
+  const double size = std::fabs(value);
+  const int exponent = size == 0 ? -14 : std::max(std::ilogb(size), -14);
+  const double steps = std::nearbyint(std::ldexp(size, 10 - exponent));
+  return static_cast<uint16_t>(sign + (exponent + 14) * 1024 + static_cast<int>(steps));
+}
+
 template <class Stored, class Convert>
 std::vector<double> decode(const std::vector<std::byte>& data, Convert&& convert) {
   std::vector<double> out(data.size() / sizeof(Stored));
@@ -129,6 +142,18 @@ FileTensor make_file_tensor(std::string name, std::vector<int64_t> shape,
           " has shape ", shape_text(made.shape), " but ", values.size(), " values");
   made.data.resize(values.size() * sizeof(float));
   std::memcpy(made.data.data(), values.data(), made.data.size());
+  return made;
+}
+
+FileTensor half_precision(const FileTensor& tensor) {
+  const std::vector<double> values = tensor.values();
+  FileTensor made{tensor.name, "F16", tensor.shape, {}};
+  made.data.resize(values.size() * sizeof(uint16_t));
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (!(std::fabs(values[i]) <= kLargestHalf)) return tensor;
+    const uint16_t bits = half_bits(values[i]);
+    std::memcpy(made.data.data() + i * sizeof(bits), &bits, sizeof(bits));
+  }
   return made;
 }
 

@@ -22,6 +22,9 @@ struct FileTensor {
 
 FileTensor make_file_tensor(std::string name, std::vector<int64_t> shape,
                             const std::vector<float>& values);
+// The same numbers as float16, rounded to the nearest, ties to even: 11 bits, so each errs by at most
+// 1/2048 of itself (above 6e-5). A tensor with a number that float16 cannot hold stays as it is.
+FileTensor half_precision(const FileTensor& tensor);
 
 struct TensorFile {
   std::map<std::string, std::string> metadata;

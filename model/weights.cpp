@@ -45,6 +45,7 @@ std::vector<int64_t> file_shape(const Parameter& p) {
     case FileLayout::vector:
       return {s.c};
     case FileLayout::conv:
+    case FileLayout::transposed_conv:
       return {s.n, s.c, s.h, s.w};
     case FileLayout::linear:
       return {s.n, s.c * s.h * s.w};

@@ -14,6 +14,7 @@
 #include "model/discriminator.h"
 #include "model/generator.h"
 #include "model/weights.h"
+#include "model/widen.h"
 #include "tests/temp_folder.h"
 
 namespace gan {
@@ -483,6 +484,60 @@ TEST_CASE("a generator with a chroma head predicts half the size, and loads as w
   }
   CHECK_THROWS_AS(make_generator("demo", 16, ColorHead::chroma64), UsageError);
   CHECK_THROWS_AS(color_head_named("lab"), UsageError);
+}
+
+TEST_CASE("a wider network begins as what the narrower one was", "[model]") {
+  const ColorHead head = GENERATE(ColorHead::rgb, ColorHead::chroma64);
+  const int factor = GENERATE(2, 3);
+  CAPTURE(name_of(head), factor);
+  const auto narrow = make_generator("gan", 4, head);
+  narrow->parameters().allocate(host_memory(), DType::f32, Use::inference);
+  narrow->parameters().initialize(7);
+  disturb_norms(narrow->parameters(), 8);
+  const auto wide = make_generator("gan", 4 * factor, head);
+  wide->parameters().allocate(host_memory(), DType::f32, Use::inference);
+  TensorFile file;
+  store_parameters(narrow->parameters(), "", file);
+  const TensorFile begun = widened(wide->parameters(), file, "narrow.bin", 1);
+  load_parameters(wide->parameters(), "", begun, "narrow.bin");
+
+  Device device = open_device({.backend = "reference"});
+  const std::vector<float> before = infer(device, *narrow, 32), after = infer(device, *wide, 32);
+  REQUIRE(before.size() == after.size());
+  double worst = 0;
+  for (size_t i = 0; i < before.size(); ++i) {
+    worst = std::max(worst, std::abs(static_cast<double>(before[i]) - after[i]));
+  }
+  CHECK(worst < 1e-5);  // sums of more, smaller numbers
+
+  // Channels that came from one are read differently, and so will learn different things.
+  const std::vector<double> weights = begun.at("enc3.conv.weight", "").values();
+  const int64_t taps = 9, columns = 8 * factor;
+  int64_t equal = 0;
+  for (int64_t row = 0; row < columns; ++row) {
+    equal += weights[row * columns * taps] == weights[(row * columns + 1) * taps];
+  }
+  CHECK(equal == 0);
+}
+
+TEST_CASE("only a network of the same model and a whole fraction of the width is widened",
+          "[model]") {
+  const auto file_of = [](const std::string& model, int width) {
+    TensorFile file;
+    store_parameters(ready(model, width, 1)->parameters(), "", file);
+    return file;
+  };
+  const auto wide = make_generator("gan", 12);
+  const ParameterSet& parameters = wide->parameters();
+  CHECK_THROWS_WITH(widened(parameters, file_of("gan", 8), "w.bin", 1),
+                    Catch::Contains("w.bin: tensor enc1.conv.weight: expected shape 12x3x3x3") &&
+                        Catch::Contains("found 8x3x3x3"));
+  CHECK_THROWS_WITH(widened(parameters, file_of("gan", 24), "w.bin", 1), Catch::Contains("found"));
+  CHECK_THROWS_WITH(widened(parameters, file_of("demo", 16), "w.bin", 1),
+                    Catch::Contains("enc1.conv.weight is missing"));
+  const TensorFile same = file_of("gan", 12);
+  const TensorFile kept = widened(parameters, same, "w.bin", 1);
+  CHECK(kept.tensors.front().data == same.tensors.front().data);
 }
 
 TEST_CASE("a weights file that does not fit is refused with the reason", "[model]") {

@@ -111,6 +111,31 @@ TEST_CASE("all real number types are read", "[model][file]") {
   CHECK_THROWS_AS(read_single(folder, "I64", 1, raw<int64_t>({1})), DataError);
 }
 
+TEST_CASE("numbers in half precision are the nearest ones", "[model][file]") {
+  const auto halved = [](const std::vector<float>& values) {
+    return half_precision(make_file_tensor("t", {std::ssize(values)}, values));
+  };
+  // Every float16 stays what it is.
+  std::vector<float> all;
+  for (uint32_t bits = 0; bits < 0x7c00; ++bits) {
+    const int exponent = static_cast<int>(bits >> 10);
+    const double mantissa = bits & 1023;
+    all.push_back(static_cast<float>(exponent == 0 ? std::ldexp(mantissa, -24)
+                                                   : std::ldexp(1024 + mantissa, exponent - 25)));
+    all.push_back(-all.back());
+  }
+  const FileTensor exact = halved(all);
+  CHECK(exact.dtype == "F16");
+  const std::vector<double> back = exact.values();
+  CHECK(std::equal(back.begin(), back.end(), all.begin()));
+  // Ties go to even mantissas, a number just below a power of two to it, a tiny one to 0.
+  CHECK(halved({1 + 1.f / 2048, 1 + 3.f / 2048, 0.99999f, -1e-9f, 65503}).values() ==
+        std::vector<double>{1, 1 + 4.0 / 2048, 1, 0, 65504});
+  // What does not fit stays in float32.
+  CHECK(halved({1, 65505}).dtype == "F32");
+  CHECK(halved({1, std::numeric_limits<float>::quiet_NaN()}).dtype == "F32");
+}
+
 TEST_CASE("a file cut off anywhere is refused", "[model][file]") {
   const TempFolder folder;
   const std::string bytes = small_bytes(folder);

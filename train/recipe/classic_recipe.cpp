@@ -47,9 +47,7 @@ class ClassicRecipe final : public Recipe {
         replay_(device.memory),
         reports_(device),
         batches_(device, photos, settings.batch_size, ColorSpace::rgb) {
-    if (!settings.init.empty()) {
-      load_parameters(generator_->parameters(), "", read_tensor_file(settings.init), settings.init);
-    }
+    start_from(*generator_, settings);
   }
 
   void step(const int32_t* photos, int64_t count, const Moment& moment) override {

@@ -72,6 +72,9 @@ class Recipe {
 // Both must outlive it. Throws UsageError for an unknown name.
 std::unique_ptr<Recipe> make_recipe(Device& device, const TrainSettings& settings,
                                     const PhotoSet& photos, const PhotoSet& held_out);
+// Fills the generator with the weights that settings.init names, if any; those of a narrower network are
+// widened (model/widen.h). Throws DataError when they do not fit.
+void start_from(Generator& generator, const TrainSettings& settings);
 // The names that make_recipe knows, the default first.
 const std::vector<std::string>& recipe_names();
 

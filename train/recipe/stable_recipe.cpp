@@ -56,9 +56,7 @@ class StableRecipe final : public Recipe {
         reports_(device),
         batches_(device, photos, settings.batch_size, ColorSpace::ycbcr),
         held_out_(device, held_out, settings.batch_size, ColorSpace::ycbcr) {
-    if (!settings.init.empty()) {
-      load_parameters(generator_->parameters(), "", read_tensor_file(settings.init), settings.init);
-    }
+    start_from(*generator_, settings);
     if (settings.ema) ema_.emplace(device, *generator_);
   }
 
