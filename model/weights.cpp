@@ -116,6 +116,11 @@ void save_generator(const std::string& path, const Generator& generator,
   write_tensor_file(path, file);
 }
 
+std::optional<int> width_of_weights(const std::string& path) {
+  const int width = number_from_metadata(read_tensor_file(path).metadata, "width", 0, path);
+  return width > 0 ? std::optional(width) : std::nullopt;
+}
+
 LoadedGenerator load_generator(const std::string& path, Memory& memory) {
   TensorFile file = read_tensor_file(path);
   const int version = number_from_metadata(file.metadata, "file_version", 1, path);

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "model/generator.h"
@@ -36,6 +37,10 @@ constexpr int kWeightsVersion = 1;
 // Writes a generator for inference; `metadata` is stored beside its model and width.
 void save_generator(const std::string& path, const Generator& generator,
                     std::map<std::string, std::string> metadata);
+
+// The base width of the generator in a weights file; none where its metadata does not say. Throws DataError
+// when the file cannot be read.
+std::optional<int> width_of_weights(const std::string& path);
 
 struct LoadedGenerator {
   std::unique_ptr<Generator> generator;

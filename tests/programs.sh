@@ -25,6 +25,8 @@ done
 expect 2 'holds a training run already' "${train[@]}" --out run --epochs 1
 expect 0 'done: 1 epoch' "${train[@]}" --out again --epochs 1 --init run/weights.bin
 expect 3 'expected shape 4x3x3x3 or .* found 8x3x3x3' gan_train photos --width 4 --out x --init run/weights.bin
+expect 0 'model: gan, width 16' gan_train photos --width 16 --batch-size 8 --epochs 1 --out wider --init run/weights.bin
+expect 0 'model: gan, width 8,' gan_train photos --batch-size 8 --epochs 1 --out alike --init run/weights.bin
 expect 0 'recipe classic' gan_train photos --model demo --batch-size 8 --epochs 1 --out demo
 expect 2 '--recipe classic' gan_train photos --model demo --recipe stable --out x
 
@@ -248,6 +250,18 @@ if gan_info=$(box/build/bin/gan_colorize --info box/data/weights/flowers.bin) &&
   absent broken.png
 fi
 bin=$box
+
+# --- Weights for other programs, and smaller ones.
+expect 0 '' gan_colorize run/weights.bin --export same.safetensors
+cmp same.safetensors run/weights.bin || fail "exported weights differ"
+expect 0 '' gan_colorize run/weights.bin --export half.safetensors --half
+[ "$(stat -c %s half.safetensors)" -lt "$(($(stat -c %s run/weights.bin) * 6 / 10))" ] || fail "half.safetensors is not half as large"
+expect 0 'F16' gan_colorize --info half.safetensors
+expect 0 'half.png' gan_colorize half.safetensors photos/flower_images/0001.png -o half.png
+expect 2 'exists; --force' gan_colorize run/weights.bin --export same.safetensors
+expect 2 '--half requires --export' gan_colorize run/weights.bin wide.jpg --half
+expect 3 'not a usable weights file' gan_colorize wide.jpg --export x.bin
+absent x.bin
 
 # --- The ablation table; what is finished is not trained again.
 rows=(--bin "$bin" --width 4 --rows "no-adversary,head-128" pairs/color ablation 0.01)

@@ -93,7 +93,7 @@ TEST_CASE("A petal half red and half yellow is a blotch, a wrong colour is none"
   const Lab pink{60, 50, -5}, red{60, 60, 40}, yellow{60, 10, 70}, leaf{40, -20, 25};
   const std::vector<Lab> truth = petal(pink, leaf);
   const auto score = [&](const std::vector<Lab>& output) {
-    return blotch(output, truth, kSide, kSide);
+    return evenness(output, truth, kSide, kSide).blotch;
   };
   REQUIRE(score(truth) == 0);
   REQUIRE(score(plain({50, 0, 0})) == 0);
@@ -108,9 +108,41 @@ TEST_CASE("A petal half red and half yellow is a blotch, a wrong colour is none"
   // What the truth itself does within a surface is no blotch.
   std::vector<Lab> veined = truth;
   for (size_t i = 0; i < veined.size(); i += 2) veined[i].b += 6;
-  REQUIRE(blotch(veined, veined, kSide, kSide) == 0);
-  REQUIRE(blotch(truth, veined, kSide, kSide) == 0);
-  REQUIRE(std::isnan(blotch(std::vector<Lab>(9), std::vector<Lab>(9), 3, 3)));
+  REQUIRE(evenness(veined, veined, kSide, kSide).blotch == 0);
+  REQUIRE(evenness(truth, veined, kSide, kSide).blotch == 0);
+  REQUIRE(std::isnan(evenness(std::vector<Lab>(9), std::vector<Lab>(9), 3, 3).blotch));
+}
+
+TEST_CASE("Colours that follow the things in the picture are coherent, at any saturation",
+          "[chroma_metrics]") {
+  const Lab pink{60, 50, -5}, red{60, 60, 40}, yellow{60, 10, 70}, leaf{40, -20, 25};
+  const std::vector<Lab> truth = petal(pink, leaf);
+  const auto score = [&](const std::vector<Lab>& output) {
+    return evenness(output, truth, kSide, kSide).coherence;
+  };
+  REQUIRE(score(truth) == Approx(1));
+  REQUIRE(score(petal(yellow, {40, 30, -40})) == Approx(1));
+  REQUIRE(std::isnan(score(plain(pink))));
+  REQUIRE(std::isnan(score(plain({50, 0, 0}))));
+  REQUIRE(std::isnan(evenness(std::vector<Lab>(9), std::vector<Lab>(9), 3, 3).coherence));
+
+  // The left half of the picture red, the right half yellow: nothing of it has to do with the petal.
+  std::vector<Lab> halves = plain(red);
+  for (size_t i = 0; i < halves.size(); ++i)
+    if (i % kSide >= kSide / 2) halves[i] = yellow;
+  REQUIRE(score(halves) == Approx(0).margin(1e-6));
+
+  // One petal of two colours: of all the variance that of the petal is lost, whatever the saturation.
+  std::vector<Lab> petals = petal(red, leaf);
+  for (int y = 8; y < 24; ++y)
+    for (int x = 16; x < 24; ++x) petals[static_cast<size_t>(y * kSide + x)] = yellow;
+  // A quarter of the pixels spreads by half the distance of its colours around their mean, which itself
+  // lies some way from the leaf.
+  const double within = 0.25 * (50 * 50 + 30 * 30) / 4.0;
+  const double between = 0.25 * 0.75 * (55 * 55 + 30 * 30);
+  REQUIRE(score(petals) == Approx(between / (between + within)));
+  for (Lab& c : petals) c = {c.l, c.a / 2, c.b / 2};
+  REQUIRE(score(petals) == Approx(between / (between + within)));
 }
 
 TEST_CASE("An interval holds the mean, narrows with more photos and is always the same",

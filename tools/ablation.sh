@@ -106,7 +106,7 @@ for row in "${rows[@]}"; do
   mv "$run/quality.json.part" "$run/quality.json"
 done
 
-columns=(score ciede2000 ciede2000_p90 psnr colorfulness_ratio hue_distance blotch bias_a bias_b white_chroma)
+columns=(score ciede2000 ciede2000_p90 psnr colorfulness_ratio hue_distance blotch coherence bias_a bias_b white_chroma)
 
 # mean_of NAME FILE: a number out of the "mean" object of gan_eval's JSON.
 mean_of() {

@@ -11,6 +11,7 @@
 #include "tools/color_options.h"
 #include "tools/colorize/album.h"
 #include "tools/colorize/checksum.h"
+#include "tools/colorize/export.h"
 #include "tools/colorize/info.h"
 #include "tools/colorize/inputs.h"
 #include "tools/colorize/outputs.h"
@@ -27,7 +28,8 @@ constexpr int kSmallestWorkSize = 16, kLargestWorkSize = 1024;
 struct Options {
   std::vector<std::string> arguments;  // [WEIGHTS] PHOTO...
   std::string list, weights, work_sizes = std::to_string(kWorkSize);
-  bool info = false;
+  bool info = false, half = false;
+  std::string export_to;
   OutputOptions output;
   ColorOptions color;
   AlbumOptions album;
@@ -216,6 +218,11 @@ void add_options(CLI::App& app, Options& options) {
       "colours of colour photos are not looked at");
   app.add_option("--list", options.list, "A file with one photo, folder or URL a line");
   app.add_flag("--info", options.info, "Print all that the weights file says about itself");
+  auto* to =
+      app.add_option("--export", options.export_to,
+                     "Write the weights to this file, a safetensors file, and colour nothing");
+  app.add_flag("--half", options.half, "With --export: convolutions' weights in half precision")
+      ->needs(to);
   app.add_option("-o,--out", options.output.out,
                  "A file for a single photo, or a folder, in which folders are mirrored; default: "
                  "NAME_color.png beside the photo, of a URL in the current folder");
@@ -269,13 +276,21 @@ int main(int argc, char** argv) {
          "  find album -name '*.jpg' | gan_colorize - -o colored --format jpg\n"
          "  gan_colorize https://example.org/photo.jpg --compare\n"
          "  gan_colorize photo.png --tta flip --saturation auto --work-size 128,192,256\n"
-         "  gan_colorize --info run/weights.bin\n");
+         "  gan_colorize --info run/weights.bin\n"
+         "  gan_colorize run/weights.bin --export smaller.safetensors --half\n");
   add_options(app, options);
   add_device_options(app, device_options);
   return run_program(app, argc, argv, [&] {
-    if (options.info) {
-      if (options.arguments.size() > 1) throw UsageError("--info takes one weights file");
-      print_info(std::cout, options.arguments.empty() ? shipped_weights() : options.arguments[0]);
+    if (options.info || !options.export_to.empty()) {
+      if (options.arguments.size() > 1) {
+        throw UsageError(str(options.info ? "--info" : "--export", " takes one weights file"));
+      }
+      const std::string weights =
+          options.arguments.empty() ? shipped_weights() : options.arguments[0];
+      if (options.info) print_info(std::cout, weights);
+      if (!options.export_to.empty()) {
+        export_weights(weights, options.export_to, options.half, options.output.force);
+      }
       return static_cast<int>(ExitCode::ok);
     }
     return static_cast<int>(colorize(options, device_options));

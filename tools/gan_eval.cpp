@@ -97,6 +97,7 @@ void print_table(const MetricsSummary& s, const MetricsInterval& interval) {
   line("colourfulness ratio", &S::colorfulness_ratio, 3, "1 is as colourful as the truth");
   line("hue distance", &S::hue_distance, 3, "0 is the truth's hues as often as there");
   line("blotch", &S::blotch, 2, "unevenness within one surface, 0 is none");
+  line("coherence", &S::coherence, 3, "share of the variance of colour that is between surfaces");
   line("bias a", &S::bias_a, 2, "above 0: too red, below: too green");
   line("bias b", &S::bias_b, 2, "above 0: too yellow, below: too blue");
   line("white chroma", &S::white_chroma, 2, "colour on what should be white");

@@ -1,4 +1,5 @@
 // gan_train DATA: trains a generator on a folder of colour photos.
+#include "model/weights.h"
 #include "tools/cli.h"
 #include "tools/version.h"
 #include "train/recipe/recipe.h"
@@ -75,7 +76,8 @@ int main(int argc, char** argv) {
   gan::set_up(app,
               "  gan_train data/flowers\n"
               "  gan_train my_photos --out my_run --width 32 --epochs 20\n"
-              "  gan_train my_photos --out finer --init my_run/weights.bin --time-limit 30\n");
+              "  gan_train my_photos --out finer --init my_run/weights.bin --time-limit 30\n"
+              "  gan_train my_photos --out wider --init my_run/weights.bin --width 128\n");
 
   app.add_option("DATA", settings.data,
                  "Folder of colour photos, nested or flat, or one holding color/ and gray/")
@@ -85,7 +87,10 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember(gan::recipe_names()));
   app.add_option("--model", settings.model, "Which generator")
       ->check(CLI::IsMember({"gan", "demo"}));
-  app.add_option("--width", settings.width, "Base width of the generator, a multiple of 4")
+  app.add_option(
+         "--width", settings.width,
+         "Base width of the generator, a multiple of 4; with --init: that of the weights, or a "
+         "multiple, to which they are widened")
       ->check(CLI::Range(4, 512));
   app.add_option("--epochs", settings.epochs, "Passes over the training photos")
       ->check(CLI::Range(1, 1000000));
@@ -122,6 +127,9 @@ int main(int argc, char** argv) {
       settings.from_texts(gan::resumed_settings(settings.out));
       app.clear();
       app.parse(argc, argv);
+    }
+    if (app.count("--width") == 0 && app.count("--init") > 0) {
+      settings.width = gan::width_of_weights(settings.init).value_or(settings.width);
     }
     // The original's own generator predicts RGB, which only the original's recipe trains.
     if (app.count("--recipe") == 0 && settings.model == "demo") settings.recipe = "classic";

@@ -14,7 +14,8 @@ import sys
 
 COLUMNS = [("ciede2000", "CIEDE2000", 2), ("psnr", "PSNR", 2), ("ssim", "SSIM", 3),
            ("colorfulness_ratio", "colour", 2), ("bias_a", "bias a", 1), ("bias_b", "bias b", 1),
-           ("white_chroma", "white", 1), ("hue_distance", "hues", 2), ("blotch", "blotch", 2)]
+           ("white_chroma", "white", 1), ("hue_distance", "hues", 2), ("blotch", "blotch", 2),
+           ("coherence", "coherence", 2)]
 
 
 def evaluate(args, rest):

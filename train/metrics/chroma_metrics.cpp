@@ -28,9 +28,10 @@ struct Sums {
     b += c.b;
     squares += c.a * c.a + c.b * c.b;
   }
-  double spread() const {
-    return std::sqrt(std::max(0.0, squares / count - square(a / count) - square(b / count)));
+  double variance() const {
+    return std::max(0.0, squares / count - square(a / count) - square(b / count));
   }
+  double spread() const { return std::sqrt(variance()); }
 };
 
 // Grows one segment at a time.
@@ -158,22 +159,26 @@ std::vector<int32_t> segments(const std::vector<Lab>& pixels, int width, int hei
   return Segmenter(pixels, width, height).run();
 }
 
-double blotch(const std::vector<Lab>& output, const std::vector<Lab>& truth, int width,
-              int height) {
+Evenness evenness(const std::vector<Lab>& output, const std::vector<Lab>& truth, int width,
+                  int height) {
   const std::vector<int32_t> labels = segments(truth, width, height);
   const int32_t count = 1 + *std::max_element(labels.begin(), labels.end());
   std::vector<Sums> painted(static_cast<size_t>(count)), real(painted);
+  Sums all;
   for (size_t i = 0; i < labels.size(); ++i) {
     if (labels[i] < 0) continue;
     painted[labels[i]].add(output[i]);
     real[labels[i]].add(truth[i]);
+    all.add(output[i]);
   }
-  double sum = 0, pixels = 0;
+  if (all.count == 0) return {kNone, kNone};
+  double excess = 0, within = 0;
   for (size_t s = 0; s < real.size(); ++s) {
-    sum += real[s].count * std::max(0.0, painted[s].spread() - real[s].spread());
-    pixels += real[s].count;
+    excess += real[s].count * std::max(0.0, painted[s].spread() - real[s].spread());
+    within += real[s].count * painted[s].variance();
   }
-  return pixels > 0 ? sum / pixels : kNone;
+  const double total = all.variance();
+  return {excess / all.count, total < kLeastVariance ? kNone : 1 - within / all.count / total};
 }
 
 }  // namespace gan

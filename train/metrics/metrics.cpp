@@ -176,7 +176,9 @@ void measure_lab(const Image& output, const Image& truth, PhotoMetrics& metrics)
   metrics.hue_distance = hue_distance(metrics.hues, metrics.hues_truth);
   metrics.colors = chroma_histogram(output);
   metrics.colors_truth = chroma_histogram(truth);
-  metrics.blotch = blotch(out, real, truth.width, truth.height);
+  const Evenness even = evenness(out, real, truth.width, truth.height);
+  metrics.blotch = even.blotch;
+  metrics.coherence = even.coherence;
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ struct PhotoMetrics {
   double auc = 0;                 // of the error of a and b; this and the rest: chroma_metrics.h
   double hue_distance = 0;        // of the photo's hues from the truth's
   double blotch = 0;              // unevenness within what the truth paints evenly
+  double coherence = 0;           // share of the chroma's variance that is between those parts
   HueHistogram hues{}, hues_truth{};
   ChromaHistogram colors{}, colors_truth{};
   double mean_a = 0, mean_b = 0, mean_a_truth = 0, mean_b_truth = 0;  // CIELAB
@@ -56,7 +57,7 @@ struct MetricsSummary {
   int64_t white_pixels = 0;
   double auc = 0;
   double hue_distance = 0;  // between the hues of all outputs and of all truths together
-  double blotch = 0;
+  double blotch = 0, coherence = 0;
   // Do photos get different colours? Of all outputs together over all truths: the entropy of their
   // chroma, and how far photos' mean (a, b) spread. 1 is as in truth; near 0, all look alike.
   double entropy_ratio = 0, variety_ratio = 0;

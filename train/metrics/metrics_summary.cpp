@@ -44,6 +44,7 @@ constexpr PhotoNumber kPhotoNumbers[] = {
     {"auc", &P::auc},
     {"hue_distance", &P::hue_distance},
     {"blotch", &P::blotch},
+    {"coherence", &P::coherence},
 };
 constexpr SummaryNumber kSummaryNumbers[] = {
     {"psnr", &S::psnr, &P::psnr},
@@ -62,6 +63,7 @@ constexpr SummaryNumber kSummaryNumbers[] = {
     {"auc", &S::auc, &P::auc},
     {"hue_distance", &S::hue_distance},
     {"blotch", &S::blotch, &P::blotch},
+    {"coherence", &S::coherence, &P::coherence},
     {"entropy_ratio", &S::entropy_ratio},
     {"variety_ratio", &S::variety_ratio},
     {"score", &S::score},

@@ -32,6 +32,7 @@ NamedValues columns_of(const EpochRecord& e) {
                                {"white_chroma", v.white_chroma},
                                {"hue_distance", v.hue_distance},
                                {"blotch", v.blotch},
+                               {"coherence", v.coherence},
                                {"entropy_ratio", v.entropy_ratio},
                                {"variety_ratio", v.variety_ratio},
                                {"score", v.score},
