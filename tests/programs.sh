@@ -252,9 +252,9 @@ fi
 bin=$box
 
 # --- Weights for other programs, and smaller ones.
-expect 0 '' gan_colorize run/weights.bin --export same.safetensors
+expect 0 'same.safetensors: [0-9.]+ [KM]B' gan_colorize run/weights.bin --export same.safetensors
 cmp same.safetensors run/weights.bin || fail "exported weights differ"
-expect 0 '' gan_colorize run/weights.bin --export half.safetensors --half
+expect 0 'half.safetensors: ' gan_colorize run/weights.bin --export half.safetensors --half
 [ "$(stat -c %s half.safetensors)" -lt "$(($(stat -c %s run/weights.bin) * 6 / 10))" ] || fail "half.safetensors is not half as large"
 expect 0 'F16' gan_colorize --info half.safetensors
 expect 0 'half.png' gan_colorize half.safetensors photos/flower_images/0001.png -o half.png

@@ -17,6 +17,7 @@
 #include "tools/colorize/outputs.h"
 #include "tools/colorize/reporter.h"
 #include "tools/version.h"
+#include "train/run/progress.h"
 
 namespace {
 
@@ -290,6 +291,8 @@ int main(int argc, char** argv) {
       if (options.info) print_info(std::cout, weights);
       if (!options.export_to.empty()) {
         export_weights(weights, options.export_to, options.half, options.output.force);
+        std::cout << options.export_to << ": " << human_bytes(fs::file_size(options.export_to))
+                  << std::endl;
       }
       return static_cast<int>(ExitCode::ok);
     }
