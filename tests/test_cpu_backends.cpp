@@ -6,13 +6,13 @@
 #include <vector>
 
 #include "engine/parallel.h"
+#include "kernels/cases/backend_parity.h"
+#include "kernels/cases/op_tensors.h"
 #include "kernels/cpu/cpu_backend.h"
 #include "kernels/onednn/onednn_backend.h"
-#include "tests/backend_parity.h"
-#include "tests/op_tensors.h"
 
 using namespace gan;
-using namespace gan::testing;
+using namespace gan::cases;
 
 namespace {
 
@@ -47,7 +47,7 @@ std::vector<OpCase> wide_convolutions() {
         c.x = row.x;
         c.y = transposed ? conv_transpose_output(row.x, row.channels, c.geometry)
                          : conv_output(row.x, row.channels, c.geometry);
-        c.name = str("wide ", c.x, " to ", c.y, " ", testing::name_of(function));
+        c.name = str("wide ", c.x, " to ", c.y, " ", cases::name_of(function));
         cases.push_back(c);
       }
     }
@@ -112,7 +112,7 @@ bool same(const std::vector<std::vector<double>>& a, const std::vector<std::vect
 // A convolution with a few channels, run as weights change.
 OpCase some_convolution(Function function) {
   OpCase c;
-  c.name = testing::name_of(function);
+  c.name = cases::name_of(function);
   c.function = function;
   c.x = {2, 8, 8, 16};
   c.y = {2, 8, 8, 32};

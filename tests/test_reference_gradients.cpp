@@ -5,11 +5,12 @@
 #include <map>
 #include <optional>
 
+#include "kernels/cases/op_tensors.h"
 #include "kernels/reference/reference_backend.h"
 #include "tests/host_tensor.h"
-#include "tests/op_tensors.h"
 
 using namespace gan;
+using namespace gan::cases;
 using namespace gan::testing;
 
 namespace {
@@ -197,7 +198,7 @@ TEST_CASE("every gradient equals the central difference of its forward function"
         Function::max_pool_backward, Function::upsample_backward, Function::augment_backward,
         Function::dropout, Function::bce_with_logits, Function::l1_loss, Function::mse_loss,
         Function::relativistic_loss, Function::chroma_loss, Function::moment_loss}) {
-    INFO(testing::name_of(function));
+    INFO(cases::name_of(function));
     CHECK(checked[function] >= 3);
   }
 }

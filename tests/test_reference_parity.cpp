@@ -2,11 +2,11 @@
 #include <catch2/catch.hpp>
 #include <limits>
 
+#include "kernels/cases/backend_parity.h"
 #include "kernels/reference/reference_backend.h"
-#include "tests/backend_parity.h"
 
 using namespace gan;
-using namespace gan::testing;
+using namespace gan::cases;
 
 namespace {
 

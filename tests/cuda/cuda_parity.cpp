@@ -19,7 +19,7 @@
 namespace gan {
 namespace {
 
-using testing::Precision;
+using cases::Precision;
 
 std::optional<Precision> precision_called(std::string_view name) {
   if (name == "f32") return Precision::f32;

@@ -2,14 +2,17 @@
 //
 // The harness rounds inputs to the factors' precision first, so that products are exact: only the
 // order of the float32 sums and, for bf16, the one rounding of the result may differ. That is what
-// tests/tolerances.h allows.
+// kernels/cases/tolerances.h allows.
 #include <catch2/catch.hpp>
 
+#include "kernels/cases/backend_parity.h"
 #include "kernels/cuda/sim/simulator.h"
-#include "tests/backend_parity.h"
 #include "tests/cuda/conv_backend.h"
 
 namespace gan::testing {
+
+using namespace cases;
+
 namespace {
 
 using cuda::ConvChoice;

@@ -4,11 +4,14 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "kernels/cases/op_tensors.h"
 #include "kernels/reference/conv.h"
 #include "tests/cuda/conv_backend.h"
-#include "tests/op_tensors.h"
 
 namespace gan::testing {
+
+using namespace cases;
+
 namespace {
 
 using cuda::ConvEpilogue;

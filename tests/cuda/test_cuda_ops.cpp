@@ -4,12 +4,15 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/cases/backend_parity.h"
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/cuda_memory.h"
 #include "kernels/cuda/sim/simulator.h"
-#include "tests/backend_parity.h"
 
 namespace gan::testing {
+
+using namespace cases;
+
 namespace {
 
 void check(const std::vector<OpCase>& cases, Precision precision = Precision::f32) {

@@ -10,7 +10,7 @@
 namespace gan::parity {
 namespace {
 
-using testing::Precision;
+using cases::Precision;
 
 // Limits against float64 golden values, as norm of the difference over norm of the value.
 struct Limits {
@@ -246,7 +246,7 @@ class Training {
       : device_(device),
         file_(file),
         path_(path),
-        dtype_(testing::data_type(precision)),
+        dtype_(cases::data_type(precision)),
         limits_(limits_of(precision)),
         width_(whole_number(file, "width", kMaxWidth, path)),
         steps_(whole_number(file, "steps", kMaxSteps, path)),

@@ -7,9 +7,9 @@
 
 #include <string>
 
+#include "kernels/cases/tolerances.h"
 #include "kernels/device.h"
 #include "tests/parity/compare.h"
-#include "tests/tolerances.h"
 
 namespace gan::parity {
 
@@ -17,7 +17,7 @@ namespace gan::parity {
 // and why); bf16 stores pictures as bfloat16, how the device multiplies is its own affair. Throws
 // DataError when the file has not the form.
 Report check_training(Device& device, const TensorFile& file, const std::string& path,
-                      testing::Precision precision = testing::Precision::f32);
+                      cases::Precision precision = cases::Precision::f32);
 
 // Compares a generator's answer to `x` with `y`, both in `pair`.
 Report check_generator(Device& device, const std::string& weights_path, const TensorFile& pair,

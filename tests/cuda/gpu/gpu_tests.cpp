@@ -5,11 +5,14 @@
 #include <iostream>
 #include <string_view>
 
+#include "kernels/cases/backend_parity.h"
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/cuda_memory.h"
-#include "tests/backend_parity.h"
 
 namespace gan::testing {
+
+using namespace cases;
+
 namespace {
 
 constexpr int kSkipped = 77;

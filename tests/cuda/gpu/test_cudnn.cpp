@@ -3,11 +3,14 @@
 #include <catch2/catch.hpp>
 
 #include "engine/error.h"
+#include "kernels/cases/op_cases.h"
+#include "kernels/cases/op_tensors.h"
 #include "kernels/cudnn/descriptors.h"
-#include "tests/op_cases.h"
-#include "tests/op_tensors.h"
 
 namespace gan::testing {
+
+using namespace cases;
+
 namespace {
 
 void check_description(const Call& call, int64_t extra_pitch) {

@@ -6,7 +6,7 @@
 
 #include "kernels/backend.h"
 
-namespace gan::testing {
+namespace gan::cases {
 
 // How a backend computes. Pictures are stored as float32 (f32, tf32, bf16_products), bfloat16 or
 // float64; parameters, their gradients, statistics and losses as float32, or float64 for f64. Inputs
@@ -93,4 +93,4 @@ inline double allowed_error(const Tolerance& tolerance, Precision precision, DTy
          rounding_of(stored) * (std::abs(sum + old) + std::abs(old));
 }
 
-}  // namespace gan::testing
+}  // namespace gan::cases

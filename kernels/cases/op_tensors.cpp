@@ -1,10 +1,10 @@
-#include "tests/op_tensors.h"
+#include "kernels/cases/op_tensors.h"
 
 #include <algorithm>
 #include <cstring>
 #include <limits>
 
-namespace gan::testing {
+namespace gan::cases {
 namespace {
 
 constexpr size_t kGuardBytes = 256;  // keeps the tensor as well aligned as an arena would
@@ -277,4 +277,4 @@ void OpTensors::run(Backend& backend, Write write, uint64_t version) const {
   }
 }
 
-}  // namespace gan::testing
+}  // namespace gan::cases

@@ -1,4 +1,4 @@
-#include "tests/backend_parity.h"
+#include "kernels/cases/backend_parity.h"
 
 #include <algorithm>
 #include <bit>
@@ -9,7 +9,7 @@
 
 #include "kernels/reference/reference_backend.h"
 
-namespace gan::testing {
+namespace gan::cases {
 namespace {
 
 constexpr uint64_t kSeed = 20240229;
@@ -182,4 +182,4 @@ std::string ParitySummary::text() const {
   return text;
 }
 
-}  // namespace gan::testing
+}  // namespace gan::cases

@@ -2,10 +2,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/cases/op_tensors.h"
 #include "kernels/reference/activation.h"
-#include "tests/op_tensors.h"
 
-namespace gan::testing {
+namespace gan::cases {
 namespace {
 
 constexpr double kAwayFromKink = 0.05;
@@ -314,4 +314,4 @@ Values make_values(const OpCase& c, Precision precision, uint64_t seed) {
   return values;
 }
 
-}  // namespace gan::testing
+}  // namespace gan::cases

@@ -1,6 +1,6 @@
-#include "tests/op_cases.h"
+#include "kernels/cases/op_cases.h"
 
-namespace gan::testing {
+namespace gan::cases {
 namespace {
 
 // What a layer is besides its convolution.
@@ -27,7 +27,7 @@ Shape output_of(const Layer& layer, const Shape& x, const ConvGeometry& geometry
 class Cases {
  public:
   void add(OpCase op_case) {
-    op_case.name += std::string(" ") + testing::name_of(op_case.function);
+    op_case.name += std::string(" ") + cases::name_of(op_case.function);
     cases_.push_back(std::move(op_case));
   }
   void add(OpCase op_case, Function function) {
@@ -272,4 +272,4 @@ std::vector<OpCase> network_cases(int64_t width, int64_t batch) {
   return cases.take();
 }
 
-}  // namespace gan::testing
+}  // namespace gan::cases

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "tests/op_tensors.h"
+#include "kernels/cases/op_tensors.h"
 
-namespace gan::testing {
+namespace gan::cases {
 
 // What came out of one case.
 struct ParityReport {
@@ -42,4 +42,4 @@ ParitySummary check_backend_against_reference(Backend& candidate, Memory& memory
                                               const std::vector<OpCase>& cases,
                                               Precision precision = Precision::f32);
 
-}  // namespace gan::testing
+}  // namespace gan::cases

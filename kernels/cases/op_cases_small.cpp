@@ -1,7 +1,7 @@
 // The small awkward cases, and the questions every case answers.
-#include "tests/op_cases.h"
+#include "kernels/cases/op_cases.h"
 
-namespace gan::testing {
+namespace gan::cases {
 namespace {
 
 constexpr Activation kActivations[] = {Activation::none, Activation::relu, Activation::leaky_relu,
@@ -484,4 +484,4 @@ int64_t multiply_adds(const OpCase& c) {
   }
 }
 
-}  // namespace gan::testing
+}  // namespace gan::cases

@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "kernels/backend.h"
-#include "tests/op_cases.h"
-#include "tests/tolerances.h"
+#include "kernels/cases/op_cases.h"
+#include "kernels/cases/tolerances.h"
 
-namespace gan::testing {
+namespace gan::cases {
 
 enum class Role : uint8_t { input, output, in_out };
 // What a field holds decides its element type: pictures, weights (stored as parameters, but factors
@@ -102,4 +102,4 @@ class OpTensors {
   Buffer step_, control_, picks_, warps_;
 };
 
-}  // namespace gan::testing
+}  // namespace gan::cases

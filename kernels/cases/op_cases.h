@@ -9,7 +9,7 @@
 
 #include "kernels/backend.h"
 
-namespace gan::testing {
+namespace gan::cases {
 
 // The functions of Backend.
 enum class Function : uint8_t {
@@ -102,4 +102,4 @@ std::vector<OpCase> network_cases(int64_t width, int64_t batch);
 // every activation, and everything optional left out once.
 std::vector<OpCase> small_cases();
 
-}  // namespace gan::testing
+}  // namespace gan::cases
