@@ -197,7 +197,6 @@ void linear_forward(const Tensor& x, const Tensor& w, const Tensor& bias, const 
                     void* scratch, gpu::Stream stream) {
   check_linear(x, w, y);
   const int64_t pictures = x.shape().n, outputs = y.shape().c;
-  if (bias) check_shape("linear", "bias", bias, vector_shape(outputs));
   const int chunks = chunks_of(x.shape());
   auto* partial = static_cast<float*>(scratch);
   with_storage_type(x.dtype(), [&]<class T>(T) {
@@ -206,8 +205,17 @@ void linear_forward(const Tensor& x, const Tensor& w, const Tensor& bias, const 
                   kThreads, gpu::Smem::bytes<float>(kOutputs * kThreads), stream, data_of<T>(x),
                   features_of(x), w.as<float>(), outputs, partial);
     });
+  });
+  linear_finish(partial, chunks, bias, y, stream);
+}
+
+void linear_finish(const float* parts, int chunks, const Tensor& bias, const Tensor& y,
+                   gpu::Stream stream) {
+  const int64_t pictures = y.shape().n, outputs = y.shape().c;
+  if (bias) check_shape("linear", "bias", bias, vector_shape(outputs));
+  with_storage_type(y.dtype(), [&]<class T>(T) {
     gpu::launch(linear_finish_kernel<T>, ceil_div(pictures * outputs, kThreads), kThreads, 0,
-                stream, partial, chunks, data_of<float>(bias), pictures, outputs, output<T>(y));
+                stream, parts, chunks, data_of<float>(bias), pictures, outputs, output<T>(y));
   });
 }
 

@@ -7,7 +7,9 @@
 
 #include "engine/error.h"
 #include "kernels/cuda/cuda_backend.h"
+#include "kernels/cuda/linear.h"
 #include "kernels/cuda/memory.h"
+#include "kernels/cudnn/blas.h"
 #include "kernels/cudnn/conv_plan.h"
 
 namespace gan {
@@ -23,7 +25,8 @@ class CudnnBackend final : public Backend {
       : memory_(memory),
         stream_(stream),
         tf32_(precision == DevicePrecision::tf32),
-        own_(memory, stream, tf32_ ? CudaPrecision::tf32 : CudaPrecision::fp32) {
+        own_(memory, stream, tf32_ ? CudaPrecision::tf32 : CudaPrecision::fp32),
+        blas_(memory, stream, tf32_) {
     cudnnHandle_t made = nullptr;
     cudnn::check(cudnnCreate(&made), "beginning to use the GPU");
     handle_.reset(made);
@@ -33,12 +36,13 @@ class CudnnBackend final : public Backend {
   std::string_view name() const override { return "cudnn"; }
   std::string description() const override {
     const size_t v = cudnnGetVersion();
-    return str("cuDNN ", v / 10000, ".", v / 100 % 100, ".", v % 100);
+    return str("cuDNN ", v / 10000, ".", v / 100 % 100, ".", v % 100, " and cuBLAS");
   }
 
   bool supports(const Call& call) const override {
-    if (call.op > Op::conv_transpose_backward_weights) return false;
     if (call.dtype != DType::f32 && call.dtype != DType::bf16) return false;
+    if (call.op == Op::linear) return own_.supports(call);
+    if (call.op > Op::conv_transpose_backward_weights) return false;
     return own_.supports(call) && plan_for(cudnn::problem_of(call, tf32_)) != nullptr;
   }
 
@@ -77,7 +81,38 @@ class CudnnBackend final : public Backend {
     }
   }
 
+  // cuBLAS leaves the sums in float32; adding the bias and rounding is one pass of ours.
+  void linear_forward(const Tensor& x, const Weights& w, const Tensor& bias,
+                      const Tensor& y) override {
+    if (!x.dense()) return own_.linear_forward(x, w, bias, y);
+    const int64_t n = x.shape().n, o = y.shape().c, f = features(x);
+    auto* sums = static_cast<float*>(room(0, static_cast<size_t>(n * o) * sizeof(float)));
+    blas_.multiply(cudnn::linear_forward_gemm(n, f, o, o), converted(w, x.dtype()), x.data(),
+                   x.dtype(), sums, DType::f32, false);
+    cuda::linear_finish(sums, 1, bias, y, stream_);
+  }
+  void linear_backward_data(const Tensor& dy, const Weights& w, const Tensor& dx,
+                            Write write) override {
+    if (!dx.dense()) return own_.linear_backward_data(dy, w, dx, write);
+    blas_.multiply(
+        cudnn::linear_data_gradient_gemm(dx.shape().n, features(dx), dy.shape().c, dy.pitch()),
+        converted(w, dx.dtype()), dy.data(), dx.dtype(), dx.data(), dx.dtype(),
+        write == Write::accumulate);
+  }
+  void linear_backward_weights(const Tensor& x, const Tensor& dy, const Tensor& dw,
+                               Write write) override {
+    if (!x.dense()) return own_.linear_backward_weights(x, dy, dw, write);
+    blas_.multiply(
+        cudnn::linear_weight_gradient_gemm(x.shape().n, features(x), dy.shape().c, dy.pitch()),
+        x.data(), dy.data(), x.dtype(), dw.data(), DType::f32, write == Write::accumulate);
+  }
+
  private:
+  static int64_t features(const Tensor& x) {
+    const Shape& s = x.shape();
+    return s.h * s.w * s.c;
+  }
+
   struct Known {
     ConvProblem problem;
     std::optional<ConvPlan> plan;  // none: cuDNN refuses it
@@ -167,10 +202,11 @@ class CudnnBackend final : public Backend {
   CUstream_st* stream_;
   bool tf32_;
   CudaBackend own_;
+  cudnn::Blas blas_;
   cudnn::Handle handle_;
   mutable std::vector<std::unique_ptr<Known>> known_;  // supports() makes plans
   std::map<const void*, Converted> converted_;
-  std::vector<Buffer> rooms_[2];  // results to be added, cuDNN's working memory
+  std::vector<Buffer> rooms_[2];  // results on their way, cuDNN's working memory
 };
 
 }  // namespace

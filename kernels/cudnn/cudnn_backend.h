@@ -1,11 +1,12 @@
-// Convolutions through cuDNN: the measuring stick of the own kernels, and their stand-in where it is
-// faster.
+// Convolutions through cuDNN, linear layers through cuBLAS: the measuring stick of the own kernels, and
+// their stand-in where it is faster.
 //
 // Forward, data and weight gradient of plain and transposed convolutions. The algorithm is the fastest
 // deterministic one of those that cuDNN measures, once for each shape, type and pitch. What cuDNN would
 // need several passes for - a bias, an activation - and whatever it refuses, the own kernels do.
 // bfloat16 weight gradients are rounded to bfloat16 before they are stored as float32, because that
-// is what cuDNN offers.
+// is what cuDNN offers. The one linear layer there is, 65,536 features to one logit, reads each number
+// once whoever does it; --backend auto leaves it to the own kernels, which need no weights in bfloat16.
 #pragma once
 
 #include <memory>

@@ -1,7 +1,7 @@
 # nvcc, where it is wanted: GAN_HAS_NVCC, and the language CUDA for all folders.
 
 set(GAN_CUDA OFF CACHE STRING "Build the kernels for NVIDIA GPUs: ON, OFF, or AUTO: where nvcc is found")
-set(GAN_CUDNN_ROOT "" CACHE PATH "Folder that holds cuDNN's include and lib, such as nvidia/cudnn of a Python wheel")
+set(GAN_CUDNN_ROOT "" CACHE PATH "Folder that holds cuDNN's include and lib, such as nvidia/cudnn of a Python wheel; cuBLAS may lie beside it")
 set(GAN_HAS_NVCC OFF)
 set(GAN_HAS_CUDNN OFF)
 if(GAN_CUDA)
@@ -25,20 +25,28 @@ if(GAN_HAS_NVCC)
     set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
   endif()
 
-  # cuDNN 9 is a part of the toolkit's folder, of the system, or a folder of its own; a wheel has no
-  # libcudnn.so without a number.
-  find_path(CUDNN_INCLUDE_DIR cudnn.h
-            HINTS ${GAN_CUDNN_ROOT} ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES} PATH_SUFFIXES include)
-  find_library(CUDNN_LIBRARY NAMES cudnn libcudnn.so.9
-               HINTS ${GAN_CUDNN_ROOT} ${CMAKE_CUDA_IMPLICIT_LINK_DIRECTORIES}
-               PATH_SUFFIXES lib lib64)
-  if(CUDNN_INCLUDE_DIR AND CUDNN_LIBRARY AND EXISTS ${CUDNN_INCLUDE_DIR}/cudnn_version.h)
+  # cuDNN 9 and cuBLAS are parts of the toolkit's folder, of the system, or of wheels, which keep them
+  # apart and have no libcudnn.so without a number.
+  string(REGEX MATCH "^[0-9]+" cuda_major "${CMAKE_CUDA_COMPILER_VERSION}")
+  set(wheels ${GAN_CUDNN_ROOT} ${GAN_CUDNN_ROOT}/../cu${cuda_major} ${GAN_CUDNN_ROOT}/../cublas)
+  function(gan_cuda_library name header)
+    string(TOUPPER ${name} prefix)
+    find_path(${prefix}_INCLUDE_DIR ${header}
+              HINTS ${wheels} ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES} PATH_SUFFIXES include)
+    find_library(${prefix}_LIBRARY NAMES ${name} ${ARGN}
+                 HINTS ${wheels} ${CMAKE_CUDA_IMPLICIT_LINK_DIRECTORIES} PATH_SUFFIXES lib lib64)
+    if(${prefix}_INCLUDE_DIR AND ${prefix}_LIBRARY)
+      add_library(${name} UNKNOWN IMPORTED GLOBAL)
+      set_target_properties(${name} PROPERTIES IMPORTED_LOCATION ${${prefix}_LIBRARY}
+                            INTERFACE_INCLUDE_DIRECTORIES ${${prefix}_INCLUDE_DIR})
+    endif()
+  endfunction()
+  gan_cuda_library(cudnn cudnn.h libcudnn.so.9)
+  gan_cuda_library(cublas cublas_v2.h libcublas.so.13 libcublas.so.12)
+  if(TARGET cudnn AND TARGET cublas AND EXISTS ${CUDNN_INCLUDE_DIR}/cudnn_version.h)
     file(STRINGS ${CUDNN_INCLUDE_DIR}/cudnn_version.h cudnn_major REGEX "define CUDNN_MAJOR")
     if(cudnn_major MATCHES "MAJOR 9")
       set(GAN_HAS_CUDNN ON)
-      add_library(cudnn UNKNOWN IMPORTED GLOBAL)
-      set_target_properties(cudnn PROPERTIES IMPORTED_LOCATION ${CUDNN_LIBRARY}
-                            INTERFACE_INCLUDE_DIRECTORIES ${CUDNN_INCLUDE_DIR})
     endif()
   endif()
 endif()
