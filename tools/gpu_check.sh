@@ -1,31 +1,40 @@
 #!/usr/bin/env bash
-# gpu_check.sh OUT [PHOTOS] [--dry-run] [--build DIR] [--prefix DIR] [--arch LIST] [--jobs N] [--minutes N]
+# gpu_check.sh OUT [PHOTOS] [--dry-run] [--build DIR] [--no-build] [--prefix DIR] [--cudnn DIR]
+#              [--arch LIST] [--only PARTS] [--jobs N] [--minutes N]
 #
 # Proves the GPU engine on the GPU of this machine, in one command: builds it, runs every GPU test, the
 # sanitizers, the benchmarks, PyTorch beside them where python3 has it, and a timed training on PHOTOS
 # (rendered flowers without them). A part that fails or takes too long does not stop the others. Logs and
-# JSON go to OUT, a table comes last.
+# JSON go to OUT and, packed, to OUT/results.tgz; a table comes last.
 #
-#   --dry-run    builds everything, runs what needs no GPU, and counts the rest as skipped
+#   --dry-run    rehearses: builds everything and runs every part; without a GPU each that needs one has
+#                to say so, and is counted as skipped
 #   --build DIR  where to build (OUT/build)
+#   --no-build   takes the programs in --build as they are, built on another machine, say
 #   --prefix DIR where header-only libraries lie, and others that CMake does not find by itself
+#   --cudnn DIR  where cuDNN lies (where CMake looks, or else where python3 has it)
 #   --arch LIST  CUDA architectures to build for (the GPU's own)
+#   --only PARTS runs nothing but these parts, by the names in the table: bench-*, say
 #   --jobs N     compilers at a time (all cores)
 #   --minutes N  for everything together (8.8)
+#
+# Needs a C++20 compiler, CMake, the CUDA toolkit and four header-only libraries, nlohmann-json, CLI11, stb
+# and Catch2 2: copies of their folders in DIR/include (--prefix) will do.
 #
 # Exit code: 0 all passed, or a dry run without a failure; 1 some failed; 2 wrong usage; 4 no GPU.
 set -uo pipefail
 
 usage() {
-  echo "gpu_check.sh: $1; usage: gpu_check.sh OUT [PHOTOS] [--dry-run] [--build DIR] [--prefix DIR] [--arch LIST] [--jobs N] [--minutes N]" >&2
+  echo "gpu_check.sh: $1; usage: gpu_check.sh OUT [PHOTOS] [--dry-run] [--build DIR] [--no-build] [--prefix DIR] [--cudnn DIR] [--arch LIST] [--only PARTS] [--jobs N] [--minutes N]" >&2
   exit 2
 }
 
-out='' photos='' dry_run=no build='' prefix='' arch='' jobs=$(nproc) minutes=8.8
+out='' photos='' dry_run=no build='' no_build=no prefix='' cudnn='' arch='' only='*' jobs=$(nproc) minutes=8.8
 while [ $# -gt 0 ]; do
   case $1 in
     --dry-run) dry_run=yes ;;
-    --build | --prefix | --arch | --jobs | --minutes)
+    --no-build) no_build=yes ;;
+    --build | --prefix | --cudnn | --arch | --only | --jobs | --minutes)
       [ $# -ge 2 ] || usage "$1 wants a value"
       declare "${1#--}=$2"
       shift
@@ -51,10 +60,13 @@ done
 [[ $jobs =~ ^[1-9][0-9]*$ ]] || usage "--jobs $jobs is no number"
 [[ $minutes =~ ^[0-9]+([.][0-9]+)?$ ]] || usage "--minutes $minutes is no number"
 [ -z "$photos" ] || [ -d "$photos" ] || usage "$photos is no folder"
+[ "$no_build" = no ] || [ -x "${build:-$out/build}/bin/gan_train" ] || usage "--no-build wants programs in --build"
 mkdir -p "$out" || exit 3
 out=$(cd "$out" && pwd)
 [ -z "$photos" ] || photos=$(cd "$photos" && pwd)
 build=${build:-$out/build}
+mkdir -p "$build" || exit 3
+build=$(cd "$build" && pwd)
 root=$(cd "$(dirname "$0")/.." && pwd)
 bin=$build/bin
 
@@ -76,51 +88,78 @@ if [ -z "${CUDACXX:-}" ]; then
   export CUDACXX
 fi
 PATH=$PATH:$(dirname "$CUDACXX")  # compute-sanitizer lies beside nvcc
+if [ -z "$cudnn" ] && [ ! -f "$(dirname "$(realpath "$CUDACXX")")/../include/cudnn.h" ]; then
+  cudnn=$(python3 -c 'import nvidia.cudnn as c; print(next(iter(c.__path__)))' 2>/dev/null)
+fi
 
 deadline=$(awk -v m="$minutes" 'BEGIN { print int(m * 60) }')
 SECONDS=0
 passed=0 failed=0 skipped=0 results=()
 
-note() { # NAME VERDICT SECONDS TEXT
+count() { # NAME VERDICT SECONDS TEXT
+  case $2 in
+    ok) passed=$((passed + 1)) ;;
+    skipped) skipped=$((skipped + 1)) ;;
+    *) failed=$((failed + 1)) ;;
+  esac
   results+=("$1|$2|$3|$4")
-  printf '%-28s %-9s %4s s  %s\n' "$1" "$2" "$3" "$4"
+  printf '%-28s %-9s %4s s  %s\n' "$@"
 }
 
-# part NAME SECONDS COMMAND...: runs it, its output in OUT/NAME.log. gpu_part is for what needs a GPU.
-part() {
-  local name=$1 limit=$2 start=$SECONDS code verdict text
+# run NAME SECONDS COMMAND...: its output in OUT/NAME.log; sets code, text and took.
+run() {
+  local name=$1 limit=$2 left=$((deadline - SECONDS)) start=$SECONDS
   shift 2
-  local left=$((deadline - SECONDS))
   [ "$left" -lt "$limit" ] && limit=$left
-  if [ "$limit" -le 0 ]; then
-    failed=$((failed + 1))
-    note "$name" FAILED 0 "no time left of $minutes minutes"
-    return 1
-  fi
+  took=0 code=124 text="no time left of $minutes minutes"
+  [ "$limit" -gt 0 ] || return
   timeout --kill-after=5 "$limit" "$@" >"$out/$name.log" 2>&1
   code=$?
+  took=$((SECONDS - start))
   text=$(grep -v '^ *$' "$out/$name.log" | tail -1 | cut -c1-110)
-  if [ "$code" = 0 ]; then
-    verdict=ok
-    passed=$((passed + 1))
-  elif [ "$code" = 77 ]; then
-    verdict=skipped
-    skipped=$((skipped + 1))
-  else
-    verdict=FAILED
-    failed=$((failed + 1))
-    [ "$code" = 124 ] && text="more than $limit s"
-  fi
-  note "$name" "$verdict" $((SECONDS - start)) "$text"
+  [ "$code" != 124 ] || text="more than $limit s"
+}
+
+# Whether --only names this part; the build is always wanted.
+wanted() {
+  # shellcheck disable=SC2053  # it is a pattern
+  [[ $1 == $only || $1 == configure || $1 == build ]]
+}
+
+# part NAME SECONDS COMMAND...
+part() {
+  wanted "$1" || return 0
+  run "$@"
+  case $code in
+    0) count "$1" ok "$took" "$text" ;;
+    77) count "$1" skipped "$took" "$text" ;;
+    *) count "$1" FAILED "$took" "$text" ;;
+  esac
   [ "$code" = 0 ]
 }
+# The same for what needs a GPU. Without one a rehearsal runs it, too: it has to understand its arguments
+# and then to say that there is no GPU (exit code 4, or 77 of a test).
 gpu_part() {
-  if [ -n "$skip" ]; then
-    skipped=$((skipped + 1))
-    note "$1" skipped 0 "skipped: $skip"
-    return 0
+  wanted "$1" || return 0
+  if [ -z "$skip" ]; then
+    part "$@"
+  elif [ -n "$gpu" ]; then
+    count "$1" skipped 0 "skipped: $skip"
+  else
+    run "$@"
+    case $code in
+      4 | 77) count "$1" skipped "$took" "skipped: $skip" ;;
+      *) count "$1" FAILED "$took" "without a GPU it exits with $code: $text" ;;
+    esac
   fi
-  part "$@"
+}
+# tool_part TOOL NAME SECONDS COMMAND...: a GPU part that TOOL runs.
+tool_part() {
+  if command -v "$1" >/dev/null; then
+    gpu_part "${@:2}"
+  elif wanted "$2"; then
+    count "$2" skipped 0 "skipped: no $1"
+  fi
 }
 
 write_summary() {
@@ -149,11 +188,14 @@ build_limit=300
 configure=(cmake -S "$root" -B "$build" -DGAN_CUDA=ON "-DCMAKE_CUDA_ARCHITECTURES=$arch")
 [ -f "$build/CMakeCache.txt" ] || ! command -v ninja >/dev/null || configure+=(-G Ninja)
 [ -z "$prefix" ] || configure+=("-DCMAKE_PREFIX_PATH=$prefix")
-if ! part configure 60 "${configure[@]}" ||
-  ! part build "$build_limit" cmake --build "$build" --parallel "$jobs" --target gpu_check; then
-  tail -30 "$out/configure.log" "$out/build.log" 2>/dev/null
-  write_summary
-  exit 1
+[ -z "$cudnn" ] || configure+=("-DGAN_CUDNN_ROOT=$cudnn")
+if [ "$no_build" = no ]; then
+  if ! part configure 60 "${configure[@]}" ||
+    ! part build "$build_limit" cmake --build "$build" --parallel "$jobs" --target gpu_check; then
+    tail -30 "$out/configure.log" "$out/build.log" 2>/dev/null
+    write_summary
+    exit 1
+  fi
 fi
 
 # --- What needs no GPU: without one, programs say so.
@@ -170,7 +212,11 @@ fi
 
 # --- Right?
 golden=$root/tests/fixtures/golden_w4_b2.safetensors
-[ ! -x "$bin/cudnn_tests" ] || part cudnn-descriptions 30 "$bin/cudnn_tests"
+if [ -x "$bin/cudnn_tests" ]; then
+  part cudnn-descriptions 30 "$bin/cudnn_tests"
+elif wanted cudnn-descriptions; then
+  count cudnn-descriptions skipped 0 'skipped: built without cuDNN'
+fi
 gpu_part wrapper-conformance 30 "$bin/gpu_conformance"
 gpu_part kernels-small 60 "$bin/gpu_tests" small
 gpu_part kernels-network 60 "$bin/gpu_tests" network
@@ -178,47 +224,42 @@ for precision in f32 tf32 bf16; do
   gpu_part "parity-$precision" 20 "$bin/gpu_parity" "$precision" "$golden"
 done
 gpu_part training-agreement 60 "$bin/gpu_training"
-for tool in memcheck racecheck initcheck; do
-  if ! command -v compute-sanitizer >/dev/null; then
-    skipped=$((skipped + 1))
-    note "sanitizer-$tool" skipped 0 'skipped: no compute-sanitizer'
-    continue
-  fi
-  gpu_part "sanitizer-$tool" 40 compute-sanitizer --tool "$tool" --error-exitcode 9 "$bin/gpu_training" '[smallest],[step]'
-done
 
 # --- Fast?
-for batch in 16 64 256; do
-  gpu_part "bench-bf16-$batch" 25 "$bin/gan_bench" --device gpu --precision bf16 --batch-size "$batch" \
-    --seconds 1 --json "$out/bench-bf16-$batch.json"
+bench() { # NAME SECONDS ARGUMENTS...
+  gpu_part "bench-$1" "$2" "$bin/gan_bench" --device gpu --seconds 1 --json "$out/bench-$1.json" "${@:3}"
+}
+for batch in 64 16 256; do
+  bench "step-bf16-$batch" 30 --level step --precision bf16 --batch-size "$batch"
 done
-gpu_part bench-bf16-1 15 "$bin/gan_bench" --device gpu --precision bf16 --batch-size 1 --level network \
-  --seconds 1 --json "$out/bench-bf16-1.json"
-for precision in fp32 tf32; do
-  gpu_part "bench-$precision-64" 25 "$bin/gan_bench" --device gpu --precision "$precision" --batch-size 64 \
-    --seconds 1 --json "$out/bench-$precision-64.json"
+for batch in 1 64; do
+  bench "network-bf16-$batch" 20 --level network --precision bf16 --batch-size "$batch"
+done
+for precision in tf32 fp32; do
+  bench "step-$precision-64" 30 --level step --precision "$precision" --batch-size 64
 done
 for backend in cuda cudnn; do
-  gpu_part "bench-$backend-64" 25 "$bin/gan_bench" --device gpu --backend "$backend" --precision bf16 \
-    --batch-size 64 --seconds 1 --json "$out/bench-$backend-64.json"
+  bench "step-$backend-64" 30 --level step --backend "$backend" --precision bf16 --batch-size 64
 done
-if [ -z "$skip" ] && ! python3 -c 'import torch' 2>/dev/null; then
-  skipped=$((skipped + 1))
-  note pytorch skipped 0 'skipped: python3 has no torch'
-else
-  gpu_part pytorch 120 python3 "$root/tests/peers/torch_gpu.py" --json "$out/pytorch.json" --time-limit 110
-fi
+tool_part python3 pytorch 120 python3 "$root/tests/peers/torch_gpu.py" --json "$out/pytorch.json" --time-limit 110
 
 # --- Useful?
-train_on=$photos
+train_on=$photos weights=$out/run/weights.bin
 if [ -z "$train_on" ]; then
   train_on=$out/flowers
-  [ -d "$train_on" ] || gpu_part render-flowers 40 "$bin/gan_flowers" "$train_on" --count 600
+  [ -d "$train_on" ] || part render-flowers 60 "$bin/gan_flowers" "$train_on" --count 600
 fi
-if gpu_part training 75 "$bin/gan_train" "$train_on" --out "$out/run" --force --device gpu --precision bf16 \
-  --epochs 100000 --time-limit 0.75 --quiet; then
-  gpu_part held-out-metrics 30 "$bin/gan_eval" "$out/run/weights.bin" "$train_on" --split validation --device gpu --quiet
-fi
+gpu_part training 75 "$bin/gan_train" "$train_on" --out "$out/run" --force --device gpu --precision bf16 \
+  --epochs 100000 --time-limit 0.75 --quiet
+[ -z "$skip" ] || weights=$root/data/weights/flowers.bin
+gpu_part held-out-metrics 30 "$bin/gan_eval" "$weights" "$train_on" --split validation --device gpu
+
+# --- Right, looked at more closely: slow, so last.
+gpu_part kernels-cudnn 60 "$bin/gpu_tests" cudnn
+for tool in memcheck racecheck initcheck; do
+  tool_part compute-sanitizer "sanitizer-$tool" 40 \
+    compute-sanitizer --tool "$tool" --error-exitcode 9 "$bin/gpu_training" '[smallest],[step]'
+done
 
 write_summary
 echo
@@ -227,5 +268,6 @@ for entry in "${results[@]}"; do
   IFS='|' read -r name verdict seconds text <<<"$entry"
   printf '%-28s %-9s %4s s  %s\n' "$name" "$verdict" "$seconds" "$text"
 done
+(cd "$out" && tar -czf results.tgz -- *.log *.json)
 echo "$passed passed, $failed failed, $skipped skipped, $SECONDS s; logs and JSON in $out"
 [ "$failed" = 0 ]

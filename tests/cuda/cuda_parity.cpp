@@ -3,7 +3,7 @@
 // simulator's kernels it runs anywhere, with nvcc's on a GPU.
 //
 // PRECISION is f32, tf32 or bf16. Exit code 0: all within limits; 1: some are not; 2: wrong usage or
-// no such file.
+// no such file; 4: no GPU.
 #include <exception>
 #include <iostream>
 #include <memory>
@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/error.h"
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/cuda_memory.h"
 #include "tests/parity/golden.h"
@@ -62,6 +63,9 @@ int check(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     return gan::check(argc, argv);
+  } catch (const gan::DeviceError& error) {
+    std::cerr << "cuda_parity: " << error.what() << "\n";
+    return 4;
   } catch (const std::exception& error) {
     std::cerr << "cuda_parity: " << error.what() << "\n";
     return 2;
