@@ -14,8 +14,9 @@
 namespace gan {
 namespace {
 
-constexpr int kWarmUp = 3, kBurst = 20, kRounds = 3;
-constexpr double kClearly = 0.97;  // of the first backend's time
+constexpr int kWarmUp = 3, kRounds = 3, kLeast = 3, kMost = 20;  // calls of a round
+constexpr double kRoundSeconds = 0.005;                          // about, for slow calls
+constexpr double kClearly = 0.97;                                // of the first backend's time
 
 std::string text_of(const Call& call) {
   const ConvGeometry& g = call.geometry;
@@ -23,12 +24,12 @@ std::string text_of(const Call& call) {
              g.kernel, " stride ", g.stride, " padding ", g.padding);
 }
 
-// The tensors of a convolution, all zero.
+// The tensors of a convolution, filled with random numbers: zeros take less power, and with it less time.
 struct Operands {
   Buffer memory;
   Tensor x, y, w;
 
-  Operands(Memory& device, const Call& call) {
+  Operands(Memory& device, const Call& call, const Kernels::Backends& among) {
     const bool transposed = call.op >= Op::conv_transpose_forward;
     const int64_t k = call.geometry.kernel;
     const Shape weights =
@@ -38,12 +39,22 @@ struct Operands {
     };
     const size_t x_bytes = rounded(call.x.elements(), call.dtype);
     const size_t y_bytes = rounded(call.y.elements(), call.dtype);
-    memory = Buffer(device, x_bytes + y_bytes + rounded(weights.elements(), DType::f32));
+    const size_t w_bytes = rounded(weights.elements(), DType::f32);
+    memory = Buffer(device, x_bytes + y_bytes + w_bytes + sizeof(uint64_t));
     device.fill_zero(memory.data(), memory.bytes());
     auto* start = static_cast<std::byte*>(memory.data());
     x = Tensor(start, call.x, call.dtype);
     y = Tensor(start + x_bytes, call.y, call.dtype);
     w = Tensor(start + x_bytes + y_bytes, weights, DType::f32);
+    for (const auto& backend : among) {
+      if (!backend->supports({Op::random, call.dtype, call.x, call.x, {}})) continue;
+      const auto* step = reinterpret_cast<const uint64_t*>(start + x_bytes + y_bytes + w_bytes);
+      uint32_t stream = 0;
+      for (const Tensor& tensor : {x, y, w}) {
+        backend->fill_uniform({.seed = 1, .stream = ++stream, .step = step}, tensor);
+      }
+      break;
+    }
   }
 };
 
@@ -75,23 +86,26 @@ Tuner::Tuner(Memory& memory, std::string hardware, std::filesystem::path cache)
   read_cache();
 }
 
-double Tuner::seconds(const Call& call, Backend& backend) {
-  const Operands operands(memory_, call);
+double Tuner::seconds(const Call& call, Backend& backend, const Kernels::Backends& among) {
+  const Operands operands(memory_, call, among);
   const uint64_t version = next_version();  // packed once, as over a step
   const auto wait = [&] {
     float first = 0;
     memory_.copy_to_host(&first, operands.w.data(), sizeof(first));
   };
-  double best = HUGE_VAL;
-  for (int round = 0; round <= kRounds; ++round) {
-    const int repeats = round == 0 ? kWarmUp : kBurst;
+  const auto time = [&](int repeats) {
     wait();
     const auto start = std::chrono::steady_clock::now();
     for (int i = 0; i < repeats; ++i) run(call, backend, operands, version);
     wait();
     const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-    if (round > 0) best = std::min(best, time.count() / repeats);
-  }
+    return time.count() / repeats;
+  };
+  time(kWarmUp);
+  double best = time(kLeast);
+  const int repeats =
+      std::clamp(static_cast<int>(kRoundSeconds / std::max(best, 1e-9)), kLeast, kMost);
+  for (int round = 0; round < kRounds; ++round) best = std::min(best, time(repeats));
   return best;
 }
 
@@ -108,7 +122,13 @@ Backend* Tuner::choose(const Call& call, const Kernels::Backends& among) {
   std::string times;
   for (const auto& backend : among) {
     if (!backend->supports(call)) continue;
-    const double time = seconds(call, *backend);
+    double time = 0;
+    try {
+      time = seconds(call, *backend, among);
+    } catch (const DeviceError& error) {  // memory that is short now may not be so next time
+      std::cerr << "not tuned: " << text << ": " << error.what() << std::endl;
+      return nullptr;
+    }
     times += str(times.empty() ? "" : ", ", backend->name(), " ", fixed(1e6 * time, 1), " us");
     if (fastest && time > kClearly * least) continue;
     fastest = backend.get();

@@ -16,14 +16,15 @@ class Tuner {
   Tuner(Memory& memory, std::string hardware, std::filesystem::path cache);
 
   // The fastest of the backends that support a convolution, preferring the first unless another one is
-  // clearly faster. Says what it measured in a line on standard error. Null for other calls.
+  // clearly faster. Says what it measured in a line on standard error. Null for other calls, and where
+  // there is no memory left to measure in.
   Backend* choose(const Call& call, const Kernels::Backends& among);
 
   // In the folder for caches that the system names for this user; empty where it names none.
   static std::filesystem::path default_cache();
 
  private:
-  double seconds(const Call& call, Backend& backend);
+  double seconds(const Call& call, Backend& backend, const Kernels::Backends& among);
   void read_cache();
   void write_cache() const;
 

@@ -7,6 +7,9 @@
 #include <string>
 #include <thread>
 
+#include "kernels/cuda/cuda_backend.h"
+#include "kernels/cuda/cuda_memory.h"
+#include "kernels/cuda/host.h"
 #include "kernels/cuda/tuner.h"
 #include "kernels/gpu_device.h"
 #include "tests/temp_folder.h"
@@ -80,6 +83,23 @@ TEST_CASE("the tuner picks what is clearly faster, and remembers it for the same
   Tuner first(host_memory(), "card A", cache);
   CHECK(first.choose(call, slow_first)->name() == "two");
   CHECK(runs(slow_first) == before);
+}
+
+TEST_CASE(
+    "the tuner measures own kernels on numbers that are not zero, and does without where memory is "
+    "short",
+    "[smallest]") {
+  CudaMemory memory(gpu::make_stream());
+  Kernels::Backends backends;
+  backends.push_back(make_cuda_backend(memory));
+  Tuner tuner(memory, "simulator", {});
+  const ConvGeometry half = {.stride = 2};
+  for (const Op op : {Op::conv_forward, Op::conv_backward_data, Op::conv_backward_weights}) {
+    const Call call = {op, DType::bf16, {1, 4, 4, 8}, {1, 2, 2, 8}, half};
+    CHECK(tuner.choose(call, backends) == backends.front().get());
+  }
+  const Shape vast = {1 << 15, 128, 128, 64};  // 64 GB and more
+  CHECK(tuner.choose({Op::conv_forward, DType::bf16, vast, vast, {}}, backends) == nullptr);
 }
 
 TEST_CASE("a tuner without a cache that can be read or written measures") {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cuda/host.h"
 #include "kernels/cuda/sim/simulator.h"
 #include "tests/cuda/test_simulator.h"
 
@@ -117,6 +118,17 @@ TEST_CASE("Fresh shared and device memory is NaN", "[cuda][simulator]") {
   CHECK(std::isnan(memory[0]));
   CHECK(std::isnan(memory[1]));
   device_free(memory);
+}
+
+TEST_CASE("Device memory is as large as the settings say", "[cuda][simulator]") {
+  Settings settings = sim::current_settings();
+  settings.device_bytes = 1 << 20;
+  const sim::ScopedSettings scope(settings);
+  void* const most = device_alloc(768 << 10);
+  CHECK(free_memory() == 256 << 10);
+  CHECK_THROWS_WITH(device_alloc(512 << 10), Catch::Contains("1048576 bytes"));
+  device_free(most);
+  CHECK(free_memory() == 1 << 20);
 }
 
 TEST_CASE("Settings come from the environment and nonsense is refused", "[cuda][simulator]") {

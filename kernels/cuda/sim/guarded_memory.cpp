@@ -9,6 +9,7 @@
 #include "kernels/cuda/gpu.h"
 #include "kernels/cuda/sim/multiprocessor.h"
 #include "kernels/cuda/sim/sanitizer.h"
+#include "kernels/cuda/sim/simulator.h"
 
 namespace gan::sim {
 
@@ -26,6 +27,7 @@ size_t actual(size_t margin) {
 struct Allocations {
   std::mutex mutex;
   std::map<std::byte*, size_t> live;
+  size_t bytes = 0;  // of all of them
 };
 
 Allocations& allocations() {
@@ -58,17 +60,29 @@ std::string margin_damage(const std::byte* memory, size_t bytes, size_t margin) 
 }
 
 void* allocate_device(size_t bytes) {
+  const size_t limit = current_settings().device_bytes, used = device_bytes_in_use();
+  if (used > limit || bytes > limit - used)
+    throw gpu::Error(
+        str("the simulated device has ", limit, " bytes of memory, ", used, " in use"));
   std::byte* const memory = allocate_guarded(bytes, kDeviceAlignment, kDeviceMargin);
   const std::lock_guard lock(allocations().mutex);
   allocations().live[memory] = bytes;
+  allocations().bytes += bytes;
   return memory;
+}
+
+size_t device_bytes_in_use() {
+  const std::lock_guard lock(allocations().mutex);
+  return allocations().bytes;
 }
 
 void free_device(void* memory) noexcept {
   if (!memory) return;
   auto* const bytes = static_cast<std::byte*>(memory);
   const std::lock_guard lock(allocations().mutex);
-  allocations().live.erase(bytes);
+  const auto found = allocations().live.find(bytes);
+  allocations().bytes -= found->second;
+  allocations().live.erase(found);
   free_guarded(bytes, kDeviceMargin);
 }
 

@@ -15,6 +15,9 @@ void free_guarded(std::byte* memory, size_t margin);
 // "4 bytes past the end", or nothing when both margins are untouched.
 std::string margin_damage(const std::byte* memory, size_t bytes, size_t margin);
 
+// Of all device_allocs that have not been freed.
+size_t device_bytes_in_use();
+
 // Throws when a margin of a device_alloc was written to.
 void check_device_memory(const void* kernel);
 

@@ -7,6 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/cuda/sim/guarded_memory.h"
+#include "kernels/cuda/sim/simulator.h"
+
 namespace gan::sim {
 namespace {
 
@@ -55,11 +58,13 @@ class LaunchList final : public Graph {
 }  // namespace
 
 Facts use_device() {
-  return {"simulator", 8, 0, size_t{8} << 30, size_t{8} << 30, "the simulator"};
+  const size_t total = sim::current_settings().device_bytes;
+  return {"simulator", 8, 0, free_memory(), total, "the simulator"};
 }
 
 size_t free_memory() {
-  return size_t{8} << 30;
+  const size_t total = sim::current_settings().device_bytes, used = sim::device_bytes_in_use();
+  return used < total ? total - used : 0;
 }
 
 Stream make_stream() {

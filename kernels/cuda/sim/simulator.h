@@ -1,6 +1,7 @@
 // What a test sees of the simulator: its settings, its faults, and which kernels have run.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -21,6 +22,7 @@ struct Settings {
   Schedule schedule = Schedule::priority;
   uint64_t seed = 1;  // of everything random: schedule, block order, arrival of asynchronous copies
   int os_threads = 1;  // blocks are dealt to this many
+  size_t device_bytes = size_t{8} << 30;  // of memory the simulated device has
 
   // Defaults, overridden by GAN_SIM_SCHEDULE (fifo, lifo, random, priority), GAN_SIM_SEED and
   // GAN_SIM_THREADS.
