@@ -1,8 +1,10 @@
 #include "engine/memory.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <utility>
 #include <vector>
 
@@ -42,6 +44,7 @@ class HostMemory final : public Memory {
     return block;
   }
   void release(void* block) noexcept override { std::free(block); }
+  MemoryRoom room() const override;
   void fill_zero(void* block, size_t bytes) override { std::memset(block, 0, bytes); }
   void copy_from_host(void* to, const void* from, size_t bytes) override {
     std::memcpy(to, from, bytes);
@@ -50,6 +53,28 @@ class HostMemory final : public Memory {
     std::memcpy(to, from, bytes);
   }
 };
+
+// What the system, and the group of processes that this one is in, leave to it.
+MemoryRoom HostMemory::room() const {
+  MemoryRoom room;
+#ifdef __linux__
+  std::ifstream system("/proc/meminfo");
+  for (std::string name, unit; system >> name;) {
+    size_t kilobytes = 0;
+    if (!(system >> kilobytes)) break;
+    std::getline(system, unit);
+    if (name == "MemTotal:") room.total = kilobytes << 10;
+    if (name == "MemAvailable:") room.free = kilobytes << 10;
+  }
+  size_t most = 0, used = 0;
+  if (std::ifstream("/sys/fs/cgroup/memory.max") >> most &&
+      std::ifstream("/sys/fs/cgroup/memory.current") >> used) {
+    room.total = std::min(room.total, most);
+    room.free = std::min(room.free, most > used ? most - used : 0);
+  }
+#endif
+  return room;
+}
 
 // From memory that the host can read.
 class CopiedReadback final : public Readback {

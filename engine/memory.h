@@ -10,6 +10,11 @@ namespace gan {
 
 enum class DeviceKind { cpu, gpu };
 
+// How much of a device's memory can be had, and how much there is. Zeros: the device does not say.
+struct MemoryRoom {
+  size_t free = 0, total = 0;
+};
+
 // Numbers on their way from a device to the host.
 class Readback {
  public:
@@ -38,6 +43,7 @@ class Memory {
   // `bytes` bytes, aligned to at least 256. Throws DeviceError naming the size when there is none.
   virtual void* allocate(size_t bytes) = 0;
   virtual void release(void* block) noexcept = 0;
+  virtual MemoryRoom room() const { return {}; }
   virtual void fill_zero(void* block, size_t bytes) = 0;
   virtual void copy_from_host(void* to, const void* from, size_t bytes) = 0;
   virtual void copy_to_host(void* to, const void* from, size_t bytes) = 0;

@@ -58,6 +58,10 @@ Shape conv_transpose_output(const Shape& input, int64_t channels, const ConvGeom
           (input.w - 1) * g.stride - 2 * g.padding + g.kernel + g.output_padding, channels};
 }
 
+WorkingMemory Backend::working_memory(const Call&) const {
+  return {};
+}
+
 void Backend::unsupported(const char* function) const {
   throw InternalError(str("backend ", name(), " does not implement ", function));
 }

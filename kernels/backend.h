@@ -133,6 +133,12 @@ struct Warp {
   int32_t cut_top = 0, cut_left = 0, cut_size = 0;  // the square may reach beyond the picture
 };
 
+// Memory of the device that a backend takes for itself to run a call, beside the call's tensors.
+struct WorkingMemory {
+  size_t shared = 0;  // until the call is done: the next one uses it again
+  size_t kept = 0;    // for calls like it: packed weights
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -141,6 +147,7 @@ class Backend {
   // For the first line of every program: library, version, instruction set.
   virtual std::string description() const = 0;
   virtual bool supports(const Call& call) const = 0;
+  virtual WorkingMemory working_memory(const Call& call) const;
 
   // --- Convolution: sum over r, s, c of x[n, p*stride + r - padding, q*stride + s - padding, c]
   //     * w[k, r, s, c], outside pixels counting as zero. w: {K, kernel, kernel, C}.
@@ -289,8 +296,8 @@ class Backend {
                               const Tensor& gray, const Tensor& color);
 
  protected:
-  // Thrown by every function above that a backend does not implement.
-  [[noreturn]] void unsupported(const char* function) const;
+  // What every function above does that a backend does not implement: throws InternalError.
+  virtual void unsupported(const char* function) const;
 };
 
 }  // namespace gan

@@ -1,5 +1,6 @@
 #include "kernels/dispatch.h"
 
+#include <algorithm>
 #include <initializer_list>
 #include <utility>
 
@@ -34,6 +35,16 @@ Backend& Kernels::operator()(const Call& call) {
   throw InternalError(str("no backend runs ", name_of(call.op), " in ", name_of(call.dtype),
                           ", input ", call.x, ", output ", call.y, ", kernel ",
                           call.geometry.kernel, ", stride ", call.geometry.stride));
+}
+
+WorkingMemory Kernels::working_memory(const Call& call) const {
+  WorkingMemory most;
+  for (const auto& backend : backends_) {
+    const WorkingMemory its = backend->working_memory(call);
+    most.shared = std::max(most.shared, its.shared);
+    most.kept = std::max(most.kept, its.kept);
+  }
+  return most;
 }
 
 std::string Kernels::description() const {

@@ -24,6 +24,9 @@ class Kernels {
   // Throws InternalError when no backend supports the call.
   Backend& operator()(const Call& call);
 
+  // What running this call may take, whichever backend does it.
+  WorkingMemory working_memory(const Call& call) const;
+
   // "oneDNN 2.6.3, cpu AVX-512": what the backends say of themselves, first choice first.
   std::string description() const;
 

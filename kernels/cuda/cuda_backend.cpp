@@ -1,5 +1,7 @@
 #include "kernels/cuda/cuda_backend.h"
 
+#include <algorithm>
+
 #include "kernels/cuda/activation.h"
 #include "kernels/cuda/adam.h"
 #include "kernels/cuda/augment.h"
@@ -61,6 +63,31 @@ bool CudaBackend::supports(const Call& call) const {
       return call.dtype == DType::f32;
     default:
       return call.dtype == DType::f32 || call.dtype == DType::bf16;
+  }
+}
+
+WorkingMemory CudaBackend::working_memory(const Call& call) const {
+  switch (call.op) {
+    case Op::conv_forward:
+    case Op::conv_backward_data:
+    case Op::conv_backward_weights:
+    case Op::conv_transpose_forward:
+    case Op::conv_transpose_backward_data:
+    case Op::conv_transpose_backward_weights:
+      if (!cuda::conv_supports(call)) return {};
+      return {cuda::conv_scratch_bytes(call), cuda::conv_pack_bytes(call)};
+    case Op::batch_norm:
+      return {cuda::batch_norm_scratch_bytes(call.x), 0};
+    case Op::linear:
+      return {cuda::linear_scratch_bytes(call.x, call.y), 0};
+    case Op::loss:
+      return {std::max({cuda::loss_scratch_bytes(), cuda::chroma_loss_scratch_bytes(),
+                        cuda::moment_loss_scratch_bytes(call.x)}),
+              0};
+    case Op::memory:
+      return {cuda::channel_sum_scratch_bytes(call.x), 0};
+    default:
+      return {};
   }
 }
 

@@ -27,6 +27,7 @@ class CudaBackend final : public Backend {
   std::string_view name() const override { return "cuda"; }
   std::string description() const override;
   bool supports(const Call& call) const override;
+  WorkingMemory working_memory(const Call& call) const override;
 
   void conv_forward(const ConvGeometry& geometry, const Tensor& x, const Weights& w,
                     const Epilogue& epilogue, const Tensor& y) override;

@@ -87,7 +87,7 @@ void* CudaMemory::allocate(size_t bytes) {
   } catch (const std::exception& error) {
     std::string free;
     try {
-      free = str(", of which ", human_bytes(gpu::free_memory()), " are left");
+      free = str(", of which ", human_bytes(room().free), " are left");
     } catch (const std::exception&) {  // the device has worse troubles: the first error says which
     }
     throw DeviceError(str("out of GPU memory: ", human_bytes(bytes), " wanted", free, " (",
@@ -98,6 +98,10 @@ void* CudaMemory::allocate(size_t bytes) {
 
 void CudaMemory::release(void* block) noexcept {
   gpu::device_free(block);
+}
+
+MemoryRoom CudaMemory::room() const {
+  return gpu::memory_room();
 }
 
 void CudaMemory::fill_zero(void* block, size_t bytes) {

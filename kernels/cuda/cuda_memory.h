@@ -20,6 +20,7 @@ class CudaMemory final : public Memory {
   DeviceKind device() const override { return DeviceKind::gpu; }
   void* allocate(size_t bytes) override;
   void release(void* block) noexcept override;
+  MemoryRoom room() const override;
   void fill_zero(void* block, size_t bytes) override;
   void copy_from_host(void* to, const void* from, size_t bytes) override;
   void copy_to_host(void* to, const void* from, size_t bytes) override;

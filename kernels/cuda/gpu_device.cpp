@@ -80,9 +80,9 @@ Device open_gpu(const DeviceOptions& options) {
     backends.push_back(own());
   }
   Kernels kernels(std::move(backends), std::move(choose));
-  std::string description =
-      str(name, ", ", human_bytes(gpu::free_memory()), " of ", human_bytes(facts.total_bytes),
-          " free; ", kernels.description(), ", ", name_of(options.precision));
+  const MemoryRoom room = gpu->memory.room();
+  std::string description = str(name, ", ", human_bytes(room.free), " of ", human_bytes(room.total),
+                                " free; ", kernels.description(), ", ", name_of(options.precision));
   return {gpu->memory, std::move(kernels), std::move(description), options.precision};
 }
 

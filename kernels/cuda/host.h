@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "engine/memory.h"
 #include "kernels/cuda/gpu.h"
 
 namespace gan::gpu {
@@ -15,14 +16,13 @@ namespace gan::gpu {
 struct Facts {
   std::string name;          // "NVIDIA H200"
   int major = 0, minor = 0;  // of its compute capability
-  size_t free_bytes = 0, total_bytes = 0;
-  std::string built_for;  // the architectures this program holds code for
+  std::string built_for;     // the architectures this program holds code for
 };
 // Chooses device 0 for this process. Throws Error with the reason when there is none to be used: no
 // driver, no device, or no code for it in this program.
 Facts use_device();
 // Of that device, now.
-size_t free_memory();
+MemoryRoom memory_room();
 
 // One that does not wait for the default stream. Lives as long as the process.
 Stream make_stream();

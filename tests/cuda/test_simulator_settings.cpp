@@ -125,10 +125,10 @@ TEST_CASE("Device memory is as large as the settings say", "[cuda][simulator]") 
   settings.device_bytes = 1 << 20;
   const sim::ScopedSettings scope(settings);
   void* const most = device_alloc(768 << 10);
-  CHECK(free_memory() == 256 << 10);
+  CHECK(memory_room().free == 256 << 10);
   CHECK_THROWS_WITH(device_alloc(512 << 10), Catch::Contains("1048576 bytes"));
   device_free(most);
-  CHECK(free_memory() == 1 << 20);
+  CHECK(memory_room().free == 1 << 20);
 }
 
 TEST_CASE("Settings come from the environment and nonsense is refused", "[cuda][simulator]") {

@@ -19,6 +19,7 @@
 #include "train/recipe/recipe.h"
 #include "train/report/report.h"
 #include "train/run/growing_table.h"
+#include "train/run/memory_plan.h"
 #include "train/run/progress.h"
 #include "train/run/run_folder.h"
 
@@ -82,6 +83,9 @@ class Run {
         static_cast<int>(std::min<int64_t>(settings_.batch_size, data_.train.count()));
     shown_ =
         (data_.validation.count() > 0 ? data_.validation : data_.train).spread(kValidationPhotos);
+    room_ = device.memory.room();
+    memory_bytes_ = training_bytes(device, settings_, data_.train, shown_);
+    require_room(memory_bytes_, device, settings_, data_.train, shown_);
     recipe_ = make_recipe(device, settings_, data_.train, shown_);
     colorizer_ = std::make_unique<Colorizer>(device, recipe_->result());
     if (settings_.resume) go_back();
@@ -138,7 +142,8 @@ class Run {
     std::cout << "\nmodel: " << model_in_words() << "; recipe " << settings_.recipe << ", batch "
               << settings_.batch_size;
     if (settings_.batch_size < asked_batch_) std::cout << " (there are no more training photos)";
-    std::cout << ", seed " << settings_.seed << std::endl;
+    std::cout << ", seed " << settings_.seed << "\nmemory: " << human_bytes(memory_bytes_)
+              << " at most, " << human_bytes(room_.free) << " are free" << std::endl;
   }
 
   std::string model_in_words() const {
@@ -449,6 +454,8 @@ class Run {
   Dataset data_;
   PhotoSet shown_;  // measured after every epoch: validation photos, or training ones without any
   int asked_batch_ = 0;
+  MemoryRoom room_;          // before training
+  size_t memory_bytes_ = 0;  // that training takes of it
   std::unique_ptr<Recipe> recipe_;
   std::unique_ptr<Colorizer> colorizer_;
   std::vector<NamedValues> rows_;  // of log.csv

@@ -53,7 +53,6 @@ Facts use_device() {
   facts.major = properties.major;
   facts.minor = properties.minor;
   facts.built_for = GAN_CUDA_ARCHITECTURES;
-  check_cuda(cudaMemGetInfo(&facts.free_bytes, &facts.total_bytes), "asking for free memory");
 
   cudaFuncAttributes attributes;
   const cudaError_t code = cudaFuncGetAttributes(&attributes, probe_kernel);
@@ -69,10 +68,10 @@ Facts use_device() {
   return facts;
 }
 
-size_t free_memory() {
-  size_t free = 0, total = 0;
-  check_cuda(cudaMemGetInfo(&free, &total), "asking for free memory");
-  return free;
+MemoryRoom memory_room() {
+  MemoryRoom room;
+  check_cuda(cudaMemGetInfo(&room.free, &room.total), "asking for free memory");
+  return room;
 }
 
 Stream make_stream() {

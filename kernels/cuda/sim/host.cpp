@@ -58,13 +58,12 @@ class LaunchList final : public Graph {
 }  // namespace
 
 Facts use_device() {
-  const size_t total = sim::current_settings().device_bytes;
-  return {"simulator", 8, 0, free_memory(), total, "the simulator"};
+  return {"simulator", 8, 0, "the simulator"};
 }
 
-size_t free_memory() {
+MemoryRoom memory_room() {
   const size_t total = sim::current_settings().device_bytes, used = sim::device_bytes_in_use();
-  return used < total ? total - used : 0;
+  return {used < total ? total - used : 0, total};
 }
 
 Stream make_stream() {
