@@ -13,7 +13,8 @@ namespace gan {
 namespace {
 
 constexpr int64_t kPhotos =
-    16;                    // to rehearse with, a batch of an evaluation; the others only count
+    16;  // to rehearse with, a batch of an evaluation; the others only count
+constexpr size_t kLibraries = size_t{512} << 20;  // that CUDA and cuDNN take on a GPU, about
 constexpr int kSteps = 3;  // of a phase: an arena knows its size after the second
 
 size_t bytes_of(const PhotoSet& photos) {
@@ -43,8 +44,9 @@ size_t training_bytes(const Device& device, const TrainSettings& settings, const
   std::vector<Image> truths;
   for (int64_t i = 0; i < others.count(); ++i) truths.push_back(others.image(i));
   color_squares(colorizer, truths, Output::own_luma);
+  const bool gpu = device.memory.device() == DeviceKind::gpu;
   return rehearsal.peak_bytes() + bytes_of(photos) - bytes_of(some) + bytes_of(held_out) -
-         bytes_of(others);
+         bytes_of(others) + (gpu ? kLibraries : 0);
 }
 
 int batch_that_fits(size_t room, int most, const Device& device, TrainSettings settings,
