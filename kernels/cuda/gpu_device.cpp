@@ -1,5 +1,7 @@
 #include "kernels/gpu_device.h"
 
+#include <map>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -20,6 +22,7 @@ struct Gpu {
   gpu::Facts facts = gpu::use_device();
   gpu::Stream stream = gpu::make_stream();
   CudaMemory memory{stream};
+  std::map<std::string, Tuner> tuners;  // by hardware
 };
 
 Gpu& the_gpu() {
@@ -54,7 +57,7 @@ Device open_gpu(const DeviceOptions& options) {
   std::unique_ptr<Backend> cudnn;
   if (options.backend != "cuda") {
     try {
-      cudnn = make_cudnn_backend(gpu->memory, gpu->stream, options.precision);
+      cudnn = make_cudnn_backend(gpu->memory, gpu->stream, options.precision, facts.name);
     } catch (const DeviceError&) {  // with "auto" the own kernels do without it
       if (options.backend == "cudnn") throw;
     }
@@ -70,9 +73,12 @@ Device open_gpu(const DeviceOptions& options) {
     backends.push_back(own());
     const std::string hardware =
         str(facts.name, ", ", cudnn->description(), ", ", name_of(options.precision));
-    choose = [tuner = std::make_shared<Tuner>(gpu->memory, hardware, Tuner::default_cache())](
-                 const Call& call, const Kernels::Backends& among) {
-      return tuner->choose(call, among);
+    Tuner& tuner = gpu->tuners
+                       .try_emplace(hardware, gpu->memory,
+                                    Choices(hardware, Choices::default_file("tuning.txt")))
+                       .first->second;
+    choose = [&tuner](const Call& call, const Kernels::Backends& among) {
+      return tuner.choose(call, among);
     };
     backends.push_back(std::move(cudnn));
   } else {

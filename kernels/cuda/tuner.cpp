@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdlib>
-#include <fstream>
 #include <iostream>
+#include <string>
 #include <utility>
 
-#include "engine/atomic_file.h"
 #include "engine/error.h"
 
 namespace gan {
@@ -81,10 +79,7 @@ void run(const Call& call, Backend& backend, const Operands& t, uint64_t version
 
 }  // namespace
 
-Tuner::Tuner(Memory& memory, std::string hardware, std::filesystem::path cache)
-    : memory_(memory), hardware_(std::move(hardware)), cache_(std::move(cache)) {
-  read_cache();
-}
+Tuner::Tuner(Memory& memory, Choices choices) : memory_(memory), choices_(std::move(choices)) {}
 
 double Tuner::seconds(const Call& call, Backend& backend, const Kernels::Backends& among) {
   const Operands operands(memory_, call, among);
@@ -112,10 +107,9 @@ double Tuner::seconds(const Call& call, Backend& backend, const Kernels::Backend
 Backend* Tuner::choose(const Call& call, const Kernels::Backends& among) {
   if (call.op > Op::conv_transpose_backward_weights) return nullptr;
   const std::string text = text_of(call);
-  if (const auto known = names_.find(text); known != names_.end()) {
-    for (const auto& backend : among) {
-      if (backend->name() == known->second && backend->supports(call)) return backend.get();
-    }
+  const std::string known = choices_.find(text);
+  for (const auto& backend : among) {
+    if (backend->name() == known && backend->supports(call)) return backend.get();
   }
   Backend* fastest = nullptr;
   double least = 0;
@@ -136,54 +130,8 @@ Backend* Tuner::choose(const Call& call, const Kernels::Backends& among) {
   }
   if (!fastest) return nullptr;
   std::cerr << "tuned: " << text << ": " << times << " -> " << fastest->name() << std::endl;
-  names_[text] = fastest->name();
-  write_cache();
+  choices_.keep(text, std::string(fastest->name()));
   return fastest;
-}
-
-std::filesystem::path Tuner::default_cache() {
-  const auto from = [](const char* variable) {
-    const char* value = std::getenv(variable);
-    return std::filesystem::path(value ? value : "");
-  };
-  std::filesystem::path folder = from("XDG_CACHE_HOME");
-  if (folder.empty() && !from("HOME").empty()) folder = from("HOME") / ".cache";
-  return folder.empty() ? folder : folder / "gan_colorizer" / "tuning.txt";
-}
-
-// A line "hardware" opens the results for it, a line "call = backend" each.
-void Tuner::read_cache() {
-  std::ifstream file(cache_);
-  bool ours = false;
-  for (std::string line; std::getline(file, line);) {
-    const size_t mark = line.rfind(" = ");
-    if (mark == std::string::npos) {
-      ours = line == hardware_;
-    } else if (ours) {
-      names_[line.substr(0, mark)] = line.substr(mark + 3);
-    }
-  }
-}
-
-void Tuner::write_cache() const {
-  if (cache_.empty()) return;
-  try {
-    // Results for other hardware stay.
-    std::string text;
-    std::ifstream file(cache_);
-    bool ours = false;
-    for (std::string line; std::getline(file, line);) {
-      if (line.find(" = ") == std::string::npos) ours = line == hardware_;
-      if (!ours) text += line + "\n";
-    }
-    text += hardware_ + "\n";
-    for (const auto& [call, name] : names_) text += str(call, " = ", name, "\n");
-    std::filesystem::create_directories(cache_.parent_path());
-    AtomicFile out(cache_.string());
-    out.write(text);
-    out.commit();
-  } catch (const std::exception&) {  // measured again next time
-  }
 }
 
 }  // namespace gan

@@ -2,26 +2,40 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 
+#include "kernels/cuda/choices.h"
 #include "kernels/cudnn/descriptors.h"
 
 namespace gan::cudnn {
 
 class ConvPlan {
  public:
-  // Measures cuDNN's algorithms on memory of its own and keeps the fastest that gives the same bytes
-  // every time. Waits for the device. Throws DeviceError when there is none.
-  ConvPlan(cudnnHandle_t handle, Memory& memory, const ConvProblem& problem);
+  // Takes the algorithm that `known` holds for the problem. Where there is none, measures cuDNN's on
+  // memory of its own, keeps the fastest that gives the same bytes every time, and tells `known`.
+  // Waits for the device. Throws DeviceError when there is none.
+  ConvPlan(cudnnHandle_t handle, Memory& memory, const ConvProblem& problem, Choices& known);
 
   size_t scratch_bytes() const { return scratch_bytes_; }
   // forward: y = conv(x, w); data_gradient: x from y and w; weight_gradient: w from x and y.
   void run(cudnnHandle_t handle, void* x, void* w, void* y, void* scratch) const;
 
  private:
+  // What cuDNN found, or knows of itself.
+  struct Algorithm {
+    int number = 0;  // of one of its three enumerations, by direction
+    cudnnMathType_t math = CUDNN_DEFAULT_MATH;
+  };
+  Algorithm measured(cudnnHandle_t handle, Memory& memory, const ConvProblem& problem) const;
+  size_t working_bytes(cudnnHandle_t handle) const;
+
   Direction direction_;
   ConvDescriptors descriptors_;
-  int algorithm_ = 0;  // one of cuDNN's three enumerations, by direction
+  Algorithm algorithm_;
   size_t scratch_bytes_ = 0;
 };
+
+// Names a problem in the list of known algorithms.
+std::string text_of(const ConvProblem& problem);
 
 }  // namespace gan::cudnn

@@ -1,7 +1,9 @@
 #include "kernels/cudnn/cudnn_backend.h"
 
+#include <filesystem>
 #include <map>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -19,10 +21,22 @@ using cudnn::ConvPlan;
 using cudnn::ConvProblem;
 using cudnn::Direction;
 
+// One for all backends of a process: what one of them has measured, the others do alike.
+Choices& algorithms_of(const std::string& gpu) {
+  static std::map<std::string, Choices> all;
+  const std::string hardware = str(gpu, ", cuDNN ", cudnnGetVersion());
+  return all
+      .try_emplace(hardware, hardware,
+                   gpu.empty() ? std::filesystem::path() : Choices::default_file("cudnn.txt"))
+      .first->second;
+}
+
 class CudnnBackend final : public Backend {
  public:
-  CudnnBackend(Memory& memory, CUstream_st* stream, DevicePrecision precision)
-      : memory_(memory),
+  CudnnBackend(Memory& memory, CUstream_st* stream, DevicePrecision precision,
+               const std::string& gpu)
+      : algorithms_(algorithms_of(gpu)),
+        memory_(memory),
         stream_(stream),
         tf32_(precision == DevicePrecision::tf32),
         own_(memory, stream, tf32_ ? CudaPrecision::tf32 : CudaPrecision::fp32),
@@ -129,7 +143,7 @@ class CudnnBackend final : public Backend {
     }
     auto known = std::make_unique<Known>(Known{problem, std::nullopt});
     try {
-      known->plan.emplace(handle_.get(), memory_, problem);
+      known->plan.emplace(handle_.get(), memory_, problem, algorithms_);
     } catch (const DeviceError&) {  // then the own kernels do it
     }
     known_.push_back(std::move(known));
@@ -198,6 +212,7 @@ class CudnnBackend final : public Backend {
     return true;
   }
 
+  Choices& algorithms_;
   Memory& memory_;
   CUstream_st* stream_;
   bool tf32_;
@@ -212,8 +227,8 @@ class CudnnBackend final : public Backend {
 }  // namespace
 
 std::unique_ptr<Backend> make_cudnn_backend(Memory& memory, CUstream_st* stream,
-                                            DevicePrecision precision) {
-  return std::make_unique<CudnnBackend>(memory, stream, precision);
+                                            DevicePrecision precision, const std::string& gpu) {
+  return std::make_unique<CudnnBackend>(memory, stream, precision, gpu);
 }
 
 }  // namespace gan

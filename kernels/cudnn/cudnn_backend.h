@@ -10,6 +10,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "kernels/backend.h"
 #include "kernels/device.h"
@@ -19,8 +20,10 @@ struct CUstream_st;
 namespace gan {
 
 // Null where cuDNN is not in this build. Throws DeviceError when cuDNN cannot work with the device.
-// `memory`, `stream`: as for CudaBackend; the stream must not be recorded while a shape is new.
+// `memory`, `stream`: as for CudaBackend; the stream must not be recorded while a shape is new. `gpu`: its
+// name, under which the algorithms chosen are kept in a file, so that the next process takes the same;
+// empty: they are not.
 std::unique_ptr<Backend> make_cudnn_backend(Memory& memory, CUstream_st* stream,
-                                            DevicePrecision precision);
+                                            DevicePrecision precision, const std::string& gpu = {});
 
 }  // namespace gan

@@ -2,7 +2,8 @@
 
 namespace gan {
 
-std::unique_ptr<Backend> make_cudnn_backend(Memory&, CUstream_st*, DevicePrecision) {
+std::unique_ptr<Backend> make_cudnn_backend(Memory&, CUstream_st*, DevicePrecision,
+                                            const std::string&) {
   return nullptr;
 }
 

@@ -66,21 +66,21 @@ TEST_CASE("the tuner picks what is clearly faster, and remembers it for the same
   const Call call = {Op::conv_forward, DType::f32, {1, 4, 4, 2}, {1, 4, 4, 2}, {}};
   const Kernels::Backends slow_first = pair_of(2000, 50), fast_first = pair_of(50, 2000);
   {
-    Tuner tuner(host_memory(), "card A", cache);
+    Tuner tuner(host_memory(), Choices("card A", cache));
     CHECK(tuner.choose(call, slow_first)->name() == "two");
     CHECK(tuner.choose({Op::adam, DType::f32, {}, {}, {}}, slow_first) == nullptr);
     CHECK(tuner.choose({Op::conv_backward_data, DType::f32, call.x, call.y, {}}, slow_first) ==
           nullptr);
   }
-  Tuner again(host_memory(), "card A", cache);
+  Tuner again(host_memory(), Choices("card A", cache));
   const int before = runs(slow_first);
   CHECK(again.choose(call, slow_first)->name() == "two");
   CHECK(runs(slow_first) == before);
 
   // Other hardware is measured for itself, and leaves the first's results where they are.
-  Tuner other(host_memory(), "card B", cache);
+  Tuner other(host_memory(), Choices("card B", cache));
   CHECK(other.choose(call, fast_first)->name() == "one");
-  Tuner first(host_memory(), "card A", cache);
+  Tuner first(host_memory(), Choices("card A", cache));
   CHECK(first.choose(call, slow_first)->name() == "two");
   CHECK(runs(slow_first) == before);
 }
@@ -92,7 +92,7 @@ TEST_CASE(
   CudaMemory memory(gpu::make_stream());
   Kernels::Backends backends;
   backends.push_back(make_cuda_backend(memory));
-  Tuner tuner(memory, "simulator", {});
+  Tuner tuner(memory, {});
   const ConvGeometry half = {.stride = 2};
   for (const Op op : {Op::conv_forward, Op::conv_backward_data, Op::conv_backward_weights}) {
     const Call call = {op, DType::bf16, {1, 4, 4, 8}, {1, 2, 2, 8}, half};
@@ -107,11 +107,13 @@ TEST_CASE("a tuner without a cache that can be read or written measures") {
   std::ofstream(folder.path() / "file") << "no = such\nthing";
   const Call call = {Op::conv_forward, DType::f32, {1, 4, 4, 2}, {1, 4, 4, 2}, {}};
   const Kernels::Backends backends = pair_of(50, 2000);
-  CHECK(Tuner(host_memory(), "card", {}).choose(call, backends)->name() == "one");
-  CHECK(Tuner(host_memory(), "card", folder.path() / "file" / "x").choose(call, backends)->name() ==
-        "one");
-  CHECK(Tuner(host_memory(), "card", folder.path() / "file").choose(call, backends)->name() ==
-        "one");
+  CHECK(Tuner(host_memory(), {}).choose(call, backends)->name() == "one");
+  CHECK(Tuner(host_memory(), Choices("card", folder.path() / "file" / "x"))
+            .choose(call, backends)
+            ->name() == "one");
+  CHECK(Tuner(host_memory(), Choices("card", folder.path() / "file"))
+            .choose(call, backends)
+            ->name() == "one");
 }
 
 }  // namespace gan::testing

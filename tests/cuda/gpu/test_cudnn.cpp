@@ -1,10 +1,14 @@
 // cuDNN's side of the networks' convolutions, as far as the library lets itself be asked without a GPU:
 // every description is accepted and has the output that ours has.
 #include <catch2/catch.hpp>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "engine/error.h"
 #include "kernels/cases/op_cases.h"
 #include "kernels/cases/op_tensors.h"
+#include "kernels/cudnn/conv_plan.h"
 #include "kernels/cudnn/descriptors.h"
 
 namespace gan::testing {
@@ -60,6 +64,26 @@ TEST_CASE("a problem names the larger side x, and the weights of the plain convo
   CHECK(problem.x == large);
   CHECK(problem.y == small);
   CHECK(problem.weights() == Shape{64, 3, 3, 48});
+}
+
+TEST_CASE("problems that differ have names that differ, in which a choice can be kept") {
+  std::vector<std::pair<cudnn::ConvProblem, std::string>> named;
+  for (const OpCase& op_case : network_cases(64, 16)) {
+    const Op op = op_of(op_case.function);
+    if (op > Op::conv_transpose_backward_weights) continue;
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+      auto problem = cudnn::problem_of({op, dtype, op_case.x, op_case.y, op_case.geometry}, false);
+      named.emplace_back(problem, cudnn::text_of(problem));
+      problem.x_pitch += 64;
+      named.emplace_back(problem, cudnn::text_of(problem));
+    }
+  }
+  for (const auto& [problem, name] : named) {
+    CHECK(name.find(" = ") == std::string::npos);
+    for (const auto& [other, other_name] : named) {
+      if ((problem == other) != (name == other_name)) FAIL(name << " and " << other_name);
+    }
+  }
 }
 
 TEST_CASE("float32 products are exact unless tf32 is asked for") {
