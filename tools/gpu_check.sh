@@ -254,8 +254,11 @@ gpu_part training 75 "$bin/gan_train" "$train_on" --out "$out/run" --force --dev
 [ -z "$skip" ] || weights=$root/data/weights/flowers.bin
 gpu_part held-out-metrics 30 "$bin/gan_eval" "$weights" "$train_on" --split validation --device gpu
 
-# --- Right, looked at more closely: slow, so last.
-gpu_part kernels-cudnn 60 "$bin/gpu_tests" cudnn
+# --- Looked at more closely: slow, so last. Every kernel of a step with its time and how near it comes to
+# what memory and arithmetic can do; the clocks stay as they are.
+tool_part ncu kernel-times 60 ncu --clock-control none --section SpeedOfLight --csv --launch-count 1000 \
+  "$bin/gan_bench" --device gpu --backend cuda --precision bf16 --batch-size 64 --level step --seconds 0.01
+gpu_part kernels-cudnn 90 "$bin/gpu_tests" cudnn
 for tool in memcheck racecheck initcheck; do
   tool_part compute-sanitizer "sanitizer-$tool" 40 \
     compute-sanitizer --tool "$tool" --error-exitcode 9 "$bin/gpu_training" '[smallest],[step]'
