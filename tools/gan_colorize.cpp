@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "engine/memory.h"
 #include "model/weights.h"
 #include "tools/cli.h"
 #include "tools/color_options.h"
@@ -17,7 +18,6 @@
 #include "tools/colorize/outputs.h"
 #include "tools/colorize/reporter.h"
 #include "tools/version.h"
-#include "train/run/progress.h"
 
 namespace {
 
