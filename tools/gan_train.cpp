@@ -1,8 +1,16 @@
 // gan_train DATA: trains a generator on a folder of colour photos.
+#include <algorithm>
+#include <iostream>
 #include "model/weights.h"
+
+#include "engine/error.h"
+#include "engine/parallel.h"
 #include "tools/cli.h"
 #include "tools/version.h"
+#include "train/color/colorizer.h"
+#include "train/data/dataset.h"
 #include "train/recipe/recipe.h"
+#include "train/run/progress.h"
 #include "train/run/trainer.h"
 
 namespace {
@@ -67,26 +75,64 @@ void add_classic_options(CLI::App& app, gan::TrainSettings& settings) {
       ->check(CLI::Range(0.0, 0.95));
 }
 
+constexpr size_t kListedFiles = 20;
+
+// What training would use of the photos, and what not and why.
+void check_data(const gan::TrainSettings& settings) {
+  using gan::grouped;
+  const gan::Dataset data = gan::load_dataset(
+      settings.data, {.size = gan::kWorkSize, .validation_fraction = settings.validation},
+      gan::loading_progress(settings.quiet));
+  const gan::DatasetReport& report = data.report;
+  std::vector<int32_t> sides = report.short_sides;
+  std::sort(sides.begin(), sides.end());
+  const int64_t small =
+      std::lower_bound(sides.begin(), sides.end(), gan::kWorkSize) - sides.begin();
+  std::cout << settings.data << ": " << report.summary() << "\n"
+            << "short sides: " << sides.front() << " to " << sides.back() << " pixels, the median "
+            << sides[sides.size() / 2] << "; " << grouped(small) << " below " << gan::kWorkSize
+            << ", to which all are resized\n"
+            << "hash of the photos: " << std::hex << data.hash << std::dec << "\n";
+  for (size_t i = 0; i < std::min(report.bad.size(), kListedFiles); ++i) {
+    std::cout << "not used: " << report.bad[i].path << ": " << report.bad[i].reason << "\n";
+  }
+  if (report.bad.size() > kListedFiles) {
+    std::cout << "not used: " << grouped(static_cast<int64_t>(report.bad.size() - kListedFiles))
+              << " more\n";
+  }
+  std::cout << std::flush;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   gan::TrainSettings settings;
   gan::DeviceOptions device_options;
+  bool only_check = false;
   CLI::App app("Trains a GAN that colours black-and-white photos, from scratch.", "gan_train");
   gan::set_up(app,
               "  gan_train data/flowers\n"
+              "  gan_train my_photos --check-data\n"
               "  gan_train my_photos --out my_run --width 32 --epochs 20\n"
               "  gan_train my_photos --out finer --init my_run/weights.bin --time-limit 30\n"
               "  gan_train my_photos --out wider --init my_run/weights.bin --width 128\n");
 
-  app.add_option("DATA", settings.data,
-                 "Folder of colour photos, nested or flat, or one holding color/ and gray/")
+  app.add_option(
+         "DATA", settings.data,
+         "Folder of colour photos, nested or flat, or one holding color/ and gray/, or a pack of "
+         "photos (gan_data pack)")
       ->required();
+  app.add_flag("--check-data", only_check,
+               "Train nothing; tell what of DATA would be used, and what not and why");
   app.add_option("--out", settings.out, "Folder for weights, log, report page and samples");
-  app.add_option("--recipe", settings.recipe, "How to train")
-      ->check(CLI::IsMember(gan::recipe_names()));
+  app.add_option(
+         "--recipe", settings.recipe,
+         "How to train; left out: as suits the model (gan: stable, demo: classic, the others: "
+         "reconstruction)")
+      ->check(CLI::IsMember(gan::recipe_names()))
+      ->default_str("the model's own");
   app.add_option("--model", settings.model, "Which generator")
-      ->check(CLI::IsMember({"gan", "demo"}));
+      ->check(CLI::IsMember(gan::generator_models()));
   app.add_option(
          "--width", settings.width,
          "Base width of the generator, a multiple of 4; with --init: that of the weights, or a "
@@ -97,7 +143,7 @@ int main(int argc, char** argv) {
   app.add_option("--batch-size", settings.batch_size, "Photos per step")
       ->check(CLI::Range(1, 4096));
   app.add_option("--lr-g", settings.lr_generator,
-                 "Learning rate of the generator (stable: 1e-3, classic: 2e-4)")
+                 "Learning rate of the generator (stable and reconstruction: 1e-3, classic: 2e-4)")
       ->check(CLI::Range(1e-9, 10.0));
   app.add_option("--lr-d", settings.lr_discriminator,
                  "Learning rate of the discriminator (stable: 2e-4, classic: 1e-4)")
@@ -122,6 +168,11 @@ int main(int argc, char** argv) {
   gan::add_device_options(app, device_options);
 
   return gan::run_program(app, argc, argv, [&] {
+    if (only_check) {
+      gan::set_threads(device_options.threads);
+      check_data(settings);
+      return static_cast<int>(gan::ExitCode::ok);
+    }
     if (settings.resume) {
       // What the run was started with, then what was typed now.
       settings.from_texts(gan::resumed_settings(settings.out));
@@ -131,8 +182,10 @@ int main(int argc, char** argv) {
     if (app.count("--width") == 0 && app.count("--init") > 0) {
       settings.width = gan::width_of_weights(settings.init).value_or(settings.width);
     }
-    // The original's own generator predicts RGB, which only the original's recipe trains.
-    if (app.count("--recipe") == 0 && settings.model == "demo") settings.recipe = "classic";
+    if (!settings.resume && app.count("--recipe") == 0) {
+      settings.recipe = gan::default_recipe(settings.model);
+    }
+    gan::require_recipe(settings.recipe, settings.model);
     gan::Device device = gan::open_and_announce(device_options);
     gan::watch_for_interrupt();
     gan::train(device, settings, gan::kVersion, gan::interrupted);
