@@ -59,10 +59,11 @@ double mean_luma_difference(const Photo& a, const Photo& b) {
 // A small network with random weights.
 struct Painter {
   Device device = open_device({});
-  std::unique_ptr<Generator> generator = make_generator("gan", 4, ColorHead::chroma64);
-  Colorizer colorizer{device, *generator};
+  std::unique_ptr<Generator> generator;
+  Colorizer colorizer;
 
-  Painter() {
+  explicit Painter(ColorHead head = ColorHead::chroma64)
+      : generator(make_generator("gan", 4, head)), colorizer(device, *generator) {
     generator->parameters().allocate(device.memory, DType::f32, Use::inference);
     generator->parameters().initialize(3);
   }
@@ -385,26 +386,31 @@ TEST_CASE("odd sizes keep their pixels and their luma", "[photo]") {
 }
 
 TEST_CASE("work images show the whole photo, in sizes the network takes", "[photo]") {
-  const Painter painter;
-  const auto work_size = [&](int width, int height, int short_side) {
+  const auto work_size = [](const Painter& painter, int width, int height, int side) {
     Photo photo;
     photo.width = width;
     photo.height = height;
     photo.samples.resize(photo.pixels(), 100);
-    const Image work = painter.colorizer.work_image(photo, short_side);
+    const Image work = painter.colorizer.work_image(photo, side);
     REQUIRE(work.channels == 1);
     REQUIRE(*std::min_element(work.pixels.begin(), work.pixels.end()) == 100);
     return std::pair(work.width, work.height);
   };
-  const int step = painter.generator->size_multiple();
-  const auto nearest = [&](double size) {
-    return static_cast<int>(std::lround(size / step)) * step;
-  };
-  CHECK(work_size(300, 300, 128) == std::pair(128, 128));
-  CHECK(work_size(30, 20, 128) == std::pair(nearest(192), 128));
-  CHECK(work_size(200, 301, 128) == std::pair(128, nearest(192.6)));
-  CHECK(work_size(1, 5000, 128) == std::pair(128, 2048));
-  CHECK(work_size(640, 480, 256) == std::pair(nearest(341.3), 256));
+  // This network takes multiples of 32.
+  const Painter painter;
+  CHECK(work_size(painter, 300, 300, 128) == std::pair(128, 128));
+  CHECK(work_size(painter, 640, 480, 128) == std::pair(128, 96));
+  CHECK(work_size(painter, 480, 640, 128) == std::pair(96, 128));
+  CHECK(work_size(painter, 30, 20, 128) == std::pair(160, 96));
+  CHECK(work_size(painter, 9000, 16000, 128) == std::pair(96, 160));
+  CHECK(work_size(painter, 640, 480, 256) == std::pair(288, 224));
+  CHECK(work_size(painter, 5000, 1, 128) == std::pair(512, 32));
+  CHECK(work_size(painter, 1, 5000, 1024) == std::pair(256, 4096));
+  CHECK(work_size(painter, 1, 1, 16) == std::pair(32, 32));
+  // This one takes multiples of 8.
+  const Painter fine(ColorHead::rgb);
+  CHECK(work_size(fine, 640, 480, 128) == std::pair(152, 112));
+  CHECK(work_size(fine, 400, 100, 128) == std::pair(256, 64));
 }
 
 TEST_CASE("limits are checked on the header, and the header is announced", "[photo]") {

@@ -104,22 +104,17 @@ std::vector<std::string> sort_arguments(Options& options) {
   return all;
 }
 
-// "128,192" as numbers that the network can take.
-std::vector<int> parse_work_sizes(const std::string& text, int multiple) {
+// "128,192" as numbers.
+std::vector<int> parse_work_sizes(const std::string& text) {
   std::vector<int> sizes;
   std::istringstream in(text);
   for (std::string part; std::getline(in, part, ',');) {
     const bool digits = !part.empty() && part.size() <= 4 &&
                         part.find_first_not_of("0123456789") == std::string::npos;
-    const int wanted = digits ? std::stoi(part) : 0;
-    if (wanted < kSmallestWorkSize || wanted > kLargestWorkSize) {
+    const int size = digits ? std::stoi(part) : 0;
+    if (size < kSmallestWorkSize || size > kLargestWorkSize) {
       throw UsageError(str("--work-size: '", part, "' is no size in ", kSmallestWorkSize, "..",
                            kLargestWorkSize, "; several sizes are written as 128,192"));
-    }
-    const int size = std::max(1, (wanted + multiple / 2) / multiple) * multiple;
-    if (size != wanted) {
-      std::cerr << "note: the network takes multiples of " << multiple << ": work size " << size
-                << " instead of " << wanted << std::endl;
     }
     sizes.push_back(size);
   }
@@ -166,6 +161,7 @@ std::string summary(const Reporter& reporter, int64_t skipped, int64_t unread, i
 }
 
 ExitCode colorize(Options& options, const DeviceOptions& device_options) {
+  options.album.work_sizes = parse_work_sizes(options.work_sizes);
   const std::vector<std::string> names = sort_arguments(options);
   if (!is_writable_photo_name("x." + options.output.format)) {
     throw UsageError(str("--format ", options.output.format, ": this build cannot write it"));
@@ -180,8 +176,6 @@ ExitCode colorize(Options& options, const DeviceOptions& device_options) {
   const LoadedGenerator loaded = load_generator(options.weights, device.memory);
   const ColorizeOptions color = colorize_options(options.color, loaded.metadata);
   Colorizer colorizer(device, *loaded.generator, color);
-  options.album.work_sizes =
-      parse_work_sizes(options.work_sizes, loaded.generator->size_multiple());
   options.album.encode.texts = notes(options, color.saturation);
   options.album.force = options.output.force;
   options.album.memory_bytes = static_cast<size_t>(options.memory_megabytes * 1e6);
@@ -238,9 +232,9 @@ void add_options(CLI::App& app, Options& options) {
   add_color_options(app, options.color);
   auto* sizes = app.add_option(
       "--work-size", options.work_sizes,
-      "Short side of what the network sees, 16 to 1024 pixels: smaller ones show it more "
-      "of the whole in one look, larger ones more detail. Several, as 128,192,256, "
-      "give a sheet with all of them to choose from");
+      "The network sees the photo with about as many pixels as a square of this side has, 16 to "
+      "1024: fewer show it more of the whole in one look, more of them more detail. Several, as "
+      "128,192,256, give a sheet with all of them to choose from");
   auto* compare = app.add_flag("--compare", options.album.compare,
                                "Write a sheet instead: gray, coloured and, where the photo has "
                                "colours, the original");

@@ -13,7 +13,8 @@
 namespace gan {
 
 struct AlbumOptions {
-  // Short sides at which the network sees the photos; several give a contact sheet.
+  // Sides of the squares that have as many pixels as the network sees (Colorizer::work_image); several
+  // give a contact sheet.
   std::vector<int> work_sizes = {kWorkSize};
   bool compare = false;  // gray | coloured | original, where there are colours in it
   bool raw = false;      // the network's own output instead

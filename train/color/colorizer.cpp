@@ -11,17 +11,63 @@ namespace {
 // Photos that are longer are squeezed: a network has no use for a thread, and memory is bounded.
 constexpr double kMaxAspect = 16;
 
+// Width by height of what the network is to see.
+double aspect_of(const Photo& photo) {
+  return std::clamp(static_cast<double>(photo.width) / photo.height, 1 / kMaxAspect, kMaxAspect);
+}
+
 struct Size {
   int width, height;
 };
 
-// The size at which the network sees a photo whose short side gets `short_side` pixels.
-Size work_size(const Photo& photo, int short_side, int multiple) {
-  const double aspect =
-      std::min(kMaxAspect, static_cast<double>(std::max(photo.width, photo.height)) /
-                               std::min(photo.width, photo.height));
-  const int longer = static_cast<int>(std::lround(short_side * aspect / multiple)) * multiple;
-  return photo.width >= photo.height ? Size{longer, short_side} : Size{short_side, longer};
+// What the network is given for a photo: of all sizes in multiples of `multiple` the one nearest to
+// the photo's shape and to the area of a square of `side` pixels. A shape that is 10% too wide is as
+// far away as an area that is 20% too large.
+Size frame_size(const Photo& photo, int side, int multiple) {
+  constexpr double kAreaCounts = 0.5;
+  const double aspect = aspect_of(photo), area = static_cast<double>(side) * side;
+  const auto distance = [&](const Size& size) {
+    const double w = size.width, h = size.height;
+    return std::abs(std::log(w / h / aspect)) + kAreaCounts * std::abs(std::log(w * h / area));
+  };
+  Size nearest{multiple, multiple};
+  const int longest = 2 * multiple + static_cast<int>(side * std::sqrt(kMaxAspect));
+  for (int width = multiple; width <= longest; width += multiple) {
+    // As the shape counts more than the area, no other heights come nearer.
+    const int height = std::max(1, static_cast<int>(width / aspect / multiple)) * multiple;
+    for (const Size size : {Size{width, height}, Size{width, height + multiple}})
+      if (distance(size) < distance(nearest)) nearest = size;
+  }
+  return nearest;
+}
+
+struct Area {
+  int left, top, width, height;
+};
+
+// Where the photo lies in a frame of this size: in the middle, as large as its shape allows.
+Area area_in(const Photo& photo, int frame_width, int frame_height) {
+  const double aspect = aspect_of(photo);
+  const auto side = [](double wanted, int most) {
+    return std::clamp(static_cast<int>(std::lround(wanted)), 1, most);
+  };
+  const int width = side(frame_height * aspect, frame_width);
+  const int height = side(frame_width / aspect, frame_height);
+  return {(frame_width - width) / 2, (frame_height - height) / 2, width, height};
+}
+
+// The gray picture in a frame, which its outermost pixels fill.
+Image framed(const Image& picture, int left, int top, const Size& frame) {
+  Image out(frame.width, frame.height, 1);
+  const int right = left + picture.width;
+  for (int y = 0; y < frame.height; ++y) {
+    const uint8_t* from = picture.row(std::clamp(y - top, 0, picture.height - 1));
+    uint8_t* to = out.row(y);
+    std::fill(to, to + left, from[0]);
+    std::copy_n(from, picture.width, to + left);
+    std::fill(to + right, to + frame.width, from[picture.width - 1]);
+  }
+  return out;
 }
 
 uint8_t gray_level(const Image& photo, int x, int y) {
@@ -36,6 +82,17 @@ uint8_t to_level(float unit) {
 ChromaPlane blank(int width, int height) {
   const size_t size = static_cast<size_t>(width) * height;
   return {width, height, std::vector<float>(size), std::vector<float>(size)};
+}
+
+ChromaPlane part_of(const ChromaPlane& plane, const Area& area) {
+  ChromaPlane part = blank(area.width, area.height);
+  for (int y = 0; y < area.height; ++y) {
+    const ptrdiff_t from = ptrdiff_t{area.top + y} * plane.width + area.left;
+    const ptrdiff_t to = ptrdiff_t{y} * area.width;
+    std::copy_n(plane.cb.begin() + from, area.width, part.cb.begin() + to);
+    std::copy_n(plane.cr.begin() + from, area.width, part.cr.begin() + to);
+  }
+  return part;
 }
 
 ChromaPlane chroma_of(const Image& colors, float gain) {
@@ -182,20 +239,23 @@ std::vector<Image> Colorizer::recolor_squares(const std::vector<Image>& photos) 
   return out;
 }
 
-Image Colorizer::work_image(const Photo& photo, int short_side) const {
-  const int multiple = generator_.size_multiple();
-  require(short_side > 0 && short_side % multiple == 0, "the network takes multiples of ", multiple,
-          " pixels, not ", short_side);
-  const Size size = work_size(photo, short_side, multiple);
-  return shrunk_luma(photo, size.width, size.height);
+// The photo's place is reckoned in the pixels of the answer, so that it is the same in both.
+Image Colorizer::work_image(const Photo& photo, int side) const {
+  require(side > 0, "no work size: ", side);
+  const Size frame = frame_size(photo, side, generator_.size_multiple());
+  const int by = shrink(generator_);
+  const Area area = area_in(photo, frame.width / by, frame.height / by);
+  return framed(shrunk_luma(photo, area.width * by, area.height * by), area.left * by,
+                area.top * by, frame);
 }
 
 Photo Colorizer::recolored(Photo photo, const ChromaPlane& chroma) const {
-  return with_chroma(std::move(photo), chroma);
+  const Area area = area_in(photo, chroma.width, chroma.height);
+  return with_chroma(std::move(photo), part_of(chroma, area));
 }
 
-Photo Colorizer::colorize(Photo photo, int short_side) {
-  const ChromaPlane plane = chroma({work_image(photo, short_side)})[0];
+Photo Colorizer::colorize(Photo photo, int side) {
+  const ChromaPlane plane = chroma({work_image(photo, side)})[0];
   return recolored(std::move(photo), plane);
 }
 
