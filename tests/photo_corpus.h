@@ -83,6 +83,31 @@ inline std::vector<uint8_t> with_chunk(std::vector<uint8_t> png, const std::stri
   return png;
 }
 
+// The WebP, nothing but a picture of this size, with a header that announces EXIF, and EXIF.
+inline std::vector<uint8_t> with_webp_exif(const std::vector<uint8_t>& webp, int width, int height,
+                                           const std::vector<uint8_t>& exif) {
+  constexpr uint8_t kHasExif = 8;
+  std::vector<uint8_t> out;
+  const auto put = [&](size_t value, int bytes) {
+    for (int i = 0; i < bytes; ++i) out.push_back(static_cast<uint8_t>(value >> 8 * i));
+  };
+  const auto chunk = [&](const std::string& name, size_t size) {
+    out.insert(out.end(), name.begin(), name.end());
+    put(size, 4);
+  };
+  const size_t picture = webp.size() - 12, padded = exif.size() + exif.size() % 2;
+  chunk("RIFF", 4 + 18 + picture + 8 + padded);
+  out.insert(out.end(), webp.begin() + 8, webp.begin() + 12);  // "WEBP"
+  chunk("VP8X", 10);
+  put(kHasExif, 4);
+  put(static_cast<size_t>(width - 1), 3), put(static_cast<size_t>(height - 1), 3);
+  out.insert(out.end(), webp.begin() + 12, webp.end());
+  chunk("EXIF", exif.size());
+  out.insert(out.end(), exif.begin(), exif.end());
+  out.resize(out.size() + padded - exif.size());
+  return out;
+}
+
 // A colour profile for data of this kind, "RGB ", "GRAY" or "CMYK", with one tag of nonsense.
 inline std::vector<uint8_t> some_profile(const std::string& space) {
   std::vector<uint8_t> icc(264);

@@ -81,5 +81,6 @@ for i in 1 2 3 4 5 6 7 8; do
   # shellcheck disable=SC2086 # an operation is an option and its value
   convert base.png $operation +repage PNG24:"turned_$i.png"
   convert "turned_$i.png" -quality 95 -sampling-factor 1x1 "turned_$i.jpg"
+  convert "turned_$i.png" -define webp:lossless=true "turned_$i.webp"
   convert "turned_$i.png" -orient "${marks[$((i - 1))]}" -compress None "turned_$i.tif"
 done

@@ -257,10 +257,12 @@ TEST_CASE("a compressed BMP is refused in words", "[photo]") {
                       Contains("a BMP file, but compressed, which is not supported; JPEG"));
 }
 
-TEST_CASE("photos are turned upright, whatever the file says", "[photo]") {
+TEST_CASE("photos are turned upright, whatever the file says, and stay so", "[photo]") {
   const fs::path& corpus = photo_corpus();
   const Photo base = read_photo_file(corpus / "base.png");
   const bool exif = !make_exif(kDate).empty();
+  Painter painter;
+  const TempFolder folder;
   for (int orientation = 1; orientation <= 8; ++orientation) {
     CAPTURE(orientation);
     const std::string name = "turned_" + std::to_string(orientation);
@@ -280,6 +282,25 @@ TEST_CASE("photos are turned upright, whatever the file says", "[photo]") {
       const Photo from_png = decode_photo_file(with_chunk(png, "eXIf", block), "a.png");
       CHECK(largest_luma_difference(from_png, base) == 0);
       CHECK(from_png.metadata.date == kDate);
+      if (can_read(".webp")) {
+        const Bytes webp = read_bytes(corpus / (name + ".webp"));
+        const bool lying = orientation >= 5;
+        const Photo from_webp = decode_photo_file(
+            with_webp_exif(webp, lying ? 31 : 45, lying ? 45 : 31, block), "a.webp");
+        CHECK(largest_luma_difference(from_webp, base) == 0);
+        CHECK(from_webp.metadata.date == kDate);
+      }
+      // What is written has the date, and nothing that would turn it again.
+      for (const char* written : {"out.png", "out.jpg"}) {
+        write_photo_file(folder / written, painter.colorizer.colorize(from_png));
+        const Photo back = read_photo_file(folder / written);
+        CHECK(back.metadata.date == kDate);
+        if (back.kind == "JPEG") {
+          CHECK(mean_luma_difference(back, base) < 2);
+        } else {
+          CHECK(largest_luma_difference(back, base) <= 1);
+        }
+      }
     }
   }
 }
