@@ -50,17 +50,28 @@ diff -r colored colored1 >/dev/null || fail "other results with one thread and l
 expect 0 '' gan_colorize $w album/deep/one.jpg -o alone.jpg
 cmp alone.jpg colored/deep/one_color.jpg || fail "another result for a photo alone"
 
+# stop SIGNAL FOLDER FORMAT COUNT: colours the album into FOLDER, and sends SIGNAL once COUNT results are
+# there; all of it again where it was done sooner than that could be seen.
+stop() {
+  for _ in $(seq 10); do
+    rm -rf "$2"
+    "$bin/gan_colorize" $w album -o "$2" --format "$3" >out.txt 2>err.txt &
+    local pid=$!
+    for _ in $(seq 1000); do
+      [ "$(find "$2" -name '*_color.*' 2>/dev/null | wc -l)" -ge "$4" ] && break
+      sleep 0.01
+    done
+    kill -"$1" $pid 2>/dev/null
+    wait $pid 2>/dev/null
+    code=$?
+    some=$(find "$2" -name '*_color.*' | wc -l)
+    [ "$some" -lt $((photos - broken)) ] && return
+  done
+  fail "always done before signal $1"
+}
+
 # --- Killed half way, and again: complete, and nothing half.
-"$bin/gan_colorize" $w album -o again --format jpg >out.txt 2>err.txt &
-pid=$!
-for _ in $(seq 1000); do
-  [ "$(find again -name '*_color.jpg' 2>/dev/null | wc -l)" -gt 20 ] && break
-  sleep 0.01
-done
-kill -KILL $pid
-wait $pid 2>/dev/null
-some=$(find again -name '*_color.jpg' | wc -l)
-[ "$some" -lt $((photos - broken)) ] || fail "killed too late: $some results"
+stop KILL again jpg 20
 touch again/.gan-00000000-1-1.tmp # of another machine: not ours to remove
 checks=$((checks + 1))
 "$bin/gan_colorize" $w album -o again --format jpg --skip-existing >out.txt 2>err.txt
@@ -72,17 +83,10 @@ grep -c . out.txt | grep -qx $((photos - broken - some)) || fail "work was done 
 expect 1 "0 done, $((photos - broken)) skipped, $broken failed" gan_colorize $w album -o again --format jpg --skip-existing
 
 # Ctrl-C: what was begun ends, and it says how to go on.
-"$bin/gan_colorize" $w album -o stopped >out.txt 2>err.txt &
-pid=$!
-for _ in $(seq 1000); do
-  [ -n "$(find stopped -name '*_color.png' 2>/dev/null)" ] && break
-  sleep 0.01
-done
-kill -INT $pid
-wait $pid
-[ $? = 1 ] || fail "Ctrl-C: exit code $?"
+stop INT stopped png 1
+[ $code = 1 ] || fail "Ctrl-C: exit code $code"
 grep -q 'left; --skip-existing goes on' err.txt || fail "Ctrl-C: $(tail -1 err.txt)"
-for file in $(find stopped -name '*_color.png' | head -50); do identify "$file" >/dev/null || fail "half a file: $file"; done
+find stopped -name '*_color.png' -exec identify {} + >/dev/null || fail "half a file after Ctrl-C"
 
 # --- Lists, patterns, and beside the photos.
 printf 'album/1.png\r\n\r\nalbum/deep/er\n' >list.txt
@@ -124,6 +128,14 @@ identify -verbose noted.png >noted.txt
 grep -q -- 'Settings: --tta flip --saturation 1.5 --work-size 128' noted.txt || fail "no settings in the file"
 grep -q "Weights-SHA-256: $hash" noted.txt || fail "no SHA-256 in the file"
 expect 0 'saturation 1?[0-9.]+, as the weights recommend' gan_colorize $w mine.png -o auto.png --saturation auto
+
+# --- Who gives a photo in colour is told once that its colours are not used.
+expect 0 'note: mine.png: has colours of its own' gan_colorize $w mine.png -o told.png
+expect 0 '3 done' gan_colorize $w album/1.png album/2.png album/3.png -o told
+[ "$(grep -c 'has colours of its own' err.txt)" = 1 ] || fail "not told once of colours: $(cat err.txt)"
+convert mine.png -colorspace Gray -define png:color-type=2 gray_rgb.png
+expect 0 '' gan_colorize $w gray_rgb.png -o told2.png
+! grep -q 'has colours' err.txt || fail "a gray photo is said to have colours"
 
 # --- Sheets.
 expect 0 '' gan_colorize $w mine.png -o sizes.png --work-size 100,128,256

@@ -1,6 +1,7 @@
 #include "tools/colorize/album.h"
 
 #include <algorithm>
+#include <atomic>
 #include <new>
 #include <set>
 #include <system_error>
@@ -52,6 +53,24 @@ Need need_of(const std::vector<uint8_t>& content, const std::string& name) {
   return {};
 }
 
+// Judged by a few thousand of its pixels, evenly spread.
+bool has_colors(const Photo& photo) {
+  if (photo.channels != 3) return false;
+  constexpr size_t kEnough = 4096;
+  const size_t step = (photo.pixels() + kEnough - 1) / kEnough;
+  const size_t count = (photo.pixels() + step - 1) / step;
+  Image some(static_cast<int>(count), 1, 3);
+  for (size_t i = 0; i < count; ++i) {
+    for (size_t c = 0; c < 3; ++c) {
+      const size_t from = 3 * i * step + c;
+      some.pixels[3 * i + c] = photo.bits == 8
+                                   ? photo.samples[from]
+                                   : static_cast<uint8_t>(photo.deep_samples[from] / 257);
+    }
+  }
+  return !is_colorless(some);
+}
+
 class AlbumStages : public Stages {
  public:
   AlbumStages(Colorizer& colorizer, const std::vector<Job>& jobs, const AlbumOptions& options,
@@ -77,6 +96,7 @@ class AlbumStages : public Stages {
   std::unique_ptr<InFlight> decode(size_t job, std::vector<uint8_t> content) override {
     auto item = std::make_unique<AlbumPhoto>();
     item->photo = decode_photo_file(content, jobs_[job].input.source);
+    tell_of_colors(item->photo, jobs_[job].input.source);
     if (options_.raw) {
       item->views = {resize(to_image(item->photo), kWorkSize, kWorkSize)};
     } else {
@@ -133,6 +153,14 @@ class AlbumStages : public Stages {
   }
 
  private:
+  // Once: who gives photos in colour should know, and needs no list of them.
+  void tell_of_colors(const Photo& photo, const std::string& name) {
+    if (!events_.note || options_.compare || told_of_colors_ || !has_colors(photo)) return;
+    if (told_of_colors_.exchange(true)) return;
+    events_.note(
+        str(name, ": has colours of its own, which are not looked at; --compare shows them, too"));
+  }
+
   Photo result_of(AlbumPhoto& item) const {
     if (options_.raw) return to_photo(item.raw);
     if (options_.work_sizes.size() == 1 && !options_.compare) {
@@ -165,6 +193,7 @@ class AlbumStages : public Stages {
   const std::vector<Job>& jobs_;
   const AlbumOptions& options_;
   const AlbumEvents& events_;
+  std::atomic<bool> told_of_colors_{false};
 };
 
 struct Failure {
