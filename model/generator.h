@@ -44,9 +44,10 @@ class Generator {
 
 // The names that make_generator knows.
 const std::vector<std::string>& generator_models();
-// `width`: base width of "gan"; "demo" has only one size and ignores it. Only "gan" has chroma heads.
-// Throws UsageError for an unknown model, a head it does not have, or a width outside 4..512 or not
-// a multiple of 4. Memory and values are not there yet: see ParameterSet::allocate and initialize.
+// `width`: base width of "gan", "autoencoder9-skip" and "unet"; the others have only one size and
+// ignore it. Only "gan" has chroma heads. Throws UsageError for an unknown model, a head it does not
+// have, or a width outside 4..512 or not a multiple of 4. Memory and values are not there yet: see
+// ParameterSet::allocate and initialize.
 std::unique_ptr<Generator> make_generator(const std::string& model, int width,
                                           ColorHead head = ColorHead::rgb);
 

@@ -83,10 +83,14 @@ int main(int argc, char** argv) {
                  "Folder of colour photos, nested or flat, or one holding color/ and gray/")
       ->required();
   app.add_option("--out", settings.out, "Folder for weights, log, report page and samples");
-  app.add_option("--recipe", settings.recipe, "How to train")
-      ->check(CLI::IsMember(gan::recipe_names()));
+  app.add_option(
+         "--recipe", settings.recipe,
+         "How to train; left out: as suits the model (gan: stable, demo: classic, the others: "
+         "reconstruction)")
+      ->check(CLI::IsMember(gan::recipe_names()))
+      ->default_str("the model's own");
   app.add_option("--model", settings.model, "Which generator")
-      ->check(CLI::IsMember({"gan", "demo"}));
+      ->check(CLI::IsMember(gan::generator_models()));
   app.add_option(
          "--width", settings.width,
          "Base width of the generator, a multiple of 4; with --init: that of the weights, or a "
@@ -97,7 +101,7 @@ int main(int argc, char** argv) {
   app.add_option("--batch-size", settings.batch_size, "Photos per step")
       ->check(CLI::Range(1, 4096));
   app.add_option("--lr-g", settings.lr_generator,
-                 "Learning rate of the generator (stable: 1e-3, classic: 2e-4)")
+                 "Learning rate of the generator (stable and reconstruction: 1e-3, classic: 2e-4)")
       ->check(CLI::Range(1e-9, 10.0));
   app.add_option("--lr-d", settings.lr_discriminator,
                  "Learning rate of the discriminator (stable: 2e-4, classic: 1e-4)")
@@ -131,8 +135,10 @@ int main(int argc, char** argv) {
     if (app.count("--width") == 0 && app.count("--init") > 0) {
       settings.width = gan::width_of_weights(settings.init).value_or(settings.width);
     }
-    // The original's own generator predicts RGB, which only the original's recipe trains.
-    if (app.count("--recipe") == 0 && settings.model == "demo") settings.recipe = "classic";
+    if (!settings.resume && app.count("--recipe") == 0) {
+      settings.recipe = gan::default_recipe(settings.model);
+    }
+    gan::require_recipe(settings.recipe, settings.model);
     gan::Device device = gan::open_and_announce(device_options);
     gan::watch_for_interrupt();
     gan::train(device, settings, gan::kVersion, gan::interrupted);

@@ -69,13 +69,18 @@ class Recipe {
 };
 
 // The recipe that the settings name, for training on `photos`; `held_out` are there to compare with.
-// Both must outlive it. Throws UsageError for an unknown name.
+// Both must outlive it. Throws UsageError for an unknown name, and for a model that the recipe does
+// not train.
 std::unique_ptr<Recipe> make_recipe(Device& device, const TrainSettings& settings,
                                     const PhotoSet& photos, const PhotoSet& held_out);
 // Fills the generator with the weights that settings.init names, if any; those of a narrower network are
 // widened (model/widen.h). Throws DataError when they do not fit.
 void start_from(Generator& generator, const TrainSettings& settings);
-// The names that make_recipe knows, the default first.
+// The names that make_recipe knows.
 const std::vector<std::string>& recipe_names();
+// The recipe that a model is trained with unless another one is asked for.
+std::string default_recipe(const std::string& model);
+// Throws UsageError for a recipe that does not train the model, with the one that does.
+void require_recipe(const std::string& recipe, const std::string& model);
 
 }  // namespace gan
