@@ -1,51 +1,16 @@
 // The classic recipe and the networks it trains.
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "engine/random.h"
 #include "tests/parity/golden.h"
+#include "tests/training_check.h"
 #include "train/recipe/classic.h"
 
 namespace gan {
 namespace {
-
-constexpr int kSize = ClassicDiscriminator::kSize;
-
-// Synthetic training photos: each a smooth pattern of its own two colours, with its gray copy.
-struct Photos {
-  Photos(Memory& memory, int64_t count, DType dtype = DType::f32, uint64_t seed = 7)
-      : arena(memory),
-        gray(arena.allocate({count, kSize, kSize, 3}, dtype)),
-        color(arena.allocate({count, kSize, kSize, 3}, dtype)) {
-    Random random(seed);
-    std::vector<double> gray_values, color_values;
-    for (int64_t photo = 0; photo < count; ++photo) {
-      double colors[2][3];
-      for (auto& rgb : colors)
-        for (double& channel : rgb) channel = random.uniform_f64();
-      const double across = 2 + 3 * random.uniform_f64(), down = 2 + 3 * random.uniform_f64();
-      for (int h = 0; h < kSize; ++h)
-        for (int w = 0; w < kSize; ++w) {
-          const double share =
-              0.5 + 0.5 * std::sin(across * w / kSize) * std::cos(down * h / kSize);
-          double rgb[3];
-          for (int c = 0; c < 3; ++c) rgb[c] = share * colors[0][c] + (1 - share) * colors[1][c];
-          const double luma = 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2];
-          color_values.insert(color_values.end(), rgb, rgb + 3);
-          gray_values.insert(gray_values.end(), 3, luma);
-        }
-    }
-    from_host(memory, gray, gray_values.data());
-    from_host(memory, color, color_values.data());
-  }
-
-  Arena arena;
-  Tensor gray, color;
-};
 
 // A small generator with its discriminator.
 struct SmallGan {
@@ -83,49 +48,6 @@ std::vector<float> gradients(const ParameterSet& parameters) {
 // Compared as a whole: a failed == between vectors would print every number.
 bool same(const std::vector<float>& a, const std::vector<float>& b) {
   return a == b;
-}
-
-// Whether the tape's gradients predict how `loss` changes when the learned values move a little:
-// the relative error of the directional derivative against a central difference.
-double directional_error(ParameterSet& parameters, uint64_t seed,
-                         const std::function<double()>& loss) {
-  Memory& memory = parameters.memory();
-  loss();
-  const std::vector<double> start = to_host_f64(memory, parameters.values());
-  const std::vector<double> gradient = to_host_f64(memory, parameters.gradients());
-
-  // A direction in which every tensor matters alike: half along its gradient, unevenly weighted, so
-  // that the derivative is large; half random, so that a gradient wrongly zero counts.
-  std::vector<double> direction;
-  Random random(seed);
-  for (const Parameter& p : parameters.all()) {
-    if (!p.learned) continue;
-    direction.resize((direction.size() + 63) / 64 * 64);  // where the flat tensor's next one begins
-    const size_t begin = direction.size(), size = static_cast<size_t>(p.value.elements());
-    double norm = 0;
-    for (size_t i = begin; i < begin + size; ++i) norm += gradient[i] * gradient[i];
-    for (size_t i = begin; i < begin + size; ++i) {
-      direction.push_back((0.5 + random.uniform_f64()) * gradient[i] / std::sqrt(norm) +
-                          random.normal() / std::sqrt(static_cast<double>(size)));
-    }
-  }
-  direction.resize(start.size());
-
-  double predicted = 0;
-  for (size_t i = 0; i < start.size(); ++i) predicted += gradient[i] * direction[i];
-  // Small enough that no unit of these cases crosses the kink of its ReLU (at 1e-7 some do), large
-  // enough for the digits of float64.
-  constexpr double kStep = 1e-8;
-  const auto loss_at = [&](double distance) {
-    std::vector<double> moved = start;
-    for (size_t i = 0; i < moved.size(); ++i) moved[i] += distance * direction[i];
-    from_host(memory, parameters.values(), moved.data());
-    parameters.values_changed();
-    return loss();
-  };
-  const double measured = (loss_at(kStep) - loss_at(-kStep)) / (2 * kStep);
-  loss_at(0);
-  return std::abs(measured - predicted) / std::abs(predicted);
 }
 
 std::string fixture(const std::string& name) {
@@ -173,7 +95,7 @@ TEST_CASE("golden values that differ are noticed", "[train][parity]") {
 
 TEST_CASE("whole-network gradients equal central differences", "[train][gradient]") {
   SmallGan small("reference", {.dropout = 0}, DType::f64);
-  const Photos photos(small.device.memory, 1, DType::f64);
+  const TrainingPhotos photos(small.device.memory, 1, DType::f64);
   const uint64_t seed = GENERATE(1, 2);
   SECTION("of the discriminator's loss") {
     const Tensor fake = small.gan.generate(photos.gray).value;
@@ -196,7 +118,7 @@ TEST_CASE("whole-network gradients equal central differences", "[train][gradient
 
 TEST_CASE("a discriminator step leaves the generator untouched", "[train]") {
   SmallGan small("auto");
-  const Photos photos(small.device.memory, 2);
+  const TrainingPhotos photos(small.device.memory, 2);
   small.gan.step(photos.gray, photos.color, {});
   Variable& fake = small.gan.generate(photos.gray);  // moves the running statistics of G
   const auto values = state(small.g());
@@ -213,7 +135,7 @@ TEST_CASE("a discriminator step leaves the generator untouched", "[train]") {
 
 TEST_CASE("a generator step leaves what the discriminator has learned untouched", "[train]") {
   SmallGan small("auto");
-  const Photos photos(small.device.memory, 2);
+  const TrainingPhotos photos(small.device.memory, 2);
   small.gan.step(photos.gray, photos.color, {});
   Variable& fake = small.gan.generate(photos.gray);
   const auto values = learned(small.d());
@@ -228,7 +150,7 @@ TEST_CASE("a generator step leaves what the discriminator has learned untouched"
 
 TEST_CASE("a discriminator that is not trained keeps its weights over a step", "[train]") {
   SmallGan small("auto");
-  const Photos photos(small.device.memory, 1);
+  const TrainingPhotos photos(small.device.memory, 1);
   const auto values = learned(small.d());
   const auto losses = small.gan.step(photos.gray, photos.color, {.train_discriminator = false});
   CHECK(same(learned(small.d()), values));
@@ -240,7 +162,7 @@ TEST_CASE("noise pictures change how the discriminator learns", "[train]") {
   std::vector<std::vector<float>> trained;
   for (const bool noise : {false, true}) {
     SmallGan small("auto");
-    const Photos photos(small.device.memory, 2);
+    const TrainingPhotos photos(small.device.memory, 2);
     Variable& fake = small.gan.generate(photos.gray);
     small.gan.discriminator_gradients(photos.color, fake.value, noise);
     small.gan.update_discriminator();
@@ -252,7 +174,7 @@ TEST_CASE("noise pictures change how the discriminator learns", "[train]") {
 TEST_CASE("the seed decides training down to the last bit", "[train]") {
   const auto run = [](uint64_t seed) {
     SmallGan small("auto", {.seed = seed});
-    const Photos photos(small.device.memory, 2);
+    const TrainingPhotos photos(small.device.memory, 2);
     for (int step = 0; step < 3; ++step) {
       small.gan.step(photos.gray, photos.color, {.noise = step == 1});
     }
@@ -270,7 +192,7 @@ TEST_CASE("dropout masks differ between passes and between steps", "[train]") {
   const double dropout = GENERATE(0.0, 0.3);
   SmallGan small("auto", {.dropout = dropout});
   Memory& memory = small.device.memory;
-  const Photos photos(memory, 2);
+  const TrainingPhotos photos(memory, 2);
   const bool equal = dropout == 0;
 
   // The discriminator is never updated and its batch norm uses batch statistics, so only the masks
@@ -295,7 +217,7 @@ TEST_CASE("dropout masks differ between passes and between steps", "[train]") {
 TEST_CASE("inference does not depend on what else is in the batch", "[train]") {
   SmallGan small("auto");
   Memory& memory = small.device.memory;
-  const Photos photos(memory, 3);
+  const TrainingPhotos photos(memory, 3);
   small.gan.step(photos.gray, photos.color, {});
   const auto answer = [&](const Tensor& gray) {
     Tape tape(memory);
@@ -320,7 +242,7 @@ TEST_CASE("inference does not depend on what else is in the batch", "[train]") {
 
 TEST_CASE("inference changes neither values nor running statistics", "[train]") {
   SmallGan small("auto");
-  const Photos photos(small.device.memory, 1);
+  const TrainingPhotos photos(small.device.memory, 1);
   const auto before = state(small.d());
   small.gan.judge(photos.color);
   CHECK(same(state(small.d()), before));
@@ -334,7 +256,7 @@ TEST_CASE("a generator learns eight photos by heart", "[train][slow]") {
   parameters.allocate(device.memory, DType::f32, Use::training);
   parameters.initialize(1);
   Adam adam(parameters, {.learning_rate = 5e-3, .beta1 = 0.9});
-  const Photos photos(device.memory, 8);
+  const TrainingPhotos photos(device.memory, 8);
   Tape tape(device.memory);
   const auto step = [&] {
     tape.reset();

@@ -28,18 +28,9 @@ struct Options {
 };
 
 Dataset load(const Options& options) {
-  std::unique_ptr<Progress> progress;
-  const auto show = [&](int64_t done, int64_t total) {
-    if (!progress) {
-      progress =
-          std::make_unique<Progress>("Loading", "photos", total, progress_style(options.quiet));
-    }
-    progress->update(done);
-  };
   Dataset data = load_dataset(
       options.data, {.size = kWorkSize, .validation_fraction = options.validation, .min_photos = 1},
-      show);
-  if (progress) progress->finish();
+      loading_progress(options.quiet));
   std::cerr << "data: " << data.report.summary() << std::endl;
   return data;
 }
@@ -243,7 +234,8 @@ int main(int argc, char** argv) {
          "  gan_eval --baseline gray my_photos\n");
   app.add_option("WEIGHTS", options.weights, "Weights file of a generator; not with --baseline")
       ->required();
-  app.add_option("DATA", options.data, "Folder of colour photos");
+  app.add_option("DATA", options.data,
+                 "Folder of colour photos, or a pack of them (gan_data pack)");
   app.add_option("--baseline", options.baseline,
                  "Measure what needs no network instead: photos left gray, or all in the mean "
                  "colour of the training split")

@@ -1,8 +1,16 @@
 // gan_train DATA: trains a generator on a folder of colour photos.
+#include <algorithm>
+#include <iostream>
 #include "model/weights.h"
+
+#include "engine/error.h"
+#include "engine/parallel.h"
 #include "tools/cli.h"
 #include "tools/version.h"
+#include "train/color/colorizer.h"
+#include "train/data/dataset.h"
 #include "train/recipe/recipe.h"
+#include "train/run/progress.h"
 #include "train/run/trainer.h"
 
 namespace {
@@ -67,21 +75,55 @@ void add_classic_options(CLI::App& app, gan::TrainSettings& settings) {
       ->check(CLI::Range(0.0, 0.95));
 }
 
+constexpr size_t kListedFiles = 20;
+
+// What training would use of the photos, and what not and why.
+void check_data(const gan::TrainSettings& settings) {
+  using gan::grouped;
+  const gan::Dataset data = gan::load_dataset(
+      settings.data, {.size = gan::kWorkSize, .validation_fraction = settings.validation},
+      gan::loading_progress(settings.quiet));
+  const gan::DatasetReport& report = data.report;
+  std::vector<int32_t> sides = report.short_sides;
+  std::sort(sides.begin(), sides.end());
+  const int64_t small =
+      std::lower_bound(sides.begin(), sides.end(), gan::kWorkSize) - sides.begin();
+  std::cout << settings.data << ": " << report.summary() << "\n"
+            << "short sides: " << sides.front() << " to " << sides.back() << " pixels, the median "
+            << sides[sides.size() / 2] << "; " << grouped(small) << " below " << gan::kWorkSize
+            << ", to which all are resized\n"
+            << "hash of the photos: " << std::hex << data.hash << std::dec << "\n";
+  for (size_t i = 0; i < std::min(report.bad.size(), kListedFiles); ++i) {
+    std::cout << "not used: " << report.bad[i].path << ": " << report.bad[i].reason << "\n";
+  }
+  if (report.bad.size() > kListedFiles) {
+    std::cout << "not used: " << grouped(static_cast<int64_t>(report.bad.size() - kListedFiles))
+              << " more\n";
+  }
+  std::cout << std::flush;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   gan::TrainSettings settings;
   gan::DeviceOptions device_options;
+  bool only_check = false;
   CLI::App app("Trains a GAN that colours black-and-white photos, from scratch.", "gan_train");
   gan::set_up(app,
               "  gan_train data/flowers\n"
+              "  gan_train my_photos --check-data\n"
               "  gan_train my_photos --out my_run --width 32 --epochs 20\n"
               "  gan_train my_photos --out finer --init my_run/weights.bin --time-limit 30\n"
               "  gan_train my_photos --out wider --init my_run/weights.bin --width 128\n");
 
-  app.add_option("DATA", settings.data,
-                 "Folder of colour photos, nested or flat, or one holding color/ and gray/")
+  app.add_option(
+         "DATA", settings.data,
+         "Folder of colour photos, nested or flat, or one holding color/ and gray/, or a pack of "
+         "photos (gan_data pack)")
       ->required();
+  app.add_flag("--check-data", only_check,
+               "Train nothing; tell what of DATA would be used, and what not and why");
   app.add_option("--out", settings.out, "Folder for weights, log, report page and samples");
   app.add_option(
          "--recipe", settings.recipe,
@@ -126,6 +168,11 @@ int main(int argc, char** argv) {
   gan::add_device_options(app, device_options);
 
   return gan::run_program(app, argc, argv, [&] {
+    if (only_check) {
+      gan::set_threads(device_options.threads);
+      check_data(settings);
+      return static_cast<int>(gan::ExitCode::ok);
+    }
     if (settings.resume) {
       // What the run was started with, then what was typed now.
       settings.from_texts(gan::resumed_settings(settings.out));

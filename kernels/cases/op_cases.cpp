@@ -238,6 +238,33 @@ void add_demo(Cases& cases, int64_t batch) {
   }
 }
 
+// The layers of the autoencoders and the U-Net that differ from the other networks'.
+void add_autoencoders(Cases& cases, int64_t w, int64_t batch) {
+  constexpr auto conv = Kind::conv, up = Kind::conv_transpose;
+  constexpr auto relu = Activation::relu, leaky = Activation::leaky_relu;
+  const auto behind = [](int64_t channels) { return Margin{channels, 0}; };
+  const auto before = [](int64_t channels) { return Margin{0, channels}; };
+  const std::vector<Layer> layers = {
+      {"ae5.enc1", conv, 128, 3, 16, 2, false, relu, {}, {}, true},
+      {"ae5.enc2", conv, 64, 16, 32, 1, false, relu},
+      {"ae5.dec2", up, 64, 32, 3, 2, false, Activation::sigmoid},
+      {"ae7.enc1", conv, 128, 3, 16, 1, false, leaky, {}, {}, true},
+      {"ae7.enc2", conv, 128, 16, 32, 2, false, leaky},
+      {"ae7.enc4", conv, 32, 64, 128, 2, false, leaky},
+      {"ae7.dec1", up, 16, 128, 64, 2, false, leaky},
+      {"unet.down1", conv, 128, 3, w, 2, false, leaky, {}, behind(w), true},
+      {"unet.down2", conv, 64, w, 2 * w, 2, true, leaky, behind(w), behind(2 * w)},
+      {"unet.down4", conv, 16, 4 * w, 8 * w, 2, true, leaky, behind(4 * w), behind(8 * w)},
+      {"unet.down6", conv, 4, 8 * w, 8 * w, 2, true, leaky, behind(8 * w), behind(8 * w)},
+      {"unet.down7", conv, 2, 8 * w, 8 * w, 2, false, leaky, behind(8 * w), {}},
+      {"unet.up1", up, 1, 8 * w, 8 * w, 2, true, relu, {}, before(8 * w)},
+      {"unet.up2", up, 2, 16 * w, 8 * w, 2, true, relu, {}, before(8 * w)},
+      {"unet.up4", up, 8, 16 * w, 4 * w, 2, true, relu, {}, before(4 * w)},
+      {"unet.up7", up, 64, 2 * w, 3, 2, false, Activation::sigmoid},
+  };
+  for (const Layer& layer : layers) add_layer(cases, layer, batch);
+}
+
 void add_stable(Cases& cases, int64_t w, int64_t batch) {
   const auto add = [&](const char* name, const Shape& x, const Shape& y,
                        std::initializer_list<Function> functions) {
@@ -268,6 +295,7 @@ std::vector<OpCase> network_cases(int64_t width, int64_t batch) {
   add_generator(cases, width, batch);
   add_discriminator(cases, batch);
   add_demo(cases, batch);
+  add_autoencoders(cases, width, batch);
   add_stable(cases, width, batch);
   return cases.take();
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# run.sh PROGRAM NAME SECONDS [FOLDER]: fuzzes the target NAME (photo, exif or weights) with PROGRAM, its
+# run.sh PROGRAM NAME SECONDS [FOLDER]: fuzzes the target NAME (photo, exif, weights or pack) with PROGRAM, its
 # build, for SECONDS. Starts from rendered inputs and from regressions/NAME. FOLDER keeps what it learns,
 # and the input that made it fail; without one both are temporary.
 set -euo pipefail
@@ -35,6 +35,7 @@ case $name in
     weights '{"__metadata__":{"model":"gan","width":"4","color_head":"chroma64"},"a":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}' 2 >"$seeds/generator"
     cp "$here/../fixtures/demo_weights.safetensors" "$seeds/demo"
     ;;
+  pack) ;; # regressions/pack holds a whole one
   *)
     echo "run.sh: there is no target $name" >&2
     exit 2

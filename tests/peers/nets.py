@@ -22,9 +22,10 @@ class Block(nn.Module):
 class Plain(nn.Module):
     """Convolution with bias, as a module with the tensor names of our files."""
 
-    def __init__(self, inputs, outputs, stride=1):
+    def __init__(self, inputs, outputs, stride=1, up=False):
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 3, stride, 1)
+        self.conv = (nn.ConvTranspose2d(inputs, outputs, 3, 2, 1, 1) if up
+                     else nn.Conv2d(inputs, outputs, 3, stride, 1))
 
     def forward(self, x):
         return self.conv(x)
@@ -98,6 +99,75 @@ class Demo(nn.Module):
         for i in (2, 3, 4):
             x = getattr(self, f"t{i}")(torch.cat((x, skips[4 - i]), 1))
         return torch.sigmoid(x)
+
+
+class Autoencoder(nn.Module):
+    """The original's plain autoencoders: layers enc1, enc2, ... and dec1, dec2, ..., no skips."""
+
+    def __init__(self, encoder, decoder, act):
+        super().__init__()
+        self.act, self.depth = act, len(encoder) + len(decoder)
+        for i, (a, b, stride) in enumerate(encoder, 1):
+            setattr(self, f"enc{i}", Plain(a, b, stride))
+        for i, (a, b) in enumerate(decoder, 1):
+            setattr(self, f"dec{i}", Plain(a, b, up=True))
+
+    def forward(self, x):
+        for i, layer in enumerate(self.children(), 1):
+            x = layer(x)
+            x = torch.sigmoid(x) if i == self.depth else self.act(x)
+        return x
+
+
+def autoencoder5():
+    return Autoencoder([(3, 16, 2), (16, 32, 1), (32, 64, 2)], [(64, 32), (32, 3)], F.relu)
+
+
+def autoencoder7(act=F.relu):
+    return Autoencoder([(3, 16, 1), (16, 32, 2), (32, 64, 2), (64, 128, 2)],
+                       [(128, 64), (64, 32), (32, 3)], act)
+
+
+def leaky(x):
+    return F.leaky_relu(x, LEAKY_SLOPE)
+
+
+class UNet(nn.Module):
+    """Seven halvings, seven doublings, a skip at every scale between."""
+
+    def __init__(self, w):
+        super().__init__()
+        down = [3, w, 2 * w, 4 * w, 8 * w, 8 * w, 8 * w, 8 * w]
+        for i in range(1, 8):
+            plain = i in (1, 7)
+            setattr(self, f"down{i}", (Plain if plain else Block)(down[i - 1], down[i], 2))
+        for i in range(1, 7):
+            inputs = down[7] if i == 1 else 2 * down[8 - i]
+            setattr(self, f"up{i}", Block(inputs, down[7 - i], up=True))
+        self.up7 = Plain(2 * w, 3, up=True)
+
+    def forward(self, x):
+        skips = []
+        for i in range(1, 8):
+            x = leaky(getattr(self, f"down{i}")(x))
+            skips.append(x)
+        x = skips.pop()
+        for i in range(1, 7):
+            x = torch.cat((F.relu(getattr(self, f"up{i}")(x)), skips.pop()), 1)
+        return torch.sigmoid(self.up7(x))
+
+
+def network_of(metadata):
+    """The twin of the generator that a weights file of ours says it holds."""
+    model, width = metadata["model"], int(metadata.get("width", 0))
+    head = metadata.get("color_head", "rgb")
+    if model == "gan" and head != "rgb":
+        return ChromaGenerator(width, head)
+    makers = {"gan": lambda: Generator(width), "autoencoder9-skip": lambda: Generator(width),
+              "autoencoder5": autoencoder5, "autoencoder7": autoencoder7,
+              "autoencoder7-leaky": lambda: autoencoder7(leaky), "unet": lambda: UNet(width),
+              "demo": Demo}
+    return makers[model]()
 
 
 class ChromaGenerator(nn.Module):

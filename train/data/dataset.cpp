@@ -16,6 +16,7 @@
 #include "engine/memory.h"
 #include "engine/parallel.h"
 #include "train/color/color.h"
+#include "train/data/photo_pack.h"
 #include "train/run/progress.h"
 
 namespace gan {
@@ -74,6 +75,7 @@ struct Loaded {
   uint64_t hash = 0;
   BadKind kind = BadKind::unreadable;
   std::string reason;  // why it is not used; empty: it is
+  int short_side = 0;
 };
 
 // Puts the training photo of a file at `pixels`.
@@ -82,7 +84,9 @@ Loaded load_photo(const fs::path& path, int size, uint8_t* pixels) {
   try {
     const std::vector<uint8_t> content = read_bytes(path);
     loaded.hash = content_hash(content);
-    const Image square = to_square(decode_photo(content, path), size);
+    const Image photo = decode_photo(content, path);
+    loaded.short_side = std::min(photo.width, photo.height);
+    const Image square = to_square(photo, size);
     std::copy(square.pixels.begin(), square.pixels.end(), pixels);
     if (is_colorless(square)) {
       loaded.kind = BadKind::colorless;
@@ -129,7 +133,7 @@ void reject_duplicates(const FolderScan& scan, std::vector<Loaded>& files) {
     const auto [original, fresh] = first.emplace(files[i].hash, i);
     if (!fresh)
       files[i] = {files[i].hash, BadKind::duplicate,
-                  "the same content as " + scan.names[original->second]};
+                  "the same content as " + scan.names[original->second], 0};
   }
 }
 
@@ -157,35 +161,30 @@ uint64_t hash_bytes(const uint8_t* bytes, size_t count) {
   return hash;
 }
 
-// Independent of order, so of names.
-uint64_t hash_of_all(std::vector<uint64_t> hashes) {
-  std::sort(hashes.begin(), hashes.end());
-  std::vector<uint8_t> bytes;
-  for (const uint64_t hash : hashes)
-    for (int shift = 0; shift < 64; shift += 8)
-      bytes.push_back(static_cast<uint8_t>(hash >> shift));
-  return hash_bytes(bytes.data(), bytes.size());
+// Moves the photos at `places`, which ascend, to the beginning of the set's pixels and drops all others,
+// so that no second copy of the data set is needed.
+void keep_pixels(const std::vector<size_t>& places, PhotoSet& photos) {
+  const size_t bytes = photos.photo_bytes();
+  uint8_t* to = photos.pixels.data();
+  for (const size_t place : places) {
+    std::memmove(to, photos.pixels.data() + place * bytes, bytes);
+    to += bytes;
+  }
+  photos.pixels.resize(places.size() * bytes);
 }
 
-// All photos are in train.pixels: moves those for validation out and closes the gaps, so that no
-// second copy of the data set is needed.
-void move_pixels(const std::vector<size_t>& used, const std::vector<bool>& validation,
-                 Dataset& dataset) {
-  std::vector<uint8_t>& pixels = dataset.train.pixels;
-  std::vector<uint8_t>& moved = dataset.validation.pixels;
-  const size_t bytes = dataset.train.photo_bytes();
-  moved.reserve(static_cast<size_t>(dataset.report.validation) * bytes);
-  uint8_t* to = pixels.data();
-  for (size_t k = 0; k < used.size(); ++k) {
-    const uint8_t* photo = pixels.data() + used[k] * bytes;
-    if (validation[k]) {
-      moved.insert(moved.end(), photo, photo + bytes);
-    } else {
-      std::memmove(to, photo, bytes);
-      to += bytes;
-    }
+// The photos at `places`.
+PhotoSet copied(const std::vector<size_t>& places, const PhotoSet& photos) {
+  PhotoSet some;
+  some.size = photos.size;
+  some.pixels.reserve(places.size() * photos.photo_bytes());
+  for (const size_t place : places) {
+    const uint8_t* photo = photos.photo(static_cast<int64_t>(place));
+    some.pixels.insert(some.pixels.end(), photo, photo + photos.photo_bytes());
+    some.names.push_back(photos.names[place]);
+    some.hashes.push_back(photos.hashes[place]);
   }
-  pixels.resize(static_cast<size_t>(to - pixels.data()));
+  return some;
 }
 
 FolderScan scan(const fs::path& folder, bool only_color) {
@@ -204,10 +203,42 @@ FolderScan scan(const fs::path& folder, bool only_color) {
   return scan;
 }
 
-void check_options(const DatasetOptions& options) {
+Collection collect_folder(const fs::path& folder, int size, const LoadProgress& progress) {
+  const FolderScan scan = scan_folder(folder);
+  Collection all;
+  PhotoSet& photos = all.photos;
+  DatasetReport& report = all.report;
+  photos.size = size;
+  std::vector<Loaded> files = load_all(scan, photos, progress);
+  reject_duplicates(scan, files);
+  report.found = static_cast<int64_t>(scan.names.size());
+  report.ignored = scan.ignored;
+  report.bad = scan.bad;
+  std::vector<size_t> used;
+  for (size_t i = 0; i < files.size(); ++i) {
+    if (!files[i].reason.empty()) {
+      report.bad.push_back({scan.names[i], files[i].reason, files[i].kind});
+      continue;
+    }
+    used.push_back(i);
+    photos.names.push_back(scan.names[i]);
+    photos.hashes.push_back(files[i].hash);
+    report.short_sides.push_back(files[i].short_side);
+  }
+  keep_pixels(used, photos);
+  std::sort(report.bad.begin(), report.bad.end(),
+            [](const BadFile& x, const BadFile& y) { return x.path < y.path; });
+  return all;
+}
+
+void check_size(int size) {
   constexpr int kMaxSize = 12000;
-  if (options.size < 1 || options.size > kMaxSize)
-    throw UsageError(str("photo size ", options.size, " is not in 1..", kMaxSize));
+  if (size < 1 || size > kMaxSize)
+    throw UsageError(str("photo size ", size, " is not in 1..", kMaxSize));
+}
+
+void check_options(const DatasetOptions& options) {
+  check_size(options.size);
   if (!(options.validation_fraction >= 0 && options.validation_fraction < 1))
     throw UsageError(str("validation fraction ", options.validation_fraction,
                          " is not in 0 (included) .. 1 (excluded)"));
@@ -269,48 +300,51 @@ void DatasetReport::write_bad_files(const fs::path& path) const {
   file.commit();
 }
 
-Dataset load_dataset(const fs::path& folder, const DatasetOptions& options,
+Collection collect_photos(const fs::path& data, int size, const LoadProgress& progress) {
+  check_size(size);
+  std::error_code error;
+  if (fs::is_regular_file(data, error)) return read_photo_pack(data, size);
+  return collect_folder(data, size, progress);
+}
+
+Dataset load_dataset(const fs::path& data, const DatasetOptions& options,
                      const LoadProgress& progress) {
   check_options(options);
-  const FolderScan scan = scan_folder(folder);
+  Collection all = collect_photos(data, options.size, progress);
+  const std::vector<bool> validation = split(all.photos.hashes, options.validation_fraction);
+  std::vector<size_t> train_places, validation_places;
+  for (size_t i = 0; i < validation.size(); ++i)
+    (validation[i] ? validation_places : train_places).push_back(i);
+
   Dataset dataset;
-  dataset.train.size = dataset.validation.size = options.size;
-  std::vector<Loaded> files = load_all(scan, dataset.train, progress);
-  reject_duplicates(scan, files);
-
+  dataset.hash = hash_of_all(all.photos.hashes);
+  dataset.report = std::move(all.report);
   DatasetReport& report = dataset.report;
-  report.found = static_cast<int64_t>(scan.names.size());
-  report.ignored = scan.ignored;
-  report.bad = scan.bad;
-  std::vector<size_t> used;
-  std::vector<uint64_t> hashes;
-  for (size_t i = 0; i < files.size(); ++i) {
-    if (files[i].reason.empty()) {
-      used.push_back(i);
-      hashes.push_back(files[i].hash);
-    } else {
-      report.bad.push_back({scan.names[i], files[i].reason, files[i].kind});
-    }
-  }
-  std::sort(report.bad.begin(), report.bad.end(),
-            [](const BadFile& x, const BadFile& y) { return x.path < y.path; });
-
-  const std::vector<bool> validation = split(hashes, options.validation_fraction);
-  report.validation = std::count(validation.begin(), validation.end(), true);
-  report.train = static_cast<int64_t>(used.size()) - report.validation;
+  report.validation = std::ssize(validation_places);
+  report.train = std::ssize(train_places);
   if (report.used() < options.min_photos)
-    throw DataError(str(folder.string(), ": ", photos(report.used()), " to use, at least ",
+    throw DataError(str(data.string(), ": ", photos(report.used()), " to use, at least ",
                         grouped(options.min_photos), " needed (", report.summary(), "); ",
                         supported_photo_kinds()));
 
-  dataset.hash = hash_of_all(hashes);
-  for (size_t k = 0; k < used.size(); ++k) {
-    PhotoSet& set = validation[k] ? dataset.validation : dataset.train;
-    set.names.push_back(scan.names[used[k]]);
-    set.hashes.push_back(hashes[k]);
+  dataset.validation = copied(validation_places, all.photos);
+  dataset.train.size = options.size;
+  for (const size_t place : train_places) {
+    dataset.train.names.push_back(std::move(all.photos.names[place]));
+    dataset.train.hashes.push_back(all.photos.hashes[place]);
   }
-  move_pixels(used, validation, dataset);
+  keep_pixels(train_places, all.photos);
+  dataset.train.pixels = std::move(all.photos.pixels);
   return dataset;
+}
+
+uint64_t hash_of_all(std::vector<uint64_t> hashes) {
+  std::sort(hashes.begin(), hashes.end());
+  std::vector<uint8_t> bytes;
+  for (const uint64_t hash : hashes)
+    for (int shift = 0; shift < 64; shift += 8)
+      bytes.push_back(static_cast<uint8_t>(hash >> shift));
+  return hash_bytes(bytes.data(), bytes.size());
 }
 
 uint64_t content_hash(const std::vector<uint8_t>& content) {

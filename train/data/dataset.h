@@ -59,7 +59,8 @@ struct PhotoSet {
 struct DatasetReport {
   int64_t found = 0, train = 0, validation = 0;
   int64_t ignored = 0;
-  std::vector<BadFile> bad;  // sorted by path
+  std::vector<BadFile> bad;          // sorted by path
+  std::vector<int32_t> short_sides;  // of the used files' photos, in pixels
 
   int64_t used() const { return train + validation; }
   int64_t count(BadKind kind) const;
@@ -67,6 +68,12 @@ struct DatasetReport {
   std::string summary() const;
   // One line per bad file: path, tab, reason. Throws DataError when it cannot be written.
   void write_bad_files(const std::filesystem::path& path) const;
+};
+
+// All usable photos of a folder, before they are split.
+struct Collection {
+  PhotoSet photos;       // in the order of their names
+  DatasetReport report;  // nothing is for training or validation yet
 };
 
 struct DatasetOptions {
@@ -85,20 +92,25 @@ struct Dataset {
 using LoadProgress = std::function<void(int64_t done, int64_t total)>;
 
 // Reads every photo of scan_folder, on all cores. A photo is used unless it cannot be decoded, is a
-// copy of another one (the first name counts), or is_colorless.
-//
-// A photo is for validation when content_hash modulo 1000 < 1000 * validation_fraction. So the
-// split depends on nothing but the file's content: other names, other folders and additional photos
-// do not move it. Among two or more photos at least one is for training and, unless the fraction is
-// 0, at least one for validation.
+// copy of another one (the first name counts), or is_colorless. Where `data` is a file, it is a pack of
+// such photos (photo_pack.h), of this size. Throws DataError when there is neither.
+Collection collect_photos(const std::filesystem::path& data, int size,
+                          const LoadProgress& progress = nullptr);
+
+// Collects photos and splits them. A photo is for validation when content_hash modulo 1000 < 1000 *
+// validation_fraction. So the split depends on nothing but the file's content: other names, other
+// folders and additional photos do not move it. Among two or more photos at least one is for training
+// and, unless the fraction is 0, at least one for validation.
 //
 // Throws DataError, with counts per reason, when there are too few photos; UsageError for options
 // out of range.
-Dataset load_dataset(const std::filesystem::path& folder, const DatasetOptions& options = {},
+Dataset load_dataset(const std::filesystem::path& data, const DatasetOptions& options = {},
                      const LoadProgress& progress = nullptr);
 
 // The 64-bit FNV-1a hash.
 uint64_t content_hash(const std::vector<uint8_t>& content);
+// The same of many hashes together, whatever their order.
+uint64_t hash_of_all(std::vector<uint64_t> hashes);
 
 // Whether an RGB image is as good as gray: |cb| and |cr| stay below 4 levels in 99% of the pixels.
 // JPEG noise of gray photos does, the faintest tint of a colour photo does not.

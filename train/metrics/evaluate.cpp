@@ -4,6 +4,7 @@
 
 #include "engine/error.h"
 #include "engine/parallel.h"
+#include "train/data/photo_pairs.h"
 
 namespace gan {
 namespace {
@@ -16,17 +17,6 @@ void paste(const Image& from, int left, int top, Image& into) {
   for (int y = 0; y < from.height; ++y) {
     std::copy_n(from.row(y), from.row_bytes(), into.at(left, top + y));
   }
-}
-
-Image gray_of(const Image& photo) {
-  Image gray(photo.width, photo.height, 3);
-  for (int y = 0; y < photo.height; ++y) {
-    for (int x = 0; x < photo.width; ++x) {
-      const uint8_t* p = photo.at(x, y);
-      std::fill_n(gray.at(x, y), 3, luma_u8(p[0], p[1], p[2]));
-    }
-  }
-  return gray;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <utility>
 
 #ifdef _WIN32
@@ -138,6 +139,15 @@ void Progress::show(Clock::time_point now, const std::string& suffix) {
   line.resize(std::min(line.size(), terminal_columns()));
   out_ << "\r" + line + "\x1b[K" << std::flush;  // the last part clears the rest of the old line
   line_open_ = true;
+}
+
+std::function<void(int64_t done, int64_t total)> loading_progress(bool quiet) {
+  return [quiet, progress = std::shared_ptr<Progress>()](int64_t done, int64_t total) mutable {
+    if (!progress)
+      progress = std::make_shared<Progress>("Loading", "photos", total, progress_style(quiet));
+    progress->update(done);
+    if (done == total) progress->finish();
+  };
 }
 
 }  // namespace gan

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <iostream>
 #include <string>
 
@@ -56,5 +57,8 @@ class Progress {
   Clock::time_point start_, last_shown_;
   bool line_open_ = false;
 };
+
+// A Progress that begins when it is told how much there is: for loading photos (LoadProgress).
+std::function<void(int64_t done, int64_t total)> loading_progress(bool quiet);
 
 }  // namespace gan

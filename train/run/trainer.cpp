@@ -122,18 +122,9 @@ class Run {
 
  private:
   Dataset load() {
-    std::unique_ptr<Progress> progress;
-    const auto show = [&](int64_t done, int64_t total) {
-      if (!progress) {
-        progress =
-            std::make_unique<Progress>("Loading", "photos", total, progress_style(settings_.quiet));
-      }
-      progress->update(done);
-    };
-    Dataset data = load_dataset(
-        settings_.data, {.size = kWorkSize, .validation_fraction = settings_.validation}, show);
-    if (progress) progress->finish();
-    return data;
+    return load_dataset(settings_.data,
+                        {.size = kWorkSize, .validation_fraction = settings_.validation},
+                        loading_progress(settings_.quiet));
   }
 
   void introduce() {
