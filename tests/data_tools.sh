@@ -83,8 +83,8 @@ expect 2 'unknown option --sizes' gan_data pairs photos x --sizes 3
 
 # --- Every model of the original trains, goes on exactly, is measured and colours.
 for model in autoencoder5 autoencoder7 autoencoder7-leaky autoencoder9-skip unet demo; do
-  train=(gan_train photos.pack --model $model --width 4 --batch-size 8 --quiet --out "$model")
-  expect 0 "model: $model, .*recipe (reconstruction|classic)" "${train[@]}" --epochs 1
+  train=(gan_train photos.pack --model $model --width 4 --batch-size 8 --quiet)
+  expect 0 "model: $model, .*recipe (reconstruction|classic)" "${train[@]}" --epochs 1 --out $model
   expect 0 'done: 2 epochs' gan_train photos.pack --out $model --resume --epochs 2 --quiet
   expect 0 'done: 2 epochs' "${train[@]}" --epochs 2 --out whole --force --threads 1
   cmp $model/last.bin whole/last.bin || fail "$model: other weights after going on"
@@ -99,8 +99,12 @@ expect 2 '--model' gan_train photos --model unet9 --out x
 absent x
 
 # What PyTorch makes of their weights.
-if python3 -c 'import torch' 2>/dev/null; then
-  python3 "$tests/peers/torch_weights.py" --check "$bin/parity_check" {autoencoder{5,7,7-leaky,9-skip},unet,demo}/weights.bin \
+torch_python=""
+for python in python3 /usr/bin/python3; do
+  [ -n "$torch_python" ] || ! "$python" -c 'import torch' 2>/dev/null || torch_python=$python
+done
+if [ -n "$torch_python" ]; then
+  "$torch_python" "$tests/peers/torch_weights.py" --check "$bin/parity_check" {autoencoder{5,7,7-leaky,9-skip},unet,demo}/weights.bin \
     >out.txt 2>&1 || fail "PyTorch computes something else: $(grep -vE 'within limits' out.txt | tail -20)"
 else
   echo "data_tools: SKIPPED the comparison with PyTorch, which is not there (apt-get install python3-torch)"

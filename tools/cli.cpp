@@ -54,7 +54,7 @@ int usage_failure(const CLI::App& app, const CLI::ParseError& error) {
   std::string text = error.what();
   std::replace(text.begin(), text.end(), '\n', ' ');
   if (dynamic_cast<const CLI::ExtrasError*>(&error)) {
-    for (const std::string& extra : app.remaining()) {
+    for (const std::string& extra : app.remaining(true)) {  // of subcommands, too
       if (extra.rfind("--", 0) == 0) {
         text = "unknown option " + extra + suggestion(app, extra);
         break;

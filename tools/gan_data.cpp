@@ -46,7 +46,8 @@ int pack(const Options& options) {
   }
   const Collection all = load(options);
   write_photo_pack(options.out, all);
-  std::cout << options.out << ": " << all.report.summary() << ", "
+  std::cout << options.out << ": " << grouped(all.report.found) << " found, "
+            << grouped(all.photos.count()) << " used" << all.report.not_used() << "; "
             << human_bytes(fs::file_size(options.out, error)) << "\ntrain on it: gan_train "
             << options.out << std::endl;
   return static_cast<int>(ExitCode::ok);

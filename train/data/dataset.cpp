@@ -280,10 +280,8 @@ int64_t DatasetReport::count(BadKind kind) const {
   return std::count_if(bad.begin(), bad.end(), [&](const BadFile& b) { return b.kind == kind; });
 }
 
-std::string DatasetReport::summary() const {
-  std::string text = str(grouped(found), " found, ", grouped(used()), " used");
-  if (used() > 0)
-    text += str(" (", grouped(train), " for training, ", grouped(validation), " for validation)");
+std::string DatasetReport::not_used() const {
+  std::string text;
   const auto add = [&](int64_t count, const char* what) {
     if (count > 0) text += str(", ", grouped(count), " ", what);
   };
@@ -292,6 +290,13 @@ std::string DatasetReport::summary() const {
   add(count(BadKind::duplicate), "duplicates");
   add(ignored, "other files ignored");
   return text;
+}
+
+std::string DatasetReport::summary() const {
+  std::string text = str(grouped(found), " found, ", grouped(used()), " used");
+  if (used() > 0)
+    text += str(" (", grouped(train), " for training, ", grouped(validation), " for validation)");
+  return text + not_used();
 }
 
 void DatasetReport::write_bad_files(const fs::path& path) const {

@@ -66,6 +66,8 @@ struct DatasetReport {
   int64_t count(BadKind kind) const;
   // "8,189 found, 8,181 used (7,380 for training, 801 for validation), 5 without colour, ..."
   std::string summary() const;
+  // ", 5 without colour, ...", or nothing: what a summary ends with.
+  std::string not_used() const;
   // One line per bad file: path, tab, reason. Throws DataError when it cannot be written.
   void write_bad_files(const std::filesystem::path& path) const;
 };
