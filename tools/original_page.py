@@ -35,7 +35,7 @@ LAYOUT = """
 .dot.s1 { fill: var(--series-1); } .dot.s2 { fill: var(--series-2); } .dot.s3 { fill: var(--series-3); }
 .dot.s4 { fill: var(--series-4); }
 @media (max-width: 720px) {
-  .rows { grid-template-columns: repeat(var(--photos), minmax(0, 1fr)); }
+  .rows { grid-template-columns: repeat(3, minmax(0, 1fr)); }
   .rows span { grid-column: 1 / -1; margin-top: 8px; }
 }
 """
@@ -103,10 +103,6 @@ def collect(out, models):
 
 
 # --- Curves.
-def number(value, digits=3):
-    return f"{value:.{digits}f}".rstrip("0").rstrip(".") if digits else f"{value:.0f}"
-
-
 def ticks(low, high):
     rough = (high - low) / 4
     power = 10 ** math.floor(math.log10(rough))
@@ -157,7 +153,7 @@ def chart(title, note, log, curves, low=None, high=None, band=None):
             parts += [f'<circle class="dot s{i}" r="2.6" cx="{a:.1f}" cy="{b:.1f}"/>' for a, b in points]
         last = next(v for v in reversed(log[column]) if v is not None)
         key.append(f'<span><svg aria-hidden="true" viewBox="0 0 22 8"><path class="curve s{i}" d="M0 4H22"/>'
-                   f'</svg>{html.escape(label)} <b>{number(last, 4)}</b></span>')
+                   f'</svg>{html.escape(label)} <b>{last:.{2 if abs(last) >= 1 else 4}f}</b></span>')
     label = html.escape(f"{title}, {note}")
     return (f'<div class="chart"><h3>{html.escape(title)}</h3><p class="note">{html.escape(note)}</p>'
             f'<p class="readout">{"".join(key)}</p>'
