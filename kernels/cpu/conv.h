@@ -49,5 +49,8 @@ void conv_winograd(ConvDirection direction, const ConvShape& shape, const Tensor
 template <class Lane>
 void conv_weights(const ConvShape& shape, const Tensor& picture, const Tensor& maps,
                   const Tensor& dw, Write write);
+// With fewer multiplications, where conv_winograd_pays(weights).
+void conv_winograd_weights(const ConvShape& shape, const Tensor& picture, const Tensor& maps,
+                           const Tensor& dw, Write write);
 
 }  // namespace gan::cpu

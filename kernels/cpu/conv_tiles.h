@@ -8,7 +8,7 @@ namespace gan::cpu {
 
 class Tiling {
  public:
-  // forward or data; the weights' gradient is cut as forward is.
+  // The weights' gradient is cut as forward is.
   Tiling(ConvDirection direction, const ConvShape& shape);
 
   TileAlgorithm algorithm() const { return algorithm_; }

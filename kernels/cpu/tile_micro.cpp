@@ -51,7 +51,8 @@ template <size_t count, class Body>
 GAN_INLINE void unrolled(Body&& body) {
   [&]<size_t... i>(std::index_sequence<i...>) GAN_INLINE_LAMBDA {
     (body(std::integral_constant<size_t, i>{}), ...);
-  }(std::make_index_sequence<count>{});
+  }
+  (std::make_index_sequence<count>{});
 }
 
 // sum = row `row` of the matrix times the values that get(place, value) yields.
@@ -90,8 +91,7 @@ GAN_INLINE void transform_row(const TileRow& r) {
       });
       unrolled<kProducts>([&](auto p) GAN_INLINE_LAMBDA {
         Vector sum;
-        sum_of<kMatrix, p>(
-            [&](int x, Vector& value) GAN_INLINE_LAMBDA { value = column[x]; }, sum);
+        sum_of<kMatrix, p>([&](int x, Vector& value) GAN_INLINE_LAMBDA { value = column[x]; }, sum);
         store(sum, to + p * next + c);
       });
     }
@@ -119,8 +119,7 @@ GAN_INLINE void sum_products(const TileResult& r) {
         });
         unrolled<kSide>([&](auto x) GAN_INLINE_LAMBDA {
           Vector sum;
-          sum_of<kMatrix, x>(
-              [&](int q, Vector& value) GAN_INLINE_LAMBDA { value = row[q]; }, sum);
+          sum_of<kMatrix, x>([&](int q, Vector& value) GAN_INLINE_LAMBDA { value = row[q]; }, sum);
           float* to = pixels[y * kSide + x] + c;
           if (r.accumulate) {
             Vector old;
@@ -173,7 +172,8 @@ constexpr std::array<TileMicro::Row, TileMicro::kMaxProducts> rows_of() {
   return []<size_t... row>(std::index_sequence<row...>) {
     return std::array<TileMicro::Row, TileMicro::kMaxProducts>{
         Set::template transform<kMatrix, row>...};
-  }(std::make_index_sequence<kMatrix.size()>{});
+  }
+  (std::make_index_sequence<kMatrix.size()>{});
 }
 
 template <class Set, const auto& kTile>
