@@ -20,24 +20,22 @@ bool is_convolution(const OpCase& op_case) {
   return op_of(op_case.function) <= Op::conv_transpose_backward_weights;
 }
 
-// More channels than a register tile, a task or a panel holds, and counts that leave a rest.
-std::vector<OpCase> wide_convolutions() {
-  struct Row {
-    Shape x;
-    int64_t channels;
-    ConvGeometry geometry;
-  };
-  const Row rows[] = {{{1, 6, 5, 70}, 270, {3, 1, 1, 0}},
-                      {{2, 9, 8, 130}, 65, {3, 2, 1, 0}},
-                      {{1, 3, 3, 600}, 33, {3, 1, 1, 0}},
-                      {{1, 5, 5, 100}, 7, {3, 1, 1, 0}},
-                      {{40, 2, 2, 5}, 16, {3, 1, 1, 0}}};
+struct ConvolutionRow {
+  Shape x;
+  int64_t channels;
+  ConvGeometry geometry;
+};
+
+// Both kinds of convolution in all directions; `slices`: between foreign channels, and forward with
+// all that may follow.
+std::vector<OpCase> convolutions(const std::vector<ConvolutionRow>& rows, const char* name,
+                                 bool slices) {
   constexpr Function kFunctions[][3] = {
       {Function::conv_forward, Function::conv_backward_data, Function::conv_backward_weights},
       {Function::conv_transpose_forward, Function::conv_transpose_backward_data,
        Function::conv_transpose_backward_weights}};
   std::vector<OpCase> cases;
-  for (const Row& row : rows) {
+  for (const ConvolutionRow& row : rows) {
     for (const bool transposed : {false, true}) {
       for (const Function function : kFunctions[transposed]) {
         OpCase c;
@@ -47,12 +45,40 @@ std::vector<OpCase> wide_convolutions() {
         c.x = row.x;
         c.y = transposed ? conv_transpose_output(row.x, row.channels, c.geometry)
                          : conv_output(row.x, row.channels, c.geometry);
-        c.name = str("wide ", c.x, " to ", c.y, " ", cases::name_of(function));
+        if (slices) {
+          c.x_margin = {3, 5};
+          c.y_margin = {7, 1};
+          c.bias = true;
+          c.act = Activation::leaky_relu;
+        }
+        c.name = str(name, " ", c.x, " to ", c.y, " ", cases::name_of(function));
         cases.push_back(c);
       }
     }
   }
   return cases;
+}
+
+// More channels than a register tile, a task or a panel holds, and counts that leave a rest.
+std::vector<OpCase> wide_convolutions() {
+  return convolutions({{{1, 6, 5, 70}, 270, {3, 1, 1, 0}},
+                       {{2, 9, 8, 130}, 65, {3, 2, 1, 0}},
+                       {{1, 3, 3, 600}, 33, {3, 1, 1, 0}},
+                       {{1, 5, 5, 100}, 7, {3, 1, 1, 0}},
+                       {{40, 2, 2, 5}, 16, {3, 1, 1, 0}}},
+                      "wide", false);
+}
+
+// Shapes for minimal filtering: tiles that fill the maps and tiles that reach beyond, more of them
+// than a block holds, and whole vectors of channels in all the ways they fill tiles and groups.
+std::vector<OpCase> filtered_convolutions() {
+  return convolutions({{{2, 7, 9, 32}, 48, {3, 1, 1, 0}},
+                       {{3, 4, 4, 80}, 32, {3, 1, 1, 0}},
+                       {{1, 16, 14, 32}, 160, {3, 1, 1, 0}},
+                       {{2, 12, 12, 64}, 160, {3, 2, 1, 0}},
+                       {{3, 8, 8, 112}, 64, {3, 2, 1, 0}},
+                       {{1, 23, 24, 80}, 64, {3, 2, 1, 0}}},
+                      "filtered", true);
 }
 
 void check_against_reference(Backend& backend, const std::vector<OpCase>& cases, int unsupported,
@@ -200,10 +226,20 @@ TEST_CASE("the cpu backend equals the reference on convolutions of many channels
   check_against_reference(*make_cpu_backend(), wide_convolutions(), 0);
 }
 
+TEST_CASE("the cpu backend equals the reference on convolutions by minimal filtering") {
+  const std::vector<OpCase> cases = filtered_convolutions();
+  for (const OpCase& op_case : cases) {
+    const cpu::ConvCall call = cpu::conv_call(call_of(op_case, DType::f32));
+    INFO(op_case.name);
+    CHECK(cpu::conv_winograd_pays(call.direction, call.shape));
+  }
+  check_against_reference(*make_cpu_backend(), cases, 0);
+}
+
 TEST_CASE("the cpu backend gives the same bytes whatever the number of threads") {
   const auto backend = make_cpu_backend();
   std::vector<OpCase> cases = network_cases(16, 2);
-  for (const auto& more : {small_cases(), wide_convolutions()})
+  for (const auto& more : {small_cases(), wide_convolutions(), filtered_convolutions()})
     cases.insert(cases.end(), more.begin(), more.end());
   for (const OpCase& op_case : cases) {
     const Values values = make_values(op_case, Precision::f32, 7);

@@ -35,15 +35,20 @@ ConvCall conv_call(const Call& call) {
 void CpuBackend::convolve(ConvDirection direction, const ConvShape& shape, const Tensor& from,
                           const Weights& w, const Epilogue& epilogue, const Tensor& to,
                           Write write) {
-  const auto run =
-      products_ == CpuProducts::bf16 ? cpu::conv_gather<cpu::Pair> : cpu::conv_gather<float>;
+  const bool pairs = products_ == CpuProducts::bf16;
+  const auto run = !pairs && cpu::conv_winograd_pays(direction, shape) ? cpu::conv_winograd
+                   : pairs                                             ? cpu::conv_gather<cpu::Pair>
+                                                                       : cpu::conv_gather<float>;
   run(direction, shape, from, w, packs_, epilogue, to, write);
 }
 
 void CpuBackend::weights_gradient(const ConvShape& shape, const Tensor& picture, const Tensor& maps,
                                   const Tensor& dw, Write write) {
-  const auto run =
-      products_ == CpuProducts::bf16 ? cpu::conv_weights<cpu::Pair> : cpu::conv_weights<float>;
+  const bool pairs = products_ == CpuProducts::bf16;
+  const auto run = !pairs && cpu::conv_winograd_pays(ConvDirection::weights, shape)
+                       ? cpu::conv_winograd_weights
+                   : pairs ? cpu::conv_weights<cpu::Pair>
+                           : cpu::conv_weights<float>;
   run(shape, picture, maps, dw, write);
 }
 

@@ -39,8 +39,18 @@ void conv_thin(ConvDirection direction, const ConvShape& shape, const Tensor& fr
                const Weights& weights, WeightPacks& packs, const Epilogue& epilogue,
                const Tensor& to, Write write);
 
+// The same with fewer multiplications (conv_winograd.cpp), for the shapes where that is faster. Always
+// with single numbers.
+bool conv_winograd_pays(ConvDirection direction, const ConvShape& shape);
+void conv_winograd(ConvDirection direction, const ConvShape& shape, const Tensor& from,
+                   const Weights& weights, WeightPacks& packs, const Epilogue& epilogue,
+                   const Tensor& to, Write write);
+
 template <class Lane>
 void conv_weights(const ConvShape& shape, const Tensor& picture, const Tensor& maps,
                   const Tensor& dw, Write write);
+// With fewer multiplications, where conv_winograd_pays(weights).
+void conv_winograd_weights(const ConvShape& shape, const Tensor& picture, const Tensor& maps,
+                           const Tensor& dw, Write write);
 
 }  // namespace gan::cpu

@@ -1,6 +1,5 @@
-// Tiles of sums held in registers. A vector of the compiler's own kind becomes one register of
-// whatever the function is compiled for, so one template serves all instruction sets, and both kinds
-// of lanes: only the innermost multiply-add differs.
+// Tiles of sums held in registers. One template serves all instruction sets (vectors.h), and both
+// kinds of lanes: only the innermost multiply-add differs.
 //
 // A gather holds 6 pixels x 64 channels (AVX-512), an outer product 4 x 64: each vector loaded is
 // used 6 or 4 times, each broadcast number 4 times, and enough sums run side by side to hide the
@@ -9,39 +8,12 @@
 
 #include <cstring>
 
-#include "kernels/cpu/simd.h"
+#include "kernels/cpu/vectors.h"
 
-#if defined(__GNUC__)
-
-#if defined(__clang__)
-#define GAN_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define GAN_UNROLL _Pragma("GCC unroll 16")
-#endif
+#if defined(GAN_VECTORS)
 
 namespace gan::cpu {
 namespace {
-
-// Unaligned vectors. Structs, because template arguments and auto lose the alignment.
-struct Wide {
-  typedef float Vector __attribute__((vector_size(64), aligned(4), may_alias));
-};
-struct Medium {
-  typedef float Vector __attribute__((vector_size(32), aligned(4), may_alias));
-};
-struct Narrow {
-  typedef float Vector __attribute__((vector_size(16), aligned(4), may_alias));
-};
-
-template <class V>
-GAN_INLINE typename V::Vector& vector_at(float* p) {
-  return *reinterpret_cast<typename V::Vector*>(p);
-}
-// Lanes of either kind, as the bits they are.
-template <class V, class Lane>
-GAN_INLINE const typename V::Vector& vector_at(const Lane* p) {
-  return *reinterpret_cast<const typename V::Vector*>(p);
-}
 
 // sum += lane * row for single numbers.
 template <class V>
@@ -78,7 +50,7 @@ GAN_INLINE void gather_columns(const Gather<typename Product::Lane>& g, int64_t 
     GAN_UNROLL
     for (int v = 0; v < vectors; ++v) {
       if (g.accumulate) {
-        sum[i][v] = vector_at<Product>(g.out[i] + first + v * kLanes);
+        load(g.out[i] + first + v * kLanes, sum[i][v]);
       } else {
         sum[i][v] = Vector{};
       }
@@ -94,7 +66,7 @@ GAN_INLINE void gather_columns(const Gather<typename Product::Lane>& g, int64_t 
     for (int64_t j = 0; j < length; ++j, panel += width) {
       Vector row[vectors];
       GAN_UNROLL
-      for (int v = 0; v < vectors; ++v) row[v] = vector_at<Product>(panel + v * kLanes);
+      for (int v = 0; v < vectors; ++v) load(panel + v * kLanes, row[v]);
       GAN_UNROLL
       for (int i = 0; i < kPixels; ++i) {
         GAN_UNROLL
@@ -105,7 +77,7 @@ GAN_INLINE void gather_columns(const Gather<typename Product::Lane>& g, int64_t 
   GAN_UNROLL
   for (int i = 0; i < kPixels; ++i) {
     GAN_UNROLL
-    for (int v = 0; v < vectors; ++v) vector_at<Product>(g.out[i] + first + v * kLanes) = sum[i][v];
+    for (int v = 0; v < vectors; ++v) store(sum[i][v], g.out[i] + first + v * kLanes);
   }
 }
 
@@ -118,8 +90,7 @@ GAN_INLINE void outer_columns(const Outer<typename Product::Lane>& o, int64_t fi
   GAN_UNROLL
   for (int i = 0; i < kRows; ++i) {
     GAN_UNROLL
-    for (int v = 0; v < vectors; ++v)
-      sum[i][v] = vector_at<Product>(o.sums + i * kTile + first + v * kLanes);
+    for (int v = 0; v < vectors; ++v) load(o.sums + i * kTile + first + v * kLanes, sum[i][v]);
   }
   const Lane* left = o.left;
   const int64_t cols = o.cols, step = o.right_step, left_step = o.left_step;
@@ -128,7 +99,7 @@ GAN_INLINE void outer_columns(const Outer<typename Product::Lane>& o, int64_t fi
     for (int64_t c = 0; c < cols; ++c, left += left_step, right += step) {
       Vector row[vectors];
       GAN_UNROLL
-      for (int v = 0; v < vectors; ++v) row[v] = vector_at<Product>(right + v * kLanes);
+      for (int v = 0; v < vectors; ++v) load(right + v * kLanes, row[v]);
       GAN_UNROLL
       for (int i = 0; i < kRows; ++i) {
         GAN_UNROLL
@@ -139,8 +110,7 @@ GAN_INLINE void outer_columns(const Outer<typename Product::Lane>& o, int64_t fi
   GAN_UNROLL
   for (int i = 0; i < kRows; ++i) {
     GAN_UNROLL
-    for (int v = 0; v < vectors; ++v)
-      vector_at<Product>(o.sums + i * kTile + first + v * kLanes) = sum[i][v];
+    for (int v = 0; v < vectors; ++v) store(sum[i][v], o.sums + i * kTile + first + v * kLanes);
   }
 }
 

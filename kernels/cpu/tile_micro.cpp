@@ -1,0 +1,221 @@
+// The matrices hold 0, 1 and -1 and are known to the compiler, so that a transform is the additions
+// it needs and nothing else.
+#include "kernels/cpu/tile_micro.h"
+
+#include <utility>
+
+#include "kernels/cpu/bilinear.h"
+#include "kernels/cpu/vectors.h"
+
+#if defined(GAN_VECTORS)
+
+namespace gan::cpu {
+namespace {
+
+// The elements of a matrix row that are not zero, one that is added first.
+template <size_t N>
+struct Terms {
+  int count = 0;
+  std::array<int, N> place{};
+  std::array<bool, N> minus{};
+};
+template <size_t N>
+constexpr Terms<N> terms_of(const std::array<int, N>& row) {
+  Terms<N> terms;
+  for (const int sign : {1, -1}) {
+    for (size_t i = 0; i < N; ++i) {
+      if (row[i] != sign) continue;
+      terms.place[terms.count] = static_cast<int>(i);
+      terms.minus[terms.count++] = sign < 0;
+    }
+  }
+  return terms;
+}
+
+template <size_t Rows, size_t Cols>
+constexpr auto mirrored(const std::array<std::array<int, Cols>, Rows>& matrix) {
+  std::array<std::array<int, Rows>, Cols> result{};
+  for (size_t r = 0; r < Rows; ++r)
+    for (size_t c = 0; c < Cols; ++c) result[c][r] = matrix[r][c];
+  return result;
+}
+template <const auto& kTile>
+constexpr auto kB = kTile.b;
+template <const auto& kTile>
+constexpr auto kA = kTile.a;
+template <const auto& kTile>
+constexpr auto kAMirrored = mirrored(kTile.a);
+
+// body(0), body(1), ... with numbers known to the compiler.
+template <size_t count, class Body>
+GAN_INLINE void unrolled(Body&& body) {
+  [&]<size_t... i>(std::index_sequence<i...>) GAN_INLINE_LAMBDA {
+    (body(std::integral_constant<size_t, i>{}), ...);
+  }
+  (std::make_index_sequence<count>{});
+}
+
+// sum = row `row` of the matrix times the values that get(place, value) yields.
+template <const auto& kMatrix, size_t row, class Vector, class Get>
+GAN_INLINE void sum_of(Get&& get, Vector& sum) {
+  constexpr auto kTerms = terms_of(kMatrix[row]);
+  static_assert(kTerms.count > 0 && !kTerms.minus[0]);
+  get(kTerms.place[0], sum);
+  unrolled<kTerms.count - 1>([&](auto i) GAN_INLINE_LAMBDA {
+    Vector value;
+    get(kTerms.place[i + 1], value);
+    if constexpr (kTerms.minus[i + 1]) {
+      sum -= value;
+    } else {
+      sum += value;
+    }
+  });
+}
+
+template <class V, const auto& kMatrix, size_t row>
+GAN_INLINE void transform_row(const TileRow& r) {
+  using Vector = typename V::Vector;
+  constexpr size_t kProducts = kMatrix.size(), kSide = kMatrix[0].size();
+  constexpr int64_t kLanes = sizeof(Vector) / sizeof(float);
+  const int64_t next = r.tiles * r.channels;
+  float* to = r.to;
+  const float* const* pixels = r.pixels;
+  for (int64_t tile = 0; tile < r.tiles; ++tile, pixels += kSide * kSide, to += r.channels) {
+    for (int64_t c = 0; c < r.channels; c += kLanes) {
+      Vector column[kSide];
+      unrolled<kSide>([&](auto x) GAN_INLINE_LAMBDA {
+        sum_of<kMatrix, row>(
+            [&](int y, Vector& value)
+                GAN_INLINE_LAMBDA { load(pixels[y * static_cast<int>(kSide) + x] + c, value); },
+            column[x]);
+      });
+      unrolled<kProducts>([&](auto p) GAN_INLINE_LAMBDA {
+        Vector sum;
+        sum_of<kMatrix, p>([&](int x, Vector& value) GAN_INLINE_LAMBDA { value = column[x]; }, sum);
+        store(sum, to + p * next + c);
+      });
+    }
+  }
+}
+
+template <class V, const auto& kMatrix>
+GAN_INLINE void sum_products(const TileResult& r) {
+  using Vector = typename V::Vector;
+  constexpr size_t kSide = kMatrix.size(), kProducts = kMatrix[0].size();
+  constexpr int64_t kLanes = sizeof(Vector) / sizeof(float);
+  const int64_t next = r.tiles * r.channels;
+  const float* products = r.products;
+  float* const* pixels = r.pixels;
+  for (int64_t tile = 0; tile < r.tiles; ++tile, pixels += kSide * kSide, products += r.channels) {
+    for (int64_t c = 0; c < r.channels; c += kLanes) {
+      unrolled<kSide>([&](auto y) GAN_INLINE_LAMBDA {
+        Vector row[kProducts];
+        unrolled<kProducts>([&](auto q) GAN_INLINE_LAMBDA {
+          sum_of<kMatrix, y>(
+              [&](int p, Vector& value) GAN_INLINE_LAMBDA {
+                load(products + (p * static_cast<int64_t>(kProducts) + q) * next + c, value);
+              },
+              row[q]);
+        });
+        unrolled<kSide>([&](auto x) GAN_INLINE_LAMBDA {
+          Vector sum;
+          sum_of<kMatrix, x>([&](int q, Vector& value) GAN_INLINE_LAMBDA { value = row[q]; }, sum);
+          float* to = pixels[y * kSide + x] + c;
+          if (r.accumulate) {
+            Vector old;
+            load(to, old);
+            sum += old;
+          }
+          store(sum, to);
+        });
+      });
+    }
+  }
+}
+
+struct Baseline {
+  template <const auto& kMatrix, size_t row>
+  static void transform(const TileRow& r) {
+    transform_row<Narrow, kMatrix, row>(r);
+  }
+  template <const auto& kMatrix>
+  static void result(const TileResult& r) {
+    sum_products<Narrow, kMatrix>(r);
+  }
+};
+
+#if defined(__x86_64__)
+struct Avx2 {
+  template <const auto& kMatrix, size_t row>
+  __attribute__((target("avx2"))) static void transform(const TileRow& r) {
+    transform_row<Medium, kMatrix, row>(r);
+  }
+  template <const auto& kMatrix>
+  __attribute__((target("avx2"))) static void result(const TileResult& r) {
+    sum_products<Medium, kMatrix>(r);
+  }
+};
+struct Avx512 {
+  template <const auto& kMatrix, size_t row>
+  __attribute__((target("avx512f"))) static void transform(const TileRow& r) {
+    transform_row<Wide, kMatrix, row>(r);
+  }
+  template <const auto& kMatrix>
+  __attribute__((target("avx512f"))) static void result(const TileResult& r) {
+    sum_products<Wide, kMatrix>(r);
+  }
+};
+#endif
+
+template <class Set, const auto& kMatrix>
+constexpr std::array<TileMicro::Row, TileMicro::kMaxProducts> rows_of() {
+  return []<size_t... row>(std::index_sequence<row...>) {
+    return std::array<TileMicro::Row, TileMicro::kMaxProducts>{
+        Set::template transform<kMatrix, row>...};
+  }
+  (std::make_index_sequence<kMatrix.size()>{});
+}
+
+template <class Set, const auto& kTile>
+constexpr TileMicro micro_of() {
+  TileMicro micro;
+  micro.inputs = kTile.inputs;
+  micro.outputs = kTile.outputs;
+  micro.products = kTile.products;
+  micro.weights = kTile.weights;
+  for (size_t q = 0; q < kTile.g.size(); ++q) micro.g[q] = kTile.g[q];
+  for (size_t p = 0; p < kTile.weight_of.size(); ++p) micro.weight_of[p] = kTile.weight_of[p];
+  micro.input = rows_of<Set, kB<kTile>>();
+  micro.gradient = rows_of<Set, kAMirrored<kTile>>();
+  micro.result = Set::template result<kA<kTile>>;
+  return micro;
+}
+
+// In the order of TileAlgorithm.
+template <class Set>
+constexpr TileMicro kMicros[] = {micro_of<Set, kSame2>(), micro_of<Set, kDown2>(),
+                                 micro_of<Set, kDown3>(), micro_of<Set, kUp2>(),
+                                 micro_of<Set, kUp3>()};
+
+}  // namespace
+
+const TileMicro* tile_micro(TileAlgorithm algorithm) {
+  const auto index = static_cast<size_t>(algorithm);
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f")) return &kMicros<Avx512>[index];
+  if (__builtin_cpu_supports("avx2")) return &kMicros<Avx2>[index];
+#endif
+  return &kMicros<Baseline>[index];
+}
+
+}  // namespace gan::cpu
+
+#else
+
+namespace gan::cpu {
+const TileMicro* tile_micro(TileAlgorithm) {
+  return nullptr;
+}
+}  // namespace gan::cpu
+
+#endif

@@ -1,0 +1,44 @@
+// The transforms of minimal filtering (bilinear.h) on tiles of a picture, for the instruction set at
+// hand. Channels, of which there are a multiple of kVector, are worked on side by side.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace gan::cpu {
+
+// One row of a transformed tile, of several tiles: M x M' with M a matrix of bilinear.h, a row of M
+// at a time. A whole transformed layer would not fit the cache; a row of it does.
+struct TileRow {
+  const float* const* pixels = nullptr;  // [tile][row][column], each the pixel's first channel
+  int64_t tiles = 0, channels = 0;
+  float* to = nullptr;  // [product of the row][tile][channel]
+};
+
+// The results of several tiles: A products A'.
+struct TileResult {
+  const float* products = nullptr;  // [product row][product column][tile][channel]
+  int64_t tiles = 0, channels = 0;
+  float* const* pixels = nullptr;  // [tile][row][column]
+  bool accumulate = false;         // add to what is there
+};
+
+enum class TileAlgorithm : uint8_t { same2, down2, down3, up2, up3 };
+
+// An algorithm of bilinear.h as data, with its functions.
+struct TileMicro {
+  static constexpr int kMaxProducts = 7, kMaxWeights = 5;
+  using Row = void (*)(const TileRow&);
+
+  int inputs = 0, outputs = 0, products = 0, weights = 0;  // along one dimension
+  std::array<std::array<float, 3>, kMaxWeights> g{};
+  std::array<int, kMaxProducts> weight_of{};
+  std::array<Row, kMaxProducts> input{};     // row p of B x B'
+  std::array<Row, kMaxProducts> gradient{};  // row p of A' dy A
+  void (*result)(const TileResult&) = nullptr;
+};
+
+// Null where the compiler has no vector types.
+const TileMicro* tile_micro(TileAlgorithm algorithm);
+
+}  // namespace gan::cpu
