@@ -26,7 +26,7 @@ expect 2 'nothing' "${quick[@]}" --level op --filter 'enc1 batch_norm_fold' --ba
 
 # --- The files, read by somebody else.
 if command -v python3 >/dev/null; then
-  python3 - op.json op.csv both.json step.json network.csv >out.txt 2>err.txt <<'EOF' || fail "files: $(tail -1 err.txt)"
+  python3 - op.json op.csv both.json step.json network.csv >out.txt 2>err.txt <<'EOF' || fail "files: $(tail -3 err.txt)"
 import csv, json, sys
 op, table, both, step, network = sys.argv[1:]
 results = json.load(open(op))

@@ -35,7 +35,7 @@ struct Column {
   std::string (*text)(const Row& row);
 };
 
-const Column kName = {"name", -34, [](const Row& r) { return r.name; }};
+const Column kName = {"name", -44, [](const Row& r) { return r.name; }};
 const Column kBackend = {"backend", -9, [](const Row& r) { return r.backend; }};
 const Column kTimes[] = {
     {"median ms", 10, [](const Row& r) { return in_milliseconds(r.timing.median); }},
@@ -115,7 +115,7 @@ Json fields_of(const Row& row) {
       {"shape", row.shape},
       {"width", row.width},
       {"batch_size", row.batch_size},
-      {"size", if_any(row.size)},
+      {"size", row.size > 0 ? Json(row.size) : Json(nullptr)},
       {"threads", row.threads},
       {"correct", row.correct()},
       {"error", row.error},
