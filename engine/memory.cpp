@@ -105,8 +105,21 @@ Memory& host_memory() {
   return memory;
 }
 
+void Memory::count(size_t bytes) {
+  const size_t now = in_use_ += bytes;
+  size_t most = most_in_use_;
+  while (now > most && !most_in_use_.compare_exchange_weak(most, now)) {
+  }
+}
+
+Buffer::Buffer(Memory& memory, size_t bytes)
+    : memory_(&memory), data_(bytes ? memory.allocate(bytes) : nullptr), bytes_(bytes) {
+  memory.count(bytes);
+}
+
 void Buffer::reset() noexcept {
   if (data_) memory_->release(data_);
+  if (memory_) memory_->in_use_ -= bytes_;
   data_ = nullptr;
   bytes_ = 0;
 }

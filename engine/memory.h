@@ -1,6 +1,7 @@
 // Where tensors live: a device's allocator, and blocks that own a piece of its memory.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -48,6 +49,11 @@ class Memory {
   virtual void copy_from_host(void* to, const void* from, size_t bytes) = 0;
   virtual void copy_to_host(void* to, const void* from, size_t bytes) = 0;
 
+  // Bytes that Buffers hold of it now, and held at most since restart_most().
+  size_t in_use() const { return in_use_; }
+  size_t most_in_use() const { return most_in_use_; }
+  void restart_most() { most_in_use_ = in_use_.load(); }
+
   // copy_from_host without waiting, where the device can: `from` may be reused at once, and work given
   // to the device from now on sees the copy.
   virtual void send(void* to, const void* from, size_t bytes) { copy_from_host(to, from, bytes); }
@@ -61,6 +67,11 @@ class Memory {
   // Runs `work` on the host and records what it gives to the device, which does not do it yet. Such
   // work must neither allocate nor copy between device and host.
   virtual std::unique_ptr<Recording> record(const std::function<void()>& work);
+
+ private:
+  friend class Buffer;
+  void count(size_t bytes);
+  std::atomic<size_t> in_use_ = 0, most_in_use_ = 0;
 };
 
 // The computer's own memory.
@@ -70,8 +81,7 @@ Memory& host_memory();
 class Buffer {
  public:
   Buffer() = default;
-  Buffer(Memory& memory, size_t bytes)
-      : memory_(&memory), data_(bytes ? memory.allocate(bytes) : nullptr), bytes_(bytes) {}
+  Buffer(Memory& memory, size_t bytes);
   ~Buffer() { reset(); }
   Buffer(Buffer&& other) noexcept { swap(other); }
   Buffer& operator=(Buffer&& other) noexcept {

@@ -22,14 +22,18 @@ size_t Kernels::Hash::operator()(const Call& call) const {
 }
 
 Backend& Kernels::operator()(const Call& call) {
-  if (const auto found = chosen_.find(call); found != chosen_.end()) return *found->second;
+  if (const auto found = chosen_.find(call); found != chosen_.end()) {
+    Choice& choice = choices_[found->second];
+    ++choice.uses;
+    return *choice.backend;
+  }
   Backend* chosen = choose_ ? choose_(call, backends_) : nullptr;
   for (size_t i = 0; !chosen && i < backends_.size(); ++i) {
     if (backends_[i]->supports(call)) chosen = backends_[i].get();
   }
   if (chosen) {
-    chosen_.emplace(call, chosen);
-    choices_.push_back({call, chosen});
+    chosen_.emplace(call, choices_.size());
+    choices_.push_back({call, chosen, 1});
     return *chosen;
   }
   throw InternalError(str("no backend runs ", name_of(call.op), " in ", name_of(call.dtype),

@@ -32,7 +32,8 @@ class Kernels {
 
   struct Choice {
     Call call;
-    const Backend* backend;
+    Backend* backend;
+    int64_t uses;  // how often it was asked for
   };
   // All choices made so far, in the order in which they were first needed.
   const std::vector<Choice>& choices() const { return choices_; }
@@ -44,7 +45,7 @@ class Kernels {
 
   Backends backends_;
   Chooser choose_;
-  std::unordered_map<Call, Backend*, Hash> chosen_;
+  std::unordered_map<Call, size_t, Hash> chosen_;  // index into choices_
   std::vector<Choice> choices_;
 };
 

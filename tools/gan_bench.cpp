@@ -1,46 +1,44 @@
-// gan_bench: how fast the networks run here. Every result is checked before it is timed.
+// gan_bench: how fast the networks run here, down to single operations, and how that compares with what
+// the machine and its vendor's library can do. Every result is checked before it is timed.
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <string>
 #include <vector>
 
-#include "engine/parallel.h"
-#include "tools/bench/bench.h"
-#include "tools/bench/report.h"
+#include "engine/atomic_file.h"
+#include "tools/bench/plot.h"
+#include "tools/bench/run.h"
 #include "tools/cli.h"
 #include "tools/version.h"
+#include "train/photo/photo.h"
 
 namespace gan::bench {
 namespace {
 
 constexpr const char* kExamples =
-    "  gan_bench\n"
+    "  gan_bench --json results.json\n"
+    "  gan_bench --level op --filter \"dec3 conv\" --backend cpu,onednn\n"
     "  gan_bench --level step --batch-size 16 --threads 1\n"
-    "  gan_bench --level network --width 32 --json network.json\n";
+    "  gan_bench --level network --width 32 --csv network.csv\n"
+    "  gan_bench --level step --sweep\n"
+    "  gan_bench --plot results.json roofline.svg\n";
 
-struct Request {
-  DeviceOptions device;
-  Options options;
-  std::string level = "all", json;
-};
+ExitCode measure_all(const Request& request) {
+  if (request.options.size % 32 != 0)
+    throw UsageError(str("--size ", request.options.size, ": use a multiple of 32"));
+  Session session = open_session(request);
+  for (const Subject& subject : session.subjects)
+    std::cerr << "device: " << subject.device.description << std::endl;
+  return run(request, session, std::cout);
+}
 
-ExitCode run(const Request& request) {
-  Device device = open_and_announce(request.device);
-  const Header header = {str("gan_bench ", kVersion), device.description, threads(),
-                         name_of(device.precision)};
-  std::cout << header_line(header) << table_head() << std::flush;
-  std::vector<Row> rows;
-  bool all_correct = true;
-  for (const auto& [name, level] : levels()) {
-    if (request.level != "all" && request.level != name) continue;
-    for (const Row& row : level(device, request.options)) {
-      std::cout << table_row(row) << std::flush;
-      all_correct = all_correct && row.correct();
-      rows.push_back(row);
-    }
-  }
-  if (!request.json.empty()) write_json(request.json, header, rows);
-  return all_correct ? ExitCode::ok : ExitCode::some_failed;
+ExitCode plot(const std::string& results, const std::string& picture) {
+  const std::vector<uint8_t> json = read_bytes(results);
+  AtomicFile file(picture);
+  file.write(roofline_svg({json.begin(), json.end()}));
+  file.commit();
+  std::cout << picture << "\n";
+  return ExitCode::ok;
 }
 
 }  // namespace
@@ -50,17 +48,39 @@ int main(int argc, char** argv) {
   CLI::App app("Measures how fast the networks run.", "gan_bench");
   gan::set_up(app, gan::bench::kExamples);
   gan::bench::Request request;
+  request.program = gan::str("gan_bench ", gan::kVersion);
+  gan::bench::Options& options = request.options;
   std::vector<std::string> level_names = {"all"};
-  for (const auto& level : gan::bench::levels()) level_names.push_back(level.first);
+  for (const auto& level : gan::bench::levels()) level_names.push_back(level.name);
   app.add_option("--level", request.level, "What to measure")->check(CLI::IsMember(level_names));
-  app.add_option("--width", request.options.width, "Base width of the generator, a multiple of 4")
+  app.add_option("--width", options.width, "Base width of the generator, a multiple of 4")
       ->check(CLI::Range(4, 512));
-  app.add_option("--batch-size", request.options.batch_size, "Photos in a batch")
+  app.add_option("--batch-size", options.batch_size, "Photos in a batch")
       ->check(CLI::Range(1, 1024));
-  app.add_option("--seconds", request.options.seconds, "Time to measure each row for")
+  app.add_option("--seconds", options.seconds,
+                 "Time to measure each row for; an operation gets a twentieth of it")
       ->check(CLI::Range(0.01, 3600.0));
+  app.add_option("--filter", options.filter, "Only rows whose name has all these words");
+  app.add_option("--size", options.size, "Level network: side of the photos, a multiple of 32")
+      ->check(CLI::Range(32, 4096));
+  app.add_flag("--sweep", request.sweep,
+               "Levels step and network: how cost grows with batch, size and threads");
+  app.add_flag("--no-convolutions{false}", options.convolutions,
+               "Do not time a network's convolutions alone, to compare with");
   app.add_option("--json", request.json, "File for the results, as JSON");
+  app.add_option("--csv", request.csv, "File for the results, as a table");
+  std::vector<std::string> plot;
+  app.add_option("--plot", plot,
+                 "Measure nothing: draw the operations of RESULTS.json as PICTURE.svg")
+      ->expected(2);
   gan::add_device_options(app, request.device);
-  return gan::run_program(app, argc, argv,
-                          [&] { return static_cast<int>(gan::bench::run(request)); });
+  app.remove_option(app.get_option("--backend"));
+  app.add_option("--backend", request.backends,
+                 "Whose kernels to use; several, with commas between, are measured side by side")
+      ->delimiter(',')
+      ->check(CLI::IsMember(gan::backend_names()));
+  return gan::run_program(app, argc, argv, [&] {
+    return static_cast<int>(plot.empty() ? gan::bench::measure_all(request)
+                                         : gan::bench::plot(plot[0], plot[1]));
+  });
 }

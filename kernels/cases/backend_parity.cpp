@@ -35,32 +35,34 @@ int64_t terms_behind(const OpCase& c, const Field& field) {
 // The comparison of one case; keeps the worst element.
 class Comparison {
  public:
-  Comparison(const OpCase& op_case, Precision precision)
-      : case_(op_case), precision_(precision), values_(make_values(op_case, precision, kSeed)) {}
-
-  const Values& values() const { return values_; }
+  explicit Comparison(const CaseCheck& check) : check_(check) {}
 
   // Compares one output with the reference's result, to which its old values are added if the call
   // was to accumulate.
   void compare(const Field& field, Write write, const std::vector<double>& result,
-               const std::vector<double>& actual) {
-    const Tolerance& tolerance = tolerance_for(op_of(case_.function), precision_);
+               const std::vector<double>& all_actual) {
+    const OpCase& c = check_.op_case();
+    const Precision precision = check_.precision();
+    const Sample& sample = check_.sample();
+    const Tolerance& tolerance = tolerance_for(op_of(c.function), precision);
     const double rms = rms_of(result);
     const bool adds = field.accumulates && write == Write::accumulate;
-    const std::vector<double>& olds = values_.find(field.name)->second;
+    const std::vector<double> actual = sample.pick(field, all_actual);
+    const std::vector<double> olds =
+        adds ? sample.pick(field, check_.values().find(field.name)->second) : std::vector<double>();
     for (size_t i = 0; i < result.size(); ++i) {
       const double old = adds ? olds[i] : 0, expected = result[i] + old;
-      const double allowed = allowed_error(tolerance, precision_, type_of(field, precision_),
-                                           terms_behind(case_, field), rms, result[i], old);
+      const double allowed = allowed_error(tolerance, precision, type_of(field, precision),
+                                           terms_behind(c, field), rms, result[i], old);
       const double error = std::abs(actual[i] - expected);
       double used = error == 0 ? 0 : 100 * error / allowed;
       if (std::isnan(used)) used = std::numeric_limits<double>::infinity();
       if (used <= used_ && !where_.empty()) continue;
       used_ = used;
-      where_ =
-          str(std::setprecision(9), field.name, index_text(field.shape, static_cast<int64_t>(i)),
-              adds ? " (accumulated)" : "", " is ", actual[i], ", reference ", expected, ", ",
-              fixed(used, used < 10 ? 1 : 0), "% of the tolerance");
+      where_ = str(std::setprecision(9), field.name,
+                   index_text(field.shape, sample.place(field, static_cast<int64_t>(i))),
+                   adds ? " (accumulated)" : "", " is ", actual[i], ", reference ", expected, ", ",
+                   fixed(used, used < 10 ? 1 : 0), "% of the tolerance");
     }
   }
 
@@ -73,15 +75,13 @@ class Comparison {
     const bool equal = failure_.empty() && used_ <= 100;
     report.outcome = equal ? ParityReport::Outcome::equal : ParityReport::Outcome::different;
     report.budget_used = used_;
-    report.text = str(case_.name, " (", gan::name_of(data_type(precision_)), ", seed ", kSeed,
-                      "): ", where_, failure_.empty() ? "" : "; ", failure_);
+    report.text = str(check_.op_case().name, " (", gan::name_of(data_type(check_.precision())),
+                      ", seed ", kSeed, "): ", where_, failure_.empty() ? "" : "; ", failure_);
     return report;
   }
 
  private:
-  const OpCase& case_;
-  Precision precision_;
-  Values values_;
+  const CaseCheck& check_;
   double used_ = 0;
   std::string where_, failure_;
 };
@@ -95,9 +95,9 @@ bool same_bits(const std::vector<double>& a, const std::vector<double>& b) {
 }
 
 // One call of the candidate, compared with the reference's results.
-void compare_call(Comparison& comparison, Backend& candidate, OpTensors& tensors,
-                  const Values& results, Write write, uint64_t version) {
-  tensors.fill(comparison.values(), write);
+void compare_call(Comparison& comparison, const CaseCheck& check, Backend& candidate,
+                  OpTensors& tensors, Write write, uint64_t version) {
+  tensors.fill(check.values(), write);
   try {
     tensors.run(candidate, write, version);
   } catch (const std::exception& error) {
@@ -106,10 +106,20 @@ void compare_call(Comparison& comparison, Backend& candidate, OpTensors& tensors
   }
   const std::string damage = tensors.damage();
   if (!damage.empty()) comparison.fail(damage);
-  for (const auto& [name, result] : results) {
+  for (const auto& [name, result] : check.results()) {
     const Field& field = tensors.field(name);
     comparison.compare(field, write, result, tensors.values(name));
   }
+}
+
+bool supports(const Backend& candidate, const OpCase& op_case, Precision precision) {
+  return candidate.supports(call_of(op_case, call_type(op_case, precision)));
+}
+
+ParityReport unsupported(const Backend& candidate, const OpCase& op_case) {
+  ParityReport report;
+  report.text = str(op_case.name, ": not supported by ", candidate.name());
+  return report;
 }
 
 // Everything the call wrote, by name.
@@ -122,35 +132,45 @@ Values written_by_call(const OpTensors& tensors) {
 
 }  // namespace
 
-ParityReport check_backend_against_reference(Backend& candidate, Memory& memory,
-                                             const OpCase& op_case, Precision precision) {
-  if (!candidate.supports(call_of(op_case, call_type(op_case, precision)))) {
-    ParityReport report;
-    report.text = str(op_case.name, ": not supported by ", candidate.name());
-    return report;
-  }
-  Comparison comparison(op_case, precision);
-  OpTensors exact(host_memory(), op_case, Precision::f64);
-  exact.fill(comparison.values(), Write::overwrite);
+CaseCheck::CaseCheck(const OpCase& op_case, Precision precision, Extent extent)
+    : case_(op_case),
+      precision_(precision),
+      sample_(op_case, extent),
+      values_(make_values(op_case, precision, kSeed)) {
+  Values inputs;
+  for (const Field& field : fields_of(op_case))
+    inputs[field.name] = sample_.pick(field, values_[field.name]);
+  OpTensors exact(host_memory(), sample_.part(), Precision::f64);
+  exact.fill(inputs, Write::overwrite);
   exact.run(*make_reference_backend(), Write::overwrite);
-  const Values results = written_by_call(exact);
+  results_ = written_by_call(exact);
+}
 
-  OpTensors tensors(memory, op_case, precision);
-  compare_call(comparison, candidate, tensors, results, Write::overwrite, 0);
+ParityReport CaseCheck::run(Backend& candidate, Memory& memory) const {
+  if (!supports(candidate, case_, precision_)) return unsupported(candidate, case_);
+  Comparison comparison(*this);
+  OpTensors tensors(memory, case_, precision_);
+  compare_call(comparison, *this, candidate, tensors, Write::overwrite, 0);
   const Values first = written_by_call(tensors);
   // Again, with weights that have a name: nothing kept from other calls may be mistaken for them,
   // and the result may depend on nothing but the inputs.
   const uint64_t version = next_version();
-  compare_call(comparison, candidate, tensors, results, Write::overwrite, version);
+  compare_call(comparison, *this, candidate, tensors, Write::overwrite, version);
   for (const auto& [name, values] : written_by_call(tensors)) {
     if (!same_bits(first.find(name)->second, values)) {
       comparison.fail(str(name, " differs between two equal calls"));
     }
   }
-  if (has_write(op_case)) {
-    compare_call(comparison, candidate, tensors, results, Write::accumulate, version);
+  if (has_write(case_)) {
+    compare_call(comparison, *this, candidate, tensors, Write::accumulate, version);
   }
   return comparison.report();
+}
+
+ParityReport check_backend_against_reference(Backend& candidate, Memory& memory,
+                                             const OpCase& op_case, Precision precision) {
+  if (!supports(candidate, op_case, precision)) return unsupported(candidate, op_case);
+  return CaseCheck(op_case, precision).run(candidate, memory);
 }
 
 ParitySummary check_backend_against_reference(Backend& candidate, Memory& memory,

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/cases/op_tensors.h"
+#include "kernels/cases/sample.h"
 
 namespace gan::cases {
 
@@ -18,11 +18,32 @@ struct ParityReport {
   std::string text;
 };
 
-// Runs the candidate, whose tensors live in `memory`, on seeded inputs and compares every output
-// with the reference in float64. Outputs hold NaN beforehand; the guards around every tensor must
-// survive. Called twice, a candidate must give the same bits. Where the function takes a Write,
-// accumulating must differ from overwriting by exactly the old values.
-// Nothing is called when candidate.supports() says no.
+// One case with seeded inputs, and what the reference makes of them in float64.
+class CaseCheck {
+ public:
+  explicit CaseCheck(const OpCase& op_case, Precision precision = Precision::f32,
+                     Extent extent = Extent::whole);
+
+  // Runs the candidate, whose tensors live in `memory`, and compares its results with the
+  // reference's. Outputs hold NaN beforehand; the guards around every tensor must survive. Called
+  // twice, a candidate must give the same bits. Where the function takes a Write, accumulating must
+  // differ from overwriting by exactly the old values.
+  // Nothing is called when candidate.supports() says no.
+  ParityReport run(Backend& candidate, Memory& memory) const;
+
+  const OpCase& op_case() const { return case_; }
+  Precision precision() const { return precision_; }
+  const Sample& sample() const { return sample_; }
+  const Values& values() const { return values_; }
+  const Values& results() const { return results_; }  // of the sample
+
+ private:
+  OpCase case_;
+  Precision precision_;
+  Sample sample_;
+  Values values_, results_;
+};
+
 ParityReport check_backend_against_reference(Backend& candidate, Memory& memory,
                                              const OpCase& op_case,
                                              Precision precision = Precision::f32);

@@ -265,6 +265,45 @@ void add_autoencoders(Cases& cases, int64_t w, int64_t batch) {
   for (const Layer& layer : layers) add_layer(cases, layer, batch);
 }
 
+// The generator with a chroma head, where it is not the other one's encoder.
+void add_chroma_generator(Cases& cases, int64_t w, int64_t batch) {
+  constexpr auto conv = Kind::conv;
+  constexpr auto relu = Activation::relu;
+  const std::vector<Layer> layers = {
+      {"stable.ctx1", conv, 16, 8 * w, 4 * w, 2, true, relu, {0, 4 * w}, {}},
+      {"stable.ctx2", conv, 8, 4 * w, 4 * w, 2, true, relu},
+      {"stable.ctx3", conv, 4, 4 * w, 4 * w, 1, true, relu},
+      {"stable.dec1", conv, 16, 12 * w, 4 * w, 1, true, relu},
+      {"stable.dec2", conv, 32, 8 * w, 2 * w, 1, true, relu},
+      {"stable.dec3", conv, 64, 4 * w, w, 1, true, relu},
+      {"stable.out", conv, 64, w, 2, 1, false, Activation::tanh},
+  };
+  for (const Layer& layer : layers) add_layer(cases, layer, batch);
+}
+
+// The discriminator of patches, which has no batch norm.
+void add_patch_discriminator(Cases& cases, int64_t batch) {
+  constexpr auto conv = Kind::conv;
+  constexpr auto leaky = Activation::leaky_relu;
+  const std::vector<Layer> layers = {
+      {"stable.d.l1", conv, 64, 3, 32, 1, false, leaky},
+      {"stable.d.l2", conv, 32, 32, 64, 1, false, leaky},
+      {"stable.d.l3", conv, 16, 64, 128, 1, false, leaky},
+      {"stable.d.l4", conv, 8, 128, 256, 1, false, leaky},
+      {"stable.d.out", conv, 8, 256, 1, 1, false, Activation::none},
+  };
+  for (const Layer& layer : layers) {
+    add_layer(cases, layer, batch);
+    if (layer.extent == 8) continue;
+    OpCase pool;
+    pool.name = layer.name;
+    pool.x = {batch, layer.extent, layer.extent, layer.out};
+    pool.y = {batch, layer.extent / 2, layer.extent / 2, layer.out};
+    cases.add(pool, Function::avg_pool_forward);
+    cases.add(pool, Function::avg_pool_backward);
+  }
+}
+
 void add_stable(Cases& cases, int64_t w, int64_t batch) {
   const auto add = [&](const char* name, const Shape& x, const Shape& y,
                        std::initializer_list<Function> functions) {
@@ -275,14 +314,16 @@ void add_stable(Cases& cases, int64_t w, int64_t batch) {
     for (const Function function : functions) cases.add(c, function);
   };
   for (const auto& [extent, channels] :
-       {std::pair<int64_t, int64_t>{4, 8 * w}, {8, 8 * w}, {16, 4 * w}, {32, 2 * w}}) {
+       {std::pair<int64_t, int64_t>{4, 4 * w}, {8, 4 * w}, {16, 4 * w}, {32, 2 * w}}) {
     const Shape x = {batch, extent, extent, channels};
     add(str("up", extent).c_str(), x, {batch, 2 * extent, 2 * extent, channels},
         {Function::upsample_forward, Function::upsample_backward});
   }
-  const Shape photo = {batch, 64, 64, 3}, chroma = {batch, 64, 64, 2}, verdict = {batch, 16, 16, 1};
+  const Shape photo = {batch, 64, 64, 3}, chroma = {batch, 64, 64, 2}, verdict = {batch, 8, 8, 1};
   const Shape one = vector_shape(1), parameters = vector_shape(9 * 64 * w * w);
+  add("photo", {batch, 128, 128, 3}, photo, {Function::avg_pool_forward});
   add("d", photo, photo, {Function::augment_forward, Function::augment_backward});
+  add("d.out", verdict, verdict, {Function::activation_backward});
   add("d", verdict, one, {Function::relativistic_loss});
   add("g", chroma, one, {Function::chroma_loss, Function::moment_loss});
   add("average", parameters, parameters, {Function::axpby});
@@ -296,6 +337,8 @@ std::vector<OpCase> network_cases(int64_t width, int64_t batch) {
   add_discriminator(cases, batch);
   add_demo(cases, batch);
   add_autoencoders(cases, width, batch);
+  add_chroma_generator(cases, width, batch);
+  add_patch_discriminator(cases, batch);
   add_stable(cases, width, batch);
   return cases.take();
 }

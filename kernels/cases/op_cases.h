@@ -93,8 +93,8 @@ int64_t reduction_length(const OpCase& op_case);
 // Multiplications of the convolutions and linear layers; 0 for the others, which move memory.
 int64_t multiply_adds(const OpCase& op_case);
 
-// Every call of a training step and of inference of the final generator of base width `width` with
-// the classic discriminator, of the demo generator, and of what the stable recipe adds; names
+// Every call of a training step and of inference of the classic recipe's generator of base width
+// `width` with its discriminator, of the demo generator, and of what the stable recipe adds; names
 // beginning "d.", "demo." and "stable."; and the layers of the original's other models that are unlike
 // those, "ae5.", "ae7." and "unet.".
 std::vector<OpCase> network_cases(int64_t width, int64_t batch);

@@ -263,6 +263,16 @@ DType call_type(const OpCase& op_case, Precision precision) {
   return real_type(precision);
 }
 
+int64_t least_bytes(const OpCase& op_case, Precision precision) {
+  int64_t bytes = 0;
+  for (const Field& field : fields_of(op_case)) {
+    const int64_t size =
+        field.shape.elements() * static_cast<int64_t>(size_of(type_of(field, precision)));
+    bytes += field.role == Role::in_out ? 2 * size : size;
+  }
+  return bytes;
+}
+
 Values make_values(const OpCase& c, Precision precision, uint64_t seed) {
   Values values;
   uint64_t stream = 0;

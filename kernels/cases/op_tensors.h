@@ -35,6 +35,9 @@ bool has_write(const OpCase& op_case);
 // The element type a backend is asked about: that of the pictures, if there are any.
 DType call_type(const OpCase& op_case, Precision precision);
 
+// The bytes that a call has to move at the least: each input read once, each output written once.
+int64_t least_bytes(const OpCase& op_case, Precision precision);
+
 // The beta that run() passes to chroma_loss.
 inline constexpr float kChromaBeta = 0.25f;
 

@@ -17,8 +17,12 @@ memory::desc layout_of(const Shape& s, int64_t pitch) {
   return memory::desc({s.n, s.c, s.h, s.w}, kFloat, {s.h * s.w * pitch, 1, s.w * pitch, pitch});
 }
 
-memory::desc any_layout(const memory::dims& dims) {
-  return memory::desc(dims, kFloat, memory::format_tag::any);
+memory::desc in_any_layout(const memory::dims& dims, memory::data_type type) {
+  return memory::desc(dims, type, memory::format_tag::any);
+}
+
+memory::desc channels_last(const Shape& s, memory::data_type type) {
+  return memory::desc({s.n, s.c, s.h, s.w}, type, memory::format_tag::nhwc);
 }
 
 // What the three kinds of primitive are described by.
@@ -27,14 +31,18 @@ struct Description {
   memory::dims strides, padding;
 };
 
-Description describe(const ConvShape& shape, bool bias, bool blocked) {
+Description describe(const ConvShape& shape, Layout layout, memory::data_type type,
+                     memory::data_type weights_type, bool bias) {
   const ConvGeometry& g = shape.geometry;
-  const Shape &p = shape.picture, &m = shape.maps;
+  const auto pixels = [&](const Shape& s) {
+    return layout == Layout::free ? in_any_layout({s.n, s.c, s.h, s.w}, type)
+                                  : channels_last(s, type);
+  };
   Description d;
-  d.picture = blocked ? any_layout({p.n, p.c, p.h, p.w}) : layout_of(p, p.c);
-  d.maps = blocked ? any_layout({m.n, m.c, m.h, m.w}) : layout_of(m, m.c);
-  d.weights = any_layout({m.c, p.c, g.kernel, g.kernel});
-  if (bias) d.bias = memory::desc({m.c}, kFloat, memory::format_tag::x);
+  d.picture = pixels(shape.picture);
+  d.maps = pixels(shape.maps);
+  d.weights = in_any_layout({shape.maps.c, shape.picture.c, g.kernel, g.kernel}, weights_type);
+  if (bias) d.bias = memory::desc({shape.maps.c}, kFloat, memory::format_tag::x);
   d.strides = {g.stride, g.stride};
   d.padding = {g.padding, g.padding};
   return d;
@@ -82,6 +90,68 @@ bool is_reference(const std::string& implementation) {
 
 }  // namespace
 
+std::unique_ptr<Plan> make_plan(const dnnl::engine& engine, Direction direction,
+                                const ConvShape& shape, Layout layout, memory::data_type type,
+                                bool bias, Activation act) {
+  const dnnl::primitive_attr attr = attributes(act);
+  const Description d = describe(shape, layout, type, type, bias);
+  auto plan = std::make_unique<Plan>();
+  // Whether the description is of more than reference loops.
+  const auto keep = [&](const auto& desc) {
+    plan->implementation = desc.impl_info_str();
+    plan->scratchpad = desc.scratchpad_desc();
+    return !is_reference(plan->implementation);
+  };
+  try {
+    if (direction == Direction::forward) {
+      const auto desc = forward_desc(d, bias, attr, engine);
+      if (!keep(desc)) return nullptr;
+      plan->primitive = dnnl::convolution_forward(desc);
+      plan->picture = desc.src_desc();
+      plan->weights = desc.weights_desc();
+      plan->maps = desc.dst_desc();
+      if (bias) plan->bias = desc.bias_desc();
+      return plan;
+    }
+    const auto hint = forward_desc(d, false, {}, engine);
+    if (direction == Direction::data) {
+      const dnnl::convolution_backward_data::primitive_desc desc(
+          dnnl::convolution_backward_data::desc(kDirect, d.picture, d.weights, d.maps, d.strides,
+                                                d.padding, d.padding),
+          attr, engine, hint);
+      if (!keep(desc)) return nullptr;
+      plan->primitive = dnnl::convolution_backward_data(desc);
+      plan->picture = desc.diff_src_desc();
+      plan->weights = desc.weights_desc();
+      plan->maps = desc.diff_dst_desc();
+      return plan;
+    }
+    const Description sums = describe(shape, layout, type, kFloat, bias);
+    const dnnl::convolution_backward_weights::primitive_desc desc(
+        dnnl::convolution_backward_weights::desc(kDirect, d.picture, sums.weights, d.maps,
+                                                 d.strides, d.padding, d.padding),
+        attr, engine, hint);
+    if (!keep(desc)) return nullptr;
+    plan->primitive = dnnl::convolution_backward_weights(desc);
+    plan->picture = desc.src_desc();
+    plan->weights = desc.diff_weights_desc();
+    plan->maps = desc.diff_dst_desc();
+    return plan;
+  } catch (const dnnl::error&) {
+    return nullptr;  // no implementation for this layout or type
+  }
+}
+
+std::unordered_map<int, memory> arguments_of(Direction direction, const memory& picture,
+                                             const memory& weights, const memory& maps,
+                                             const memory& scratchpad) {
+  const bool forward = direction == Direction::forward, data = direction == Direction::data;
+  return {{data ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, picture},
+          {direction == Direction::weights ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, weights},
+          {forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, maps},
+          {DNNL_ARG_SCRATCHPAD, scratchpad}};
+}
+
 Primitives::Primitives() : engine_(dnnl::engine::kind::cpu, 0), stream_(engine_) {}
 
 const Plan* Primitives::find(Direction direction, const ConvShape& shape, bool bias,
@@ -115,68 +185,19 @@ const Plan* Primitives::find(Direction direction, const ConvShape& shape, bool b
 
 std::unique_ptr<Plan> Primitives::make(Direction direction, const ConvShape& shape, bool bias,
                                        Activation act) {
-  const dnnl::primitive_attr attr = attributes(act);
-  for (const bool blocked : {false, true}) {
-    const Description d = describe(shape, bias, blocked);
-    auto plan = std::make_unique<Plan>();
-    const auto keep = [&](const auto& desc) {
-      plan->implementation = desc.impl_info_str();
-      plan->scratchpad = desc.scratchpad_desc();
-    };
-    try {
-      if (direction == Direction::forward) {
-        const auto desc = forward_desc(d, bias, attr, engine_);
-        keep(desc);
-        if (is_reference(plan->implementation)) continue;
-        plan->primitive = dnnl::convolution_forward(desc);
-        plan->picture = desc.src_desc();
-        plan->weights = desc.weights_desc();
-        plan->maps = desc.dst_desc();
-        if (bias) plan->bias = desc.bias_desc();
-      } else {
-        const auto hint = forward_desc(d, false, {}, engine_);
-        if (direction == Direction::data) {
-          const dnnl::convolution_backward_data::primitive_desc desc(
-              dnnl::convolution_backward_data::desc(kDirect, d.picture, d.weights, d.maps,
-                                                    d.strides, d.padding, d.padding),
-              attr, engine_, hint);
-          keep(desc);
-          if (is_reference(plan->implementation)) continue;
-          plan->primitive = dnnl::convolution_backward_data(desc);
-          plan->picture = desc.diff_src_desc();
-          plan->weights = desc.weights_desc();
-          plan->maps = desc.diff_dst_desc();
-        } else {
-          const dnnl::convolution_backward_weights::primitive_desc desc(
-              dnnl::convolution_backward_weights::desc(kDirect, d.picture, d.weights, d.maps,
-                                                       d.strides, d.padding, d.padding),
-              attr, engine_, hint);
-          keep(desc);
-          if (is_reference(plan->implementation)) continue;
-          plan->primitive = dnnl::convolution_backward_weights(desc);
-          plan->picture = desc.src_desc();
-          plan->weights = desc.diff_weights_desc();
-          plan->maps = desc.diff_dst_desc();
-        }
-      }
-    } catch (const dnnl::error&) {
-      continue;  // no implementation for this layout
+  for (const Layout layout : {Layout::channels_last, Layout::free}) {
+    if (auto plan = make_plan(engine_, direction, shape, layout, kFloat, bias, act)) {
+      ++made_;
+      return plan;
     }
-    ++made_;
-    return plan;
   }
   return nullptr;
 }
 
 void Primitives::run(Direction direction, const Plan& plan, const memory& picture,
                      const memory& weights, const memory& maps, const Tensor& bias) {
-  std::unordered_map<int, memory> arguments;
-  const bool forward = direction == Direction::forward, data = direction == Direction::data;
-  arguments.emplace(data ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, picture);
-  arguments.emplace(direction == Direction::weights ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS,
-                    weights);
-  arguments.emplace(forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, maps);
-  arguments.emplace(DNNL_ARG_SCRATCHPAD, working(plan.scratchpad, Slot::scratchpad));
+  auto arguments =
+      arguments_of(direction, picture, weights, maps, working(plan.scratchpad, Slot::scratchpad));
   if (bias) arguments.emplace(DNNL_ARG_BIAS, memory(plan.bias, engine_, bias.data()));
   plan.primitive.execute(stream_, arguments);
   stream_.wait();

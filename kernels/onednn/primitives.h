@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "kernels/cpu/conv.h"
@@ -22,6 +23,22 @@ struct Plan {
   dnnl::memory::desc picture, maps, weights, bias, scratchpad;
   std::string implementation;  // oneDNN's name for it
 };
+
+// In which layouts a primitive takes pictures and maps: channels last, or whichever oneDNN likes best.
+// Weights are always as it likes them best.
+enum class Layout : uint8_t { channels_last, free };
+
+// Null when there is nothing but oneDNN's reference loops, which are thousands of times slower.
+// `type`: of pictures, maps and weights; the gradient of weights is float32.
+std::unique_ptr<Plan> make_plan(const dnnl::engine& engine, Direction direction,
+                                const ConvShape& shape, Layout layout, dnnl::memory::data_type type,
+                                bool bias = false, Activation act = Activation::none);
+
+// The arguments of a plan's primitive, but for a bias.
+std::unordered_map<int, dnnl::memory> arguments_of(Direction direction, const dnnl::memory& picture,
+                                                   const dnnl::memory& weights,
+                                                   const dnnl::memory& maps,
+                                                   const dnnl::memory& scratchpad);
 
 // All that is kept from call to call: the engine, primitives, packed weights and working memory.
 class Primitives {

@@ -6,6 +6,7 @@
 
 #include "model/generator.h"
 #include "tools/bench/bench.h"
+#include "tools/bench/limits.h"
 #include "tools/bench/photos.h"
 #include "tools/colorize/album.h"
 #include "tools/flowers/photo.h"
@@ -87,26 +88,58 @@ double difference(Colorizer& colorizer, const std::vector<Job>& jobs, const Albu
   return 0;
 }
 
-}  // namespace
+constexpr const char* kSquares = "network alone, 128x128";
+constexpr const char* kViews = "network alone, a photo's view";
+constexpr const char* kFiles = "JPEG 640x480 to JPEG";
 
-std::vector<Row> image_level(Device& device, const Options& options) {
-  const std::unique_ptr<Generator> generator =
-      make_generator("gan", options.width, ColorHead::chroma64);
+std::unique_ptr<Generator> ready_generator(Device& device, int width) {
+  std::unique_ptr<Generator> generator = make_generator("gan", width, ColorHead::chroma64);
   generator->parameters().allocate(device.memory, DType::f32, Use::inference);
   generator->parameters().initialize(1);
+  return generator;
+}
+
+// How far a small photo's colours are from the reference's.
+double network_error(Device& device, Generator& generator) {
+  constexpr int kCheckSize = 32;
+  const auto colors = [&](Device& on, Generator& by) {
+    Arena inputs(on.memory);
+    Tape tape(on.memory);
+    Context context{on.kernels, tape, false};
+    const Tensor gray = random_photos(inputs, 1, kCheckSize, 1);
+    return to_host(on.memory, by.forward(context, tape.constant(gray)).value);
+  };
+  Device reference = open_device({.device = "cpu", .backend = "reference"});
+  const auto expected = ready_generator(reference, generator.width());
+  return relative_error(colors(device, generator), colors(reference, *expected));
+}
+
+void measure_images(Session& session, Subject& subject) {
+  const Options& options = session.options;
+  Device& device = subject.device;
+  const std::unique_ptr<Generator> generator = ready_generator(device, options.width);
   Colorizer colorizer(device, *generator);
-  const auto row = [&](const std::string& name, int photos) {
-    Row made{"image", name, options.width, options.batch_size};
-    made.photos = photos;
-    return made;
+  Row squares{"image", kSquares, subject.backend};
+  squares.width = options.width;
+  squares.batch_size = options.batch_size;
+  squares.size = kWorkSize;
+  squares.photos = options.batch_size;
+  squares.peaks = subject.peaks;
+  squares.limit = output_limit(device.precision);
+  squares.error = network_error(device, *generator);
+  Row views = squares, files = squares;
+  const auto time = [&](Row& row, const std::function<void()>& work) {
+    if (!row.correct()) return;
+    const MemoryMark mark(device.memory);
+    row.timing = measure(options.seconds, work);
+    row.memory = mark.most();
   };
 
   // The network alone: the same weights, on squares that are there already.
-  Row network = row("network alone, 128x128", options.batch_size);
   Arena inputs(device.memory);
   Tape tape(device.memory);
   const Tensor gray = random_photos(inputs, options.batch_size, kWorkSize, 1);
-  network.timing = measure(options.seconds, [&] {
+  time(squares, [&] {
     tape.reset();
     Context context{device.kernels, tape, false};
     to_host(device.memory, generator->forward(context, tape.constant(gray)).value);
@@ -128,24 +161,39 @@ std::vector<Row> image_level(Device& device, const Options& options) {
   };
   const Image view = colorizer.work_image(read_photo_file(jobs[0].input.source));
   const std::string view_size = str(view.width, "x", view.height);
-  Row views = row(str("network alone, ", view_size), options.batch_size);
+  views.name = kViews;
+  views.size = files.size = 0;
+  views.note = str(view_size, ", what it sees of a ", kWidth, "x", kHeight, " photo");
   const std::vector<Image> batch(static_cast<size_t>(options.batch_size), view);
-  views.timing = measure(options.seconds, [&] { colorizer.chroma(batch); });
-  views.note = str("what it sees of a ", kWidth, "x", kHeight, " photo");
+  time(views, [&] { colorizer.chroma(batch); });
 
-  Row files = row(str("JPEG ", kWidth, "x", kHeight, " to JPEG"), kPhotos);
+  files.name = kFiles;
+  files.photos = kPhotos;
+  files.limit = 0;  // byte for byte
   run();
   files.error = difference(colorizer, jobs, album, folder.path());
-  if (files.correct()) files.timing = measure(options.seconds, run);
-  const double rate = files.photos / files.timing.median;
-  const auto share = [&](const Row& of) {
-    return fixed(100 * rate / (of.photos / of.timing.median), 0) + "%";
-  };
-  if (files.correct()) {
+  time(files, run);
+  if (files.correct() && squares.correct()) {
+    const double rate = files.photos / files.timing.median;
+    const auto share = [&](const Row& of) {
+      return fixed(100 * rate / (of.photos / of.timing.median), 0) + "%";
+    };
     files.note =
-        str(share(network), " of the network alone at 128x128, ", share(views), " at ", view_size);
+        str(share(squares), " of the network alone at 128x128, ", share(views), " at ", view_size);
   }
-  return {network, views, files};
+  for (const Row& row : {squares, views, files}) {
+    if (session.wants(row.name)) session.show(row);
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> image_rows(const Options&) {
+  return {kSquares, kViews, kFiles};
+}
+
+void image_level(Session& session) {
+  for (Subject& subject : session.subjects) measure_images(session, subject);
 }
 
 }  // namespace gan::bench

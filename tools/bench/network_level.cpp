@@ -2,9 +2,8 @@
 #include <memory>
 
 #include "engine/replay.h"
-#include "model/discriminator.h"
 #include "model/generator.h"
-#include "tools/bench/bench.h"
+#include "tools/bench/convolutions.h"
 #include "tools/bench/cost.h"
 #include "tools/bench/limits.h"
 #include "tools/bench/photos.h"
@@ -12,7 +11,6 @@
 namespace gan::bench {
 namespace {
 
-constexpr int kSize = ClassicDiscriminator::kSize;
 // The check keeps all channel counts and shrinks the pictures: seconds become milliseconds.
 constexpr int kCheckSize = 32;
 
@@ -72,44 +70,69 @@ class NetworkRun {
   Replay replay_;
 };
 
-}  // namespace
+constexpr const char* kInference = "generator inference";
+constexpr const char* kWaited = "generator inference, waited for";
+constexpr const char* kTraining = "generator forward+backward";
 
-std::vector<Row> network_level(Device& device, const Options& options) {
+void check(Device& device, int width, Row& infer, Row& train) {
+  Device reference = open_device({.device = "cpu", .backend = "reference"});
+  NetworkRun expected(reference, width, 1, kCheckSize), checked(device, width, 1, kCheckSize);
+  infer.error = relative_error(checked.values(checked.infer()), expected.values(expected.infer()));
+  const double loss_error = relative_error(checked.values(checked.forward_backward()),
+                                           expected.values(expected.forward_backward()));
+  const double gradient_error = relative_error(checked.gradients(), expected.gradients());
+  // The loss has the stricter limit: brought to that of the gradients.
+  train.error = std::max(gradient_error, loss_error * train.limit / infer.limit);
+}
+
+void measure_network(Session& session, Subject& subject) {
+  const Options& options = session.options;
+  Device& device = subject.device;
   const int width = options.width, batch = options.batch_size;
-  Row infer{"network", "generator inference", width, batch};
-  Row train{"network", "generator forward+backward", width, batch};
-  infer.photos = train.photos = batch;
-  infer.flop = batch * inference_flop(width, kSize);
-  train.flop = batch * forward_backward_flop(width, kSize);
+  Row infer{"network", kInference, subject.backend};
+  infer.width = width;
+  infer.batch_size = batch;
+  infer.size = options.size;
+  infer.photos = batch;
+  infer.peaks = subject.peaks;
+  Row train = infer;
+  train.name = kTraining;
+  infer.flop = batch * inference_flop(width, options.size);
+  train.flop = batch * forward_backward_flop(width, options.size);
   infer.limit = output_limit(device.precision);
   train.limit = gradient_limit(device.precision);
-  {
-    Device reference = open_device({.device = "cpu", .backend = "reference"});
-    NetworkRun expected(reference, width, 1, kCheckSize), checked(device, width, 1, kCheckSize);
-    infer.error =
-        relative_error(checked.values(checked.infer()), expected.values(expected.infer()));
-    const double loss_error = relative_error(checked.values(checked.forward_backward()),
-                                             expected.values(expected.forward_backward()));
-    const double gradient_error = relative_error(checked.gradients(), expected.gradients());
-    // The loss has the stricter limit: brought to that of the gradients.
-    train.error = std::max(gradient_error, loss_error * train.limit / infer.limit);
-  }
+  check(device, width, infer, train);
   Row waited = infer;
-  waited.name += ", waited for";
+  waited.name = kWaited;
+
+  const auto time = [&](Row row, int burst, Tensor (NetworkRun::*work)()) {
+    if (!session.wants(row.name)) return;
+    if (row.correct()) {
+      const MemoryMark mark(device.memory);
+      NetworkRun run(device, width, batch, options.size);
+      Tensor result;
+      row.convolutions = sum_of_convolutions(session, subject, [&] { result = (run.*work)(); });
+      row.timing = measure(
+          options.seconds, burst, [&] { result = (run.*work)(); }, [&] { run.wait_for(result); });
+      row.memory = mark.most();
+    }
+    session.show(row);
+  };
   // A device that works while the host goes on shows its own speed in a burst.
   const int burst = burst_of(device);
-  const auto time = [&](Row& row, int count, Tensor (NetworkRun::*work)()) {
-    if (!row.correct()) return;
-    NetworkRun run(device, width, batch, kSize);
-    Tensor result;
-    row.timing = measure(
-        options.seconds, count, [&] { result = (run.*work)(); }, [&] { run.wait_for(result); });
-  };
   time(infer, burst, &NetworkRun::infer);
+  if (burst > 1) time(waited, 1, &NetworkRun::infer);
   time(train, burst, &NetworkRun::forward_backward);
-  if (burst == 1) return {infer, train};
-  time(waited, 1, &NetworkRun::infer);
-  return {infer, waited, train};
+}
+
+}  // namespace
+
+std::vector<std::string> network_rows(const Options&) {
+  return {kInference, kWaited, kTraining};
+}
+
+void network_level(Session& session) {
+  for (Subject& subject : session.subjects) measure_network(session, subject);
 }
 
 }  // namespace gan::bench

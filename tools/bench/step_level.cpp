@@ -1,8 +1,9 @@
 #include <algorithm>
+#include <functional>
 #include <memory>
 
 #include "engine/replay.h"
-#include "tools/bench/bench.h"
+#include "tools/bench/convolutions.h"
 #include "tools/bench/cost.h"
 #include "tools/bench/limits.h"
 #include "tools/bench/photos.h"
@@ -20,7 +21,17 @@ constexpr int kCheckBatch = 1;
 // The stable step has a network of any size on both sides.
 constexpr int kStableCheckSize = 32;
 
-class ClassicRun {
+// Training steps one after another.
+class Run {
+ public:
+  virtual ~Run() = default;
+  virtual void step() = 0;
+  virtual void wait() = 0;
+  // The first step's losses or other numbers, then both networks' gradients.
+  virtual std::vector<std::vector<float>> results() = 0;
+};
+
+class ClassicRun final : public Run {
  public:
   ClassicRun(Device& device, int width, int64_t batch_size)
       : device_(device),
@@ -31,7 +42,7 @@ class ClassicRun {
         gray_(random_photos(inputs_, batch_size, kSize, 1, device.pictures())),
         color_(random_photos(inputs_, batch_size, kSize, 2, device.pictures())) {}
 
-  void step() {
+  void step() override {
     gan_.prepare();
     replay_.run(ClassicGan::key({}, gray_.shape().n),
                 {&gan_.generator_arena(), &gan_.discriminator_arena()}, [&] {
@@ -39,10 +50,9 @@ class ClassicRun {
                   gan_.compute(gray_, color_, {});
                 });
   }
-  void wait() { to_host(device_.memory, gan_.numbers()); }
+  void wait() override { to_host(device_.memory, gan_.numbers()); }
 
-  // The first step's losses, then both networks' gradients.
-  std::vector<std::vector<float>> results() {
+  std::vector<std::vector<float>> results() override {
     const ClassicGan::StepLosses losses = gan_.step(gray_, color_, {});
     const auto& d = losses.discriminator;
     const auto& g = losses.generator;
@@ -61,7 +71,7 @@ class ClassicRun {
   Tensor gray_, color_;
 };
 
-class StableRun {
+class StableRun final : public Run {
  public:
   StableRun(Device& device, int width, int64_t batch_size, int size, const StepPlan& plan)
       : device_(device),
@@ -73,17 +83,16 @@ class StableRun {
         gray_(random_photos(inputs_, batch_size, size, 1, device.pictures())),
         color_(random_photos(inputs_, batch_size, size, 2, device.pictures())) {}
 
-  void step() {
+  void step() override {
     gan_.prepare(color_.shape(), plan_);
     replay_.run(gan_.key(plan_), {&gan_.generator_arena(), &gan_.discriminator_arena()}, [&] {
       if (device_.memory.records()) gan_.values_changed();
       gan_.compute(gray_, color_, plan_);
     });
   }
-  void wait() { to_host(device_.memory, gan_.numbers()); }
+  void wait() override { to_host(device_.memory, gan_.numbers()); }
 
-  // The first step's numbers, then both networks' gradients.
-  std::vector<std::vector<float>> results() {
+  std::vector<std::vector<float>> results() override {
     const StepReport r = gan_.step(gray_, color_, plan_);
     return {{static_cast<float>(r.chroma), static_cast<float>(r.moments),
              static_cast<float>(r.discriminator), static_cast<float>(r.adversarial),
@@ -102,54 +111,32 @@ class StableRun {
   Tensor gray_, color_;
 };
 
-// Checks a small run of the row's device against one of the reference's, then times `run`.
-template <class Make>
-Row checked_and_timed(Row row, Device& device, const Options& options, Make&& make) {
-  row.photos = options.batch_size;
-  row.limit = gradient_limit(device.precision);
-  {
-    Device reference = open_device({.device = "cpu", .backend = "reference"});
-    const auto expected = make(reference, true)->results();
-    const auto results = make(device, true)->results();
-    // The losses have the stricter limit: brought to that of the gradients.
-    row.error =
-        relative_error(results[0], expected[0]) * row.limit / output_limit(device.precision);
-    for (size_t i : {1, 2}) {
-      if (expected[i].empty()) continue;
-      row.error = std::max(row.error, relative_error(results[i], expected[i]));
-    }
-  }
-  if (row.correct()) {
-    const auto run = make(device, false);
-    row.timing = measure(
-        options.seconds, burst_of(device), [&] { run->step(); }, [&] { run->wait(); });
-  }
-  return row;
+// A kind of step: its name, what it costs for a photo, and how to make one that runs.
+struct Kind {
+  const char* name;
+  double flop;
+  // `check`: as small as the check wants it.
+  std::function<std::unique_ptr<Run>(Device& on, const Options& options, bool check)> make;
+};
+
+Kind classic_kind(int width) {
+  return {"classic training step", classic_step_flop(width),
+          [](Device& on, const Options& options, bool check) -> std::unique_ptr<Run> {
+            return std::make_unique<ClassicRun>(on, check ? kCheckWidth : options.width,
+                                                check ? kCheckBatch : options.batch_size);
+          }};
 }
 
-Row classic_row(Device& device, const Options& options) {
-  Row row{"step", "classic training step", options.width, options.batch_size};
-  row.flop = options.batch_size * classic_step_flop(options.width);
-  return checked_and_timed(row, device, options, [&](Device& on, bool check) {
-    return std::make_unique<ClassicRun>(on, check ? kCheckWidth : options.width,
-                                        check ? kCheckBatch : options.batch_size);
-  });
+Kind stable_kind(const char* name, double flop, const StepPlan& plan) {
+  return {name, flop,
+          [plan](Device& on, const Options& options, bool check) -> std::unique_ptr<Run> {
+            return std::make_unique<StableRun>(on, check ? kCheckWidth : options.width,
+                                               check ? 2 : options.batch_size,
+                                               check ? kStableCheckSize : kSize, plan);
+          }};
 }
 
-Row stable_row(Device& device, const Options& options, const char* name, double flop,
-               const StepPlan& plan) {
-  Row row{"step", name, options.width, options.batch_size};
-  row.flop = options.batch_size * flop;
-  return checked_and_timed(row, device, options, [&](Device& on, bool check) {
-    return std::make_unique<StableRun>(on, check ? kCheckWidth : options.width,
-                                       check ? 2 : options.batch_size,
-                                       check ? kStableCheckSize : kSize, plan);
-  });
-}
-
-}  // namespace
-
-std::vector<Row> step_level(Device& device, const Options& options) {
+std::vector<Kind> kinds(int width) {
   StepPlan supervised;
   supervised.moment_weight = 0.2;
   supervised.coherence_weight = 0.5;
@@ -159,13 +146,62 @@ std::vector<Row> step_level(Device& device, const Options& options) {
   joint.augment = 0.5;
   StepPlan penalized = joint;
   penalized.r1_gamma = penalized.r2_gamma = 1;
-  return {classic_row(device, options),
-          stable_row(device, options, "stable step, supervised",
-                     stable_supervised_flop(options.width, kSize), supervised),
-          stable_row(device, options, "stable step, joint",
-                     stable_joint_flop(options.width, kSize, true), penalized),
-          stable_row(device, options, "stable step, joint, no R1 and R2",
-                     stable_joint_flop(options.width, kSize, false), joint)};
+  return {classic_kind(width),
+          stable_kind("stable step, supervised", stable_supervised_flop(width, kSize), supervised),
+          stable_kind("stable step, joint", stable_joint_flop(width, kSize, true), penalized),
+          stable_kind("stable step, joint, no R1 and R2", stable_joint_flop(width, kSize, false),
+                      joint)};
+}
+
+// How far a small run on the device is from one of the reference's.
+double error_of(const Kind& kind, Device& device, const Options& options) {
+  Device reference = open_device({.device = "cpu", .backend = "reference"});
+  const auto expected = kind.make(reference, options, true)->results();
+  const auto results = kind.make(device, options, true)->results();
+  // The losses have the stricter limit: brought to that of the gradients.
+  double error = relative_error(results[0], expected[0]) * gradient_limit(device.precision) /
+                 output_limit(device.precision);
+  for (size_t i : {1, 2}) {
+    if (!expected[i].empty()) error = std::max(error, relative_error(results[i], expected[i]));
+  }
+  return error;
+}
+
+Row measure_step(Session& session, Subject& subject, const Kind& kind) {
+  const Options& options = session.options;
+  Row row{"step", kind.name, subject.backend};
+  row.width = options.width;
+  row.batch_size = options.batch_size;
+  row.size = kSize;
+  row.photos = options.batch_size;
+  row.flop = options.batch_size * kind.flop;
+  row.peaks = subject.peaks;
+  row.limit = gradient_limit(subject.device.precision);
+  row.error = error_of(kind, subject.device, options);
+  if (row.correct()) {
+    const MemoryMark mark(subject.device.memory);
+    const auto run = kind.make(subject.device, options, false);
+    row.convolutions = sum_of_convolutions(session, subject, [&] { run->step(); });
+    row.timing = measure(
+        options.seconds, burst_of(subject.device), [&] { run->step(); }, [&] { run->wait(); });
+    row.memory = mark.most();
+  }
+  return row;
+}
+
+}  // namespace
+
+std::vector<std::string> step_rows(const Options& options) {
+  std::vector<std::string> names;
+  for (const Kind& kind : kinds(options.width)) names.push_back(kind.name);
+  return names;
+}
+
+void step_level(Session& session) {
+  for (const Kind& kind : kinds(session.options.width)) {
+    if (!session.wants(kind.name)) continue;
+    for (Subject& subject : session.subjects) session.show(measure_step(session, subject, kind));
+  }
 }
 
 }  // namespace gan::bench

@@ -20,6 +20,12 @@ double time_of(const std::function<void()>& body) {
 
 }  // namespace
 
+int burst_for(double seconds) {
+  constexpr double kShortest = 1e-3;
+  constexpr int kMost = 1000;
+  return std::clamp(static_cast<int>(std::min(kShortest / std::max(seconds, 1e-9), 1e6)), 1, kMost);
+}
+
 double quantile(const std::vector<double>& sorted, double share) {
   const double place = share * static_cast<double>(sorted.size() - 1);
   const auto below = static_cast<size_t>(place);

@@ -20,6 +20,10 @@ Timing measure(double seconds, const std::function<void()>& body);
 Timing measure(double seconds, int burst, const std::function<void()>& give,
                const std::function<void()>& wait);
 
+// How many runs of work estimated at `seconds` make a burst long enough for the clock and, on a device that
+// works while the host goes on, for the wait at its end not to count.
+int burst_for(double seconds);
+
 // The value below which `share` (0..1) of the sorted numbers lie, interpolated.
 double quantile(const std::vector<double>& sorted, double share);
 

@@ -1,0 +1,207 @@
+#include "tools/bench/peaks.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <vector>
+
+#include "engine/arena.h"
+#include "engine/parallel.h"
+#include "kernels/cpu/simd.h"
+
+#if defined(__clang__)
+#define GAN_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define GAN_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+namespace gan::bench {
+namespace {
+
+constexpr double kSeconds = 0.2;  // of looking for the best
+constexpr int kFewest = 3;
+constexpr int64_t kRounds = 200'000;
+
+// The shortest of several runs.
+template <class Body>
+double shortest(Body&& body) {
+  using Clock = std::chrono::steady_clock;
+  const auto seconds_since = [](Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  body();
+  const auto begin = Clock::now();
+  double best = 1e9;
+  for (int i = 0; i < kFewest || seconds_since(begin) < kSeconds; ++i) {
+    const auto start = Clock::now();
+    body();
+    best = std::min(best, seconds_since(start));
+  }
+  return best;
+}
+
+#if defined(__GNUC__)
+
+struct Wide {
+  typedef float Vector __attribute__((vector_size(64)));
+};
+struct Medium {
+  typedef float Vector __attribute__((vector_size(32)));
+};
+struct Narrow {
+  typedef float Vector __attribute__((vector_size(16)));
+};
+
+struct MultiplyAdd {
+  static constexpr int kFlop = 2;
+  template <class Vector>
+  static GAN_INLINE void step(Vector& sum, const Vector& a, const Vector& b) {
+    sum = sum * a + b;
+  }
+};
+
+// Sums in registers, enough of them to hide how long one multiply-add takes, few enough to leave room
+// for the factors. Returns the operations of all lanes.
+template <class Width, int sums, class Product>
+GAN_INLINE double multiply_adds(float value) {
+  using Vector = typename Width::Vector;
+  const Vector factor = Vector{} + value, term = Vector{} + (1 - value);
+  Vector sum[sums] = {};
+  for (int64_t round = 0; round < kRounds; ++round) {
+    GAN_UNROLL
+    for (int i = 0; i < sums; ++i) Product::step(sum[i], factor, term);
+  }
+  Vector total = {};
+  for (int i = 0; i < sums; ++i) total += sum[i];
+  // Somebody has to want the sums.
+  static std::atomic<float> result;
+  result = total[0];
+  constexpr double kLanes = sizeof(Vector) / sizeof(float);
+  return static_cast<double>(kRounds) * sums * kLanes * Product::kFlop;
+}
+
+double baseline(float value) {
+  return multiply_adds<Narrow, 12, MultiplyAdd>(value);
+}
+
+#if defined(__x86_64__)
+
+__attribute__((target("avx2,fma"))) double avx2(float value) {
+  return multiply_adds<Medium, 12, MultiplyAdd>(value);
+}
+__attribute__((target("avx512f"))) double avx512(float value) {
+  return multiply_adds<Wide, 16, MultiplyAdd>(value);
+}
+
+#if !defined(__clang__)
+struct PairProducts {
+  static constexpr int kFlop = 4;
+  static GAN_INLINE void step(Wide::Vector& sum, const Wide::Vector& a, const Wide::Vector& b) {
+    asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+  }
+};
+__attribute__((target("avx512f,avx512bf16"))) double avx512_bf16(float value) {
+  return multiply_adds<Wide, 16, PairProducts>(value);
+}
+#endif
+
+#endif
+
+using Loop = double (*)(float);
+Loop best_loop(DevicePrecision precision) {
+#if defined(__x86_64__)
+#if !defined(__clang__)
+  if (precision == DevicePrecision::bf16 && __builtin_cpu_supports("avx512bf16")) {
+    return avx512_bf16;
+  }
+#endif
+  if (__builtin_cpu_supports("avx512f")) return avx512;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return avx2;
+#endif
+  (void)precision;
+  return baseline;
+}
+
+#else
+
+using Loop = double (*)(float);
+Loop best_loop(DevicePrecision) {
+  return [](float value) {
+    volatile float sum = 0;
+    for (int64_t round = 0; round < kRounds; ++round) sum = sum * value + (1 - value);
+    return 2.0 * kRounds;
+  };
+}
+
+#endif
+
+Peaks cpu_peaks(DevicePrecision precision) {
+  const Loop loop = best_loop(precision);
+  volatile float value = 0.5f;  // not known when this is compiled
+  double flop = 0;              // of one thread
+  const double seconds = shortest([&] {
+    parallel_for(threads(), [&](int64_t i) {
+      const double done = loop(value);
+      if (i == 0) flop = done;
+    });
+  });
+
+  constexpr size_t kBytes = size_t{128} << 20;
+  const Buffer from(host_memory(), kBytes), to(host_memory(), kBytes);
+  host_memory().fill_zero(from.data(), kBytes);
+  const size_t piece = kBytes / static_cast<size_t>(threads());
+  const double copy = shortest([&] {
+    parallel_for(threads(), [&](int64_t i) {
+      const size_t begin = static_cast<size_t>(i) * piece;
+      std::memcpy(static_cast<std::byte*>(to.data()) + begin,
+                  static_cast<const std::byte*>(from.data()) + begin, piece);
+    });
+  });
+  const double copied = 2.0 * static_cast<double>(piece) * threads();
+  return {flop * threads() / seconds, copied / copy,
+          "multiply-adds in registers, a copy of 128 MB"};
+}
+
+Peaks gpu_peaks(Device& device) {
+  constexpr int64_t kPictures = 16, kExtent = 64, kChannels = 512, kTaps = 9;
+  constexpr int kBurst = 10;
+  Arena arena(device.memory);
+  const Shape pictures = {kPictures, kExtent, kExtent, kChannels};
+  const auto zeros = [&](const Shape& shape, DType dtype) {
+    const Tensor tensor = arena.allocate(shape, dtype);
+    device.memory.fill_zero(tensor.data(), tensor.bytes());
+    return tensor;
+  };
+  const Tensor x = zeros(pictures, device.pictures()), y = zeros(pictures, device.pictures());
+  const Weights w = {zeros({kChannels, 3, 3, kChannels}, DType::f32), next_version()};
+  const auto burst = [&](auto&& work) {
+    return shortest([&] {
+             for (int i = 0; i < kBurst; ++i) work();
+             std::byte first;
+             device.memory.copy_to_host(&first, y.data(), 1);
+           }) /
+           kBurst;
+  };
+  const ConvGeometry geometry;
+  Backend& conv = device.kernels({Op::conv_forward, x.dtype(), pictures, pictures, geometry});
+  const double convolution = burst([&] { conv.conv_forward(geometry, x, w, {}, y); });
+  Backend& memory = device.kernels({Op::memory, x.dtype(), pictures, pictures});
+  const double copy = burst([&] { memory.copy(x, y); });
+  const double flop = 2.0 * static_cast<double>(x.elements()) * kTaps * kChannels;
+  return {flop / convolution, 2.0 * static_cast<double>(x.bytes()) / copy,
+          "a convolution of 512 channels, a copy"};
+}
+
+}  // namespace
+
+Peaks measure_peaks(Device& device) {
+  return device.memory.device() == DeviceKind::gpu ? gpu_peaks(device)
+                                                   : cpu_peaks(device.precision);
+}
+
+double least_seconds(const Peaks& peaks, double flop, double bytes) {
+  return std::max(flop / peaks.flop, bytes / peaks.bytes);
+}
+
+}  // namespace gan::bench
