@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# report_page.sh BIN: looks at the page of a real run in a real browser: scripts run without an error, all
-# curves are drawn, nothing is wider than the screen, and the picture is not blank. Exits 77, skipped, where
-# there is no Chromium.
+# report_page.sh BIN: the page of a real run. Its numbers are log.csv's; and in a real browser its scripts run
+# without an error, all curves are drawn, nothing is wider than the screen, and the picture is not blank. Exits
+# 77, skipped, where there is no Chromium.
 set -u
 bin=$(cd "$1" && pwd) || exit 2
 browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || {
@@ -29,6 +29,22 @@ browse() { # ARGUMENTS...: output to page.txt, messages of the page's script to 
 "$bin/gan_train" photos --width 4 --batch-size 4 --epochs 4 --supervised 0.5 --out "run's & <co>" >/dev/null 2>err.txt ||
   fail "gan_train: $(tail -1 err.txt)"
 cp -r "run's & <co>" run
+
+# The page's numbers are the log's, digit by digit; what it says of the best epoch is that row, rounded.
+grep -qF "\"columns\":[\"$(head -1 run/log.csv | sed 's/,/","/g')\"]" run/index.html ||
+  fail "the page has other columns than log.csv"
+tail -n +2 run/log.csv | sed -E ':again; s/,,/,null,/; t again; s/,$/,null/; s/.*/[&]/' >log_rows.txt
+grep -oE '^\[[-+0-9.e,nul]+\]' run/index.html >page_rows.txt
+cmp log_rows.txt page_rows.txt || fail "the page's rows are not log.csv's"
+best() { # COLUMN DIGITS
+  awk -F, -v name="$1" -v digits="$2" 'NR == 1 { for (i = 1; i <= NF; ++i) at[$i] = i }
+    NR > 1 && $at["best"] == 1 { value = $at[name] } END { printf "%.*f", digits, value }' run/log.csv
+}
+for tile in "best epoch:epoch:0" "CIEDE2000 there:ciede2000:2" "colourfulness:colorfulness_ratio:2" "PSNR, dB:psnr:2"; do
+  IFS=: read -r title column digits <<<"$tile"
+  grep -qF "<dt>$title</dt><dd>$(best "$column" "$digits")</dd>" run/index.html ||
+    fail "the page's $title is not log.csv's $(best "$column" "$digits")"
+done
 
 # In frames of a given width, since windows have a least one. What the frames hold is told in the title.
 cat >frames.html <<'END'

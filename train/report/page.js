@@ -55,7 +55,7 @@
       for (const factor of decades < 1.5 ? [1, 2, 5] : [1]) {
         const value = factor * 10 ** power;
         if (value < from * 0.999 || value > to * 1.001) continue;
-        const text = power < -4 || power > 4 ? `${factor}e${power}` : value.toFixed(Math.max(0, -power));
+        const text = power < -3 || power > 4 ? `${factor}e${power}` : value.toFixed(Math.max(0, -power));
         ticks.push({value, text});
       }
     }
