@@ -12,8 +12,7 @@
 namespace gan {
 namespace {
 
-constexpr int64_t kPhotos =
-    16;  // to rehearse with, a batch of an evaluation; the others only count
+constexpr int64_t kPhotos = 16;                   // to rehearse with, a batch of an evaluation
 constexpr size_t kLibraries = size_t{512} << 20;  // that CUDA and cuDNN take on a GPU, about
 constexpr int64_t kMostOnGpu = 64, kMostOnCpu = 16, kLeastSteps = 16;  // of an automatic batch
 constexpr int kSteps = 3;  // of a phase: an arena knows its size after the second
@@ -29,9 +28,9 @@ size_t training_bytes(const Device& device, const TrainSettings& settings, const
   TrainSettings every = settings;  // what is done now and then, done at every step
   every.penalty_every = every.noise_every = 1;
   every.init.clear();
-  const PhotoSet some = photos.spread(kPhotos), others = held_out.spread(kPhotos);
+  const PhotoSet some = photos.spread(kPhotos), shown = held_out.spread(kPhotos);
   Rehearsal rehearsal(device);
-  const auto recipe = make_recipe(rehearsal.device(), every, some, others);
+  const auto recipe = make_recipe(rehearsal.device(), every, some, held_out);
   Colorizer colorizer(rehearsal.device(), recipe->result());
   std::vector<int32_t> batch(static_cast<size_t>(settings.batch_size));
   for (size_t i = 0; i < batch.size(); ++i) batch[i] = static_cast<int32_t>(i % some.names.size());
@@ -43,11 +42,10 @@ size_t training_bytes(const Device& device, const TrainSettings& settings, const
     recipe->end_epoch(moment);
   }
   std::vector<Image> truths;
-  for (int64_t i = 0; i < others.count(); ++i) truths.push_back(others.image(i));
+  for (int64_t i = 0; i < shown.count(); ++i) truths.push_back(shown.image(i));
   color_squares(colorizer, truths, Output::own_luma);
   const bool gpu = device.memory.device() == DeviceKind::gpu;
-  return rehearsal.peak_bytes() + bytes_of(photos) - bytes_of(some) + bytes_of(held_out) -
-         bytes_of(others) + (gpu ? kLibraries : 0);
+  return rehearsal.peak_bytes() + bytes_of(photos) - bytes_of(some) + (gpu ? kLibraries : 0);
 }
 
 int batch_that_fits(size_t room, int most, const Device& device, TrainSettings settings,
