@@ -67,7 +67,9 @@ template <class Width, int sums, class Product>
 GAN_INLINE double multiply_adds(float value) {
   using Vector = typename Width::Vector;
   const Vector factor = Vector{} + value, term = Vector{} + (1 - value);
-  Vector sum[sums] = {};
+  Vector sum[sums];
+  // Each from another number, or the compiler would see that all of them are the same.
+  for (int i = 0; i < sums; ++i) sum[i] = Vector{} + value * static_cast<float>(i);
   for (int64_t round = 0; round < kRounds; ++round) {
     GAN_UNROLL
     for (int i = 0; i < sums; ++i) Product::step(sum[i], factor, term);
