@@ -87,8 +87,8 @@ TrainSettings settings_of(const std::string& recipe, const std::string& model) {
 
 TEST_CASE("training takes the memory that a rehearsal of it takes") {
   const PhotoSet photos = photos_of(40), held_out = photos_of(20);
-  for (const auto& [recipe, model] : std::map<std::string, std::string>{
-           {"stable", "gan"}, {"classic", "gan"}, {"reconstruction", "unet"}}) {
+  for (const auto& [recipe, model] :
+       std::map<std::string, std::string>{{"stable", "gan"}, {"classic", "gan"}}) {
     CAPTURE(recipe, model);
     const TrainSettings settings = settings_of(recipe, model);
     CountedMemory memory(DeviceKind::cpu);

@@ -138,8 +138,12 @@ TEST_CASE("a pack whose parts do not fit together is refused with the reason", "
     expected = "not in order";
   }
   SECTION("counts that cannot be") {
-    file.metadata["found"] = GENERATE("4", "100", "-1", "many", "", "9999999999999999999999");
-    expected = "found";
+    file.metadata["found"] = GENERATE("4", "100", "-1");
+    expected = "says that it was made of " + file.metadata["found"] + " files";
+  }
+  SECTION("counts that are no numbers") {
+    file.metadata["found"] = GENERATE("many", "", "9999999999999999999999", "5 ");
+    expected = "found is '" + file.metadata["found"] + "', expected a number";
   }
   SECTION("a bad file without a reason") {
     text("bad", "a" + zero + "b" + zero);
