@@ -249,6 +249,18 @@ void write_tensor_file(const std::string& path, const TensorFile& file) {
   out.commit();
 }
 
+std::string first_not_finite(const TensorFile& file) {
+  for (const FileTensor& tensor : file.tensors) {
+    if (tensor.dtype != "F32") continue;
+    for (size_t at = 0; at + sizeof(float) <= tensor.data.size(); at += sizeof(float)) {
+      float value = 0;
+      std::memcpy(&value, &tensor.data[at], sizeof(value));
+      if (!std::isfinite(value)) return tensor.name;
+    }
+  }
+  return "";
+}
+
 std::string shape_text(const std::vector<int64_t>& shape) {
   std::string text;
   for (int64_t extent : shape) {

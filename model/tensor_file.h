@@ -42,6 +42,9 @@ TensorFile read_tensor_file(const std::string& path);
 // Writes beside `path` and renames, so that `path` is either the old file or the whole new one.
 void write_tensor_file(const std::string& path, const TensorFile& file);
 
+// The name of the first tensor of float32 with a value that is not finite; empty: all are.
+std::string first_not_finite(const TensorFile& file);
+
 // "128x64x3x3"
 std::string shape_text(const std::vector<int64_t>& shape);
 

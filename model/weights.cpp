@@ -103,8 +103,7 @@ void load_parameters(ParameterSet& parameters, const std::string& prefix, const 
   parameters.values_changed();
 }
 
-void save_generator(const std::string& path, const Generator& generator,
-                    std::map<std::string, std::string> metadata) {
+TensorFile generator_file(const Generator& generator, std::map<std::string, std::string> metadata) {
   TensorFile file;
   file.metadata = std::move(metadata);
   file.metadata["file_version"] = std::to_string(kWeightsVersion);
@@ -113,7 +112,12 @@ void save_generator(const std::string& path, const Generator& generator,
   file.metadata["width"] = std::to_string(generator.width());
   file.metadata["color_head"] = name_of(generator.head());
   store_parameters(generator.parameters(), "", file);
-  write_tensor_file(path, file);
+  return file;
+}
+
+void save_generator(const std::string& path, const Generator& generator,
+                    std::map<std::string, std::string> metadata) {
+  write_tensor_file(path, generator_file(generator, std::move(metadata)));
 }
 
 std::optional<int> width_of_weights(const std::string& path) {

@@ -34,7 +34,9 @@ std::vector<double> to_memory_order(const Parameter& parameter, const std::vecto
 // one are of the first. Files of later versions are refused.
 constexpr int kWeightsVersion = 1;
 
-// Writes a generator for inference; `metadata` is stored beside its model and width.
+// A generator for inference as weights files hold it; `metadata` is stored beside its model and width.
+TensorFile generator_file(const Generator& generator, std::map<std::string, std::string> metadata);
+// The same, written.
 void save_generator(const std::string& path, const Generator& generator,
                     std::map<std::string, std::string> metadata);
 

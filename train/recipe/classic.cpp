@@ -140,13 +140,17 @@ ClassicGan::StepLosses ClassicGan::step(const Tensor& gray, const Tensor& real,
 }
 
 void ClassicGan::compute(const Tensor& gray, const Tensor& real, const StepPlan& plan) {
+  device_.kernels({Op::memory, numbers_.dtype(), numbers_.shape(), numbers_.shape(), {}})
+      .fill(numbers_, 0);
   Variable& fake = run_generator(gray);
+  const UpdateControl* judged = nullptr;
   if (plan.train_discriminator) {
     run_discriminator(real, fake.value, plan.noise);
-    update_discriminator();
+    discriminator_adam_.update(device_.kernels, numbers_.channels(kReal, kNoise + 1));
+    judged = discriminator_adam_.control();
   }
   run_adversary(fake, real);
-  update_generator();
+  generator_adam_.update(device_.kernels, numbers_.channels(kAdversarial, 2), judged);
 }
 
 Replay::Key ClassicGan::key(const StepPlan& plan, int64_t pictures) {
@@ -158,11 +162,32 @@ void ClassicGan::values_changed() {
   discriminator_.parameters().values_changed();
 }
 
-void ClassicGan::state(Archive& archive) {
+void ClassicGan::networks(Archive& archive) {
   archive.network("generator", generator_.parameters());
   archive.network("discriminator", discriminator_.parameters());
   archive.optimizer("generator_adam", device_.memory, generator_adam_);
   archive.optimizer("discriminator_adam", device_.memory, discriminator_adam_);
+}
+
+void ClassicGan::scale_learning_rates(double factor) {
+  generator_adam_.set_learning_rate(factor * settings_.lr_generator);
+  discriminator_adam_.set_learning_rate(factor * settings_.lr_discriminator);
+}
+
+ClassicGan::Snapshot ClassicGan::snapshot() {
+  Snapshot copy;
+  Archive archive = Archive::saving(copy);
+  networks(archive);
+  return copy;
+}
+
+void ClassicGan::restore(const Snapshot& snapshot) {
+  Archive archive = Archive::loading(snapshot, "the last healthy networks");
+  networks(archive);
+}
+
+void ClassicGan::state(Archive& archive) {
+  networks(archive);
   archive.number("step", step_);
 }
 

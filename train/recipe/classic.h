@@ -75,7 +75,8 @@ class ClassicGan {
     DiscriminatorLosses discriminator;  // zero when it was not trained
     GeneratorLosses generator;
   };
-  // All of the above.
+  // All of the above. Where losses are not finite the update is not taken, nor the generator's after
+  // one of the discriminator that was not.
   StepLosses step(const Tensor& gray, const Tensor& real, const StepPlan& plan);
 
   // step() in its parts, for work that is recorded: prepare() is the host's, compute() the device's,
@@ -98,13 +99,21 @@ class ClassicGan {
   Generator& generator() { return generator_; }
   ClassicDiscriminator& discriminator() { return discriminator_; }
   uint64_t steps() const { return step_; }
-  // Both networks, their optimisers and the count of steps.
+  // On both learning rates, from the next update on.
+  void scale_learning_rates(double factor);
+
+  // Both networks and their optimisers, to go back to.
+  using Snapshot = TensorFile;
+  Snapshot snapshot();
+  void restore(const Snapshot& snapshot);
+  // The same and the count of steps.
   void state(Archive& archive);
   size_t peak_bytes() const {
     return generator_tape_.peak_bytes() + discriminator_tape_.peak_bytes();
   }
 
  private:
+  void networks(Archive& archive);
   Context context(Tape& tape, bool training);
   Tensor number(int64_t index) const { return numbers_.channels(index, 1); }
   StepLosses read(const StepPlan& plan) const;

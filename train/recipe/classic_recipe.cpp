@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "engine/error.h"
 #include "model/weights.h"
 #include "train/recipe/classic.h"
 #include "train/recipe/health.h"
+#include "train/recipe/numerics.h"
 #include "train/recipe/step_reports.h"
 
 namespace gan {
@@ -16,7 +18,7 @@ constexpr int64_t kAccuracyPhotos = 100;  // for the discriminator's accuracy, e
 
 // Sums what the steps of an epoch report.
 struct EpochSums {
-  int64_t steps = 0, d_steps = 0;
+  int64_t steps = 0, d_steps = 0, skipped = 0;
   DiscriminatorLosses d;
   GeneratorLosses g;
 
@@ -51,6 +53,7 @@ class ClassicRecipe final : public Recipe {
   }
 
   void step(const int32_t* photos, int64_t count, const Moment& moment) override {
+    if (!healthy_) healthy_ = gan_.snapshot();
     const ClassicGan::StepPlan plan = {
         .train_discriminator = (accuracy_real_ + accuracy_fake_) / 2 <= settings_.d_accuracy_limit,
         .noise = settings_.noise_every > 0 && moment.epoch % settings_.noise_every == 0};
@@ -81,12 +84,15 @@ class ClassicRecipe final : public Recipe {
 
   NamedValues end_epoch(const Moment& moment) override {
     take_reports(true);
+    // The last update may have been one too many, and nothing has been computed with its result.
+    keep_finite(gan_.steps(), find_not_finite(networks()));
     const double d_count = static_cast<double>(std::max<int64_t>(sums_.d_steps, 1));
     const double count = static_cast<double>(std::max<int64_t>(sums_.steps, 1));
     const double trained = static_cast<double>(sums_.d_steps) / count;
     const DiscriminatorLosses d = {sums_.d.real / d_count, sums_.d.fake / d_count,
                                    sums_.d.noise / d_count};
     const GeneratorLosses g = {sums_.g.adversarial / count, sums_.g.l1 / count};
+    const auto skipped = static_cast<double>(sums_.skipped);
     sums_ = {};
     measure_accuracy(moment.epoch);
     summary_ = str("D ", fixed(d.sum(), 3), ", G ", fixed(g.adversarial, 3), ", L1 ",
@@ -101,7 +107,14 @@ class ClassicRecipe final : public Recipe {
             {"l1", g.l1},
             {"d_accuracy_real", accuracy_real_},
             {"d_accuracy_fake", accuracy_fake_},
-            {"d_accuracy", (accuracy_real_ + accuracy_fake_) / 2}};
+            {"d_accuracy", (accuracy_real_ + accuracy_fake_) / 2},
+            {"skipped_steps", skipped}};
+  }
+
+  std::vector<std::string> respond(const MetricsSummary&) override {
+    const std::vector<std::string> texts = guard_.end_epoch();
+    if (guard_.healthy()) healthy_ = gan_.snapshot();
+    return texts;
   }
 
   void state(Archive& archive) override {
@@ -110,12 +123,18 @@ class ClassicRecipe final : public Recipe {
     archive.number("accuracy_fake", accuracy_fake_);
     archive.number("sums.steps", sums_.steps);
     archive.number("sums.d_steps", sums_.d_steps);
+    archive.number("sums.skipped", sums_.skipped);
     archive.number("sums.d_real", sums_.d.real);
     archive.number("sums.d_fake", sums_.d.fake);
     archive.number("sums.d_noise", sums_.d.noise);
     archive.number("sums.g_adversarial", sums_.g.adversarial);
     archive.number("sums.l1", sums_.g.l1);
     reports_.state(archive);
+    guard_.state(archive);
+    if (archive.is_loading()) gan_.scale_learning_rates(guard_.rate());
+    bool has_healthy = healthy_.has_value();
+    archive.number("has_healthy", has_healthy);
+    if (has_healthy) archive.nested("healthy", healthy_ ? *healthy_ : healthy_.emplace());
   }
 
   std::string summary() const override { return summary_; }
@@ -129,20 +148,37 @@ class ClassicRecipe final : public Recipe {
       const ClassicGan::StepPlan plan = {.train_discriminator = report.notes[0] != 0,
                                          .noise = report.notes[1] != 0};
       losses_ = ClassicGan::read_losses(report.numbers, plan);
-      check_finite(static_cast<uint64_t>(report.notes[2]));
-      sums_.add(losses_, plan.train_discriminator);
+      const bool finite = std::isfinite(losses_.discriminator.sum() +
+                                        losses_.generator.adversarial + losses_.generator.l1);
+      keep_finite(static_cast<uint64_t>(report.notes[2]),
+                  finite ? NotFinite{} : what_is_not_finite());
+      if (finite) {
+        sums_.add(losses_, plan.train_discriminator);
+      } else {
+        ++sums_.skipped;
+      }
     }
   }
 
-  void check_finite(uint64_t step) const {
-    if (std::isfinite(losses_.discriminator.sum() + losses_.generator.adversarial +
-                      losses_.generator.l1)) {
-      return;
+  NamedNetworks networks() {
+    return {{"generator", &generator_->parameters()},
+            {"discriminator", &gan_.discriminator().parameters()}};
+  }
+
+  // Why a step was not finite: its networks, else the first of its losses.
+  NotFinite what_is_not_finite() {
+    if (NotFinite found = find_not_finite(networks()); !found.what.empty()) return found;
+    if (!std::isfinite(losses_.discriminator.sum())) return {"the discriminator's loss"};
+    if (!std::isfinite(losses_.generator.adversarial)) return {"the adversarial loss"};
+    return {"the L1 loss"};
+  }
+
+  void keep_finite(uint64_t step, const NotFinite& found) {
+    if (!guard_.observe(step, found)) return;
+    gan_.restore(*healthy_);
+    gan_.scale_learning_rates(guard_.rate());
+    for (StepReports::Report late; reports_.take(late, true);) {  // of the networks given up
     }
-    throw DataError(str("step ", step, ": the losses are not finite any more (discriminator ",
-                        losses_.discriminator.sum(), ", generator ", losses_.generator.adversarial,
-                        ", L1 ", losses_.generator.l1, "); files in ", settings_.out,
-                        " are those of the last whole epoch; try smaller --lr-g and --lr-d"));
   }
 
   void measure_accuracy(int epoch) {
@@ -172,6 +208,8 @@ class ClassicRecipe final : public Recipe {
   Replay replay_;
   StepReports reports_;
   BatchSource batches_;
+  NumericsGuard guard_;
+  std::optional<ClassicGan::Snapshot> healthy_;  // to go back to
   ClassicGan::StepLosses losses_;
   EpochSums sums_;
   double accuracy_real_ = 0.5, accuracy_fake_ = 0.5;  // before anything was measured

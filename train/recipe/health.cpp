@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 
 #include "engine/error.h"
 
@@ -16,7 +17,9 @@ constexpr int kWonEpochs = 2, kWonTimes = 3;
 // It does not see the difference, or calls everything real, as the original's did for 130 epochs.
 constexpr double kBlind = 0.52, kAllReal = 0.95, kNoneFake = 0.2;
 constexpr int kBlindEpochs = 3;
-// The generator's colours.
+// The generator's colours. Those that never were there are not lost: a run that is still learning them,
+// or too small for them, is not helped by going back.
+constexpr double kFallen = 0.8;    // of the best so far
 constexpr double kGray = 0.4;      // of the truth's colourfulness
 constexpr double kFew = 0.7;       // of the entropy of its colours
 constexpr double kAllAlike = 0.3;  // of the photos' spread
@@ -38,6 +41,13 @@ std::string percent(double share) {
   return fixed(100 * share, 0) + "%";
 }
 
+// What there is of these, with commas between.
+std::string listed(std::initializer_list<std::string> parts) {
+  std::string list;
+  for (const std::string& part : parts) list += (list.empty() || part.empty() ? "" : ", ") + part;
+  return list;
+}
+
 }  // namespace
 
 const char* name_of(HealthState state) {
@@ -56,33 +66,31 @@ std::vector<HealthEvent> Autopilot::observe(const Signals& s, Knobs& knobs) {
   std::vector<HealthEvent> events;
   const double balanced = s.balanced_accuracy();
 
-  if (s.skipped_steps > 0) {
-    events.push_back({HealthState::numerics,
-                      str("the numbers of ", s.skipped_steps,
-                          " steps were not finite; skipped, back to the last healthy networks"),
-                      true});
-  }
-
   const bool no_gradient = s.generator_trained && s.adversarial_share < kNoGradient;
   won_epochs_ = balanced > kWon || no_gradient ? won_epochs_ + 1 : 0;
   if (won_epochs_ >= kWonEpochs) {
     won_epochs_ = 0;
     ++won_times_;
-    scale(knobs.gamma, 4);
+    if (means_.penalty) {
+      scale(knobs.gamma, 4);
+    } else {
+      scale(knobs.lr_discriminator, 0.5);
+    }
     HealthEvent event = {HealthState::d_won, "", true, true};
     event.stop = won_times_ > kWonTimes;
     event.text = str("D is right on ", percent(balanced), " of the photos; ",
                      event.stop ? "for the fourth time, so the run ends with its best weights"
-                                : "penalty x4, back to the last healthy networks, starting again");
+                                : str(means_.penalty ? "penalty x4" : "its learning rate halved",
+                                      ", back to the last healthy networks, starting again"));
     events.push_back(event);
   } else if (balanced > kDominating || s.sign_real > kAllAbove) {
-    scale(knobs.gamma, 2);
+    if (means_.penalty) scale(knobs.gamma, 2);
     scale(knobs.lr_discriminator, 0.5);
-    shift(knobs.augment_offset, 0.1);
-    events.push_back(
-        {HealthState::d_dominating,
-         str("D is right on ", percent(balanced),
-             " of the photos; penalty x2, its learning rate halved, more augmentation")});
+    if (means_.augmentation) shift(knobs.augment_offset, 0.1);
+    events.push_back({HealthState::d_dominating,
+                      str("D is right on ", percent(balanced), " of the photos; ",
+                          listed({means_.penalty ? "penalty x2" : "", "its learning rate halved",
+                                  means_.augmentation ? "more augmentation" : ""}))});
   }
 
   const bool blind =
@@ -90,28 +98,27 @@ std::vector<HealthEvent> Autopilot::observe(const Signals& s, Knobs& knobs) {
   blind_epochs_ = blind ? blind_epochs_ + 1 : 0;
   if (blind_epochs_ >= kBlindEpochs) {
     blind_epochs_ = 0;
-    scale(knobs.gamma, 0.5);
-    shift(knobs.augment_offset, -0.1);
+    if (means_.penalty) scale(knobs.gamma, 0.5);
+    if (means_.augmentation) shift(knobs.augment_offset, -0.1);
     HealthEvent event = {
         HealthState::d_blind,
         str("D is right on ", percent(s.accuracy_real), " of real and ", percent(s.accuracy_fake),
-            " of generated photos; penalty halved, less augmentation, an epoch "
-            "for D alone")};
+            " of generated photos; ",
+            listed({means_.penalty ? "penalty halved" : "",
+                    means_.augmentation ? "less augmentation" : "", "an epoch for D alone"}))};
     event.discriminator_only = true;
     events.push_back(event);
   }
 
-  const std::string collapse =
-      s.colorfulness_ratio < kGray  ? str("colours are at ", percent(s.colorfulness_ratio))
-      : s.entropy_ratio < kFew      ? str("the variety of colours is at ", percent(s.entropy_ratio))
-      : s.variety_ratio < kAllAlike ? str("photos differ by ", percent(s.variety_ratio))
-                                    : "";
-  if (!collapse.empty()) {
-    scale(knobs.moments, 2);
+  if (const std::string lost = lost_colors(s); !lost.empty()) {
+    if (means_.moments) scale(knobs.moments, 2);
     events.push_back(
         {HealthState::color_collapse,
-         collapse + " of the truth's; moment loss x2, back to the last healthy networks", true});
+         str(lost, "; ",
+             listed({means_.moments ? "moment loss x2" : "", "back to the last healthy networks"})),
+         true});
   }
+  remember_colors(s);
 
   const double bias = std::max(std::abs(s.bias_a), std::abs(s.bias_b));
   drift_epochs_ = bias > kTint && bias > last_bias_ ? drift_epochs_ + 1 : 0;
@@ -140,6 +147,28 @@ std::vector<HealthEvent> Autopilot::observe(const Signals& s, Knobs& knobs) {
   return events;
 }
 
+std::string Autopilot::lost_colors(const Signals& s) const {
+  struct Color {
+    const char* text;
+    double now, least, best;
+  };
+  for (const Color& color :
+       {Color{"colours are at ", s.colorfulness_ratio, kGray, best_colorfulness_},
+        Color{"the variety of colours is at ", s.entropy_ratio, kFew, best_entropy_},
+        Color{"photos differ by ", s.variety_ratio, kAllAlike, best_variety_}}) {
+    if (color.now < color.least && color.now < kFallen * color.best) {
+      return str(color.text, percent(color.now), " of the truth's, after ", percent(color.best));
+    }
+  }
+  return "";
+}
+
+void Autopilot::remember_colors(const Signals& s) {  // fmax: NaN is no number to remember
+  best_colorfulness_ = std::fmax(best_colorfulness_, s.colorfulness_ratio);
+  best_entropy_ = std::fmax(best_entropy_, s.entropy_ratio);
+  best_variety_ = std::fmax(best_variety_, s.variety_ratio);
+}
+
 void Knobs::state(Archive& archive) {
   archive.number("knobs.gamma", gamma);
   archive.number("knobs.lr_discriminator", lr_discriminator);
@@ -157,6 +186,9 @@ void Autopilot::state(Archive& archive) {
   archive.number("autopilot.last_bias", last_bias_);
   archive.number("autopilot.best_ciede", best_ciede_);
   archive.number("autopilot.last_train_loss", last_train_loss_);
+  archive.number("autopilot.best_colorfulness", best_colorfulness_);
+  archive.number("autopilot.best_entropy", best_entropy_);
+  archive.number("autopilot.best_variety", best_variety_);
 }
 
 }  // namespace gan

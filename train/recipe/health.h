@@ -25,7 +25,6 @@ struct Signals {
   double bias_a = 0, bias_b = 0;
   double ciede2000 = 0;
   double train_loss = 0;
-  int skipped_steps = 0;  // whose numbers were not finite
 
   double balanced_accuracy() const { return (accuracy_real + accuracy_fake) / 2; }
 };
@@ -64,18 +63,33 @@ struct HealthEvent {
   bool stop = false;                // end the run: more training makes it worse
 };
 
+// What a run has that the autopilot can turn; the rest it neither turns nor speaks of.
+struct Means {
+  bool penalty = true;       // on the discriminator's gradients
+  bool augmentation = true;  // of what the discriminator sees
+  bool moments = true;       // the moment loss
+};
+
 // Watches epoch after epoch. The tests and responses are those of the project's study of GAN
 // stability, each with the number that makes it fire as a constant beside it (health.cpp).
 class Autopilot {
  public:
+  explicit Autopilot(const Means& means = {}) : means_(means) {}
+
   // What is wrong after this epoch; turns `knobs`. Empty: all is well.
   std::vector<HealthEvent> observe(const Signals& signals, Knobs& knobs);
+  // After an epoch without the discriminator: what colours there are, which it must not lose.
+  void remember_colors(const Signals& signals);
 
   void state(Archive& archive);
 
  private:
+  std::string lost_colors(const Signals& signals) const;
+
+  Means means_;
   int won_epochs_ = 0, won_times_ = 0, blind_epochs_ = 0, drift_epochs_ = 0, worse_epochs_ = 0;
   double last_bias_ = 0, best_ciede_ = 0, last_train_loss_ = 0;
+  double best_colorfulness_ = 0, best_entropy_ = 0, best_variety_ = 0;
 };
 
 }  // namespace gan

@@ -56,6 +56,8 @@ class Recipe {
 
   // The generator to evaluate, to show and to keep.
   virtual Generator& result() = 0;
+  // Whether the last epoch changed it: one in which only the discriminator learns has nothing to keep.
+  virtual bool generator_learned() const { return true; }
   // Whether the recipe begins without a discriminator, and whether it still does. What it has learnt
   // by then is kept beside the rest, to show what the discriminator is good for.
   virtual bool knows_supervision() const { return false; }

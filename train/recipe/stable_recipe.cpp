@@ -9,6 +9,7 @@
 #include "train/recipe/ema.h"
 #include "train/recipe/health.h"
 #include "train/recipe/hue_weights.h"
+#include "train/recipe/numerics.h"
 #include "train/recipe/stable.h"
 #include "train/recipe/step_reports.h"
 #include "train/recipe/step_statistics.h"
@@ -26,7 +27,6 @@ constexpr double kAugmentPhotos = 50000;    // from no augmentation to all of it
 constexpr double kAugmentMost = 0.8;
 constexpr int64_t kJudgedPhotos = 128;  // of those D learns from, and of others, each epoch
 constexpr uint64_t kLookInside = 100;   // steps from one look at all layers to the next
-constexpr int kMostSkipped = 50;        // steps in a row that were not finite
 
 // A value between two as `x` goes from a to b.
 double ramp(double x, double a, double b, double from, double to) {
@@ -55,13 +55,18 @@ class StableRecipe final : public Recipe {
         replay_(device.memory),
         reports_(device),
         batches_(device, photos, settings.batch_size, ColorSpace::ycbcr),
-        held_out_(device, held_out, settings.batch_size, ColorSpace::ycbcr) {
+        held_out_(device, held_out, settings.batch_size, ColorSpace::ycbcr),
+        autopilot_({.penalty = smoothness_ == Smoothness::penalty &&
+                               settings.r1_gamma + settings.r2_gamma > 0,
+                    .augmentation = settings.augment,
+                    .moments = settings.moment_weight > 0}) {
     start_from(*generator_, settings);
     if (settings.ema) ema_.emplace(device, *generator_);
   }
 
   void step(const int32_t* photos, int64_t count, const Moment& moment) override {
     advance(moment);
+    if (!healthy_) healthy_ = gan_.snapshot();
     Random random(Random::State{settings_.seed, kMoveStream, gan_.steps() << 32});
     if (settings_.move_photos) {
       batches_.pick_moved(photos, count, kShift, random);
@@ -105,6 +110,8 @@ class StableRecipe final : public Recipe {
 
   NamedValues end_epoch(const Moment& moment) override {
     take_reports(true);
+    // The last update may have been one too many, and nothing has been computed with its result.
+    keep_finite(gan_.steps(), find_not_finite(networks()));
     if (ema_) {
       const std::vector<int32_t> some = some_photos(batches_, kStatisticsPhotos, moment.epoch);
       ema_->measure_statistics(batches_, some,
@@ -119,8 +126,9 @@ class StableRecipe final : public Recipe {
                 .accuracy_fake = m.accuracy_fake,
                 .sign_real = adversary_ == Adversary::bce ? m.sign_real : 0,
                 .adversarial_share = m.adversarial_share,
-                .train_loss = m.chroma,
-                .skipped_steps = statistics_.skipped()};
+                .train_loss = m.chroma};
+    generator_learned_ = !std::isnan(m.chroma);
+    const int skipped = statistics_.skipped();
     const StepPlan plan = plan_for(moment.progress);
     const double on_train = judged_ ? mean_logit(batches_, moment.epoch) : NAN;
     const double on_held_out = judged_ ? mean_logit(held_out_, moment.epoch) : NAN;
@@ -154,7 +162,7 @@ class StableRecipe final : public Recipe {
         {"r2", m.r2},
         {"adversarial_share", m.adversarial_share},
         {"adversarial_weight", m.adversarial_weight},
-        {"skipped_steps", static_cast<double>(signals_.skipped_steps)},
+        {"skipped_steps", static_cast<double>(skipped)},
         {"augment", plan.augment},
         {"gamma_factor", knobs_.gamma},
         {"lr_g", plan.lr_generator},
@@ -177,16 +185,21 @@ class StableRecipe final : public Recipe {
   }
 
   std::vector<std::string> respond(const MetricsSummary& validation) override {
-    if (!judged_ || !settings_.autopilot) return {};
     signals_.colorfulness_ratio = validation.colorfulness_ratio;
     signals_.bias_a = validation.bias_a;
     signals_.bias_b = validation.bias_b;
     signals_.ciede2000 = validation.ciede2000;
     signals_.entropy_ratio = validation.entropy_ratio;
     signals_.variety_ratio = validation.variety_ratio;
-    std::vector<std::string> texts;
-    bool healthy = true, go_back = false;
-    for (const HealthEvent& event : autopilot_.observe(signals_, knobs_)) {
+    std::vector<std::string> texts = guard_.end_epoch();
+    bool healthy = guard_.healthy(), go_back = false;
+    std::vector<HealthEvent> events;
+    if (!judged_) {
+      autopilot_.remember_colors(signals_);
+    } else if (settings_.autopilot) {
+      events = autopilot_.observe(signals_, knobs_);
+    }
+    for (const HealthEvent& event : events) {
       healthy = false;
       go_back = go_back || event.restore;
       if (event.ramp_again) joint_start_ = last_progress_;
@@ -195,7 +208,7 @@ class StableRecipe final : public Recipe {
       texts.push_back(str(name_of(event.state), ": ", event.text));
     }
     if (healthy) healthy_ = gan_.snapshot();
-    if (go_back && healthy_) gan_.restore(*healthy_);
+    if (go_back) return_to_health();
     return texts;
   }
 
@@ -204,6 +217,7 @@ class StableRecipe final : public Recipe {
     if (ema_) ema_->state(archive);
     statistics_.state(archive);
     autopilot_.state(archive);
+    guard_.state(archive);
     knobs_.state(archive);
     archive.number("phase", phase_);
     archive.number("alone_since", alone_since_);
@@ -212,7 +226,6 @@ class StableRecipe final : public Recipe {
     archive.number("augment", augment_);
     archive.number("smooth_pairs", smooth_pairs_);
     archive.number("finished", finished_);
-    archive.number("skipped_in_a_row", skipped_in_a_row_);
     bool has_healthy = healthy_.has_value();
     reports_.state(archive);
     archive.number("has_healthy", has_healthy);
@@ -221,6 +234,7 @@ class StableRecipe final : public Recipe {
 
   bool finished() const override { return finished_; }
   Generator& result() override { return ema_ ? ema_->generator() : *generator_; }
+  bool generator_learned() const override { return generator_learned_; }
   bool knows_supervision() const override { return schedule_.supervised < 1; }
   bool supervised_only() const override { return phase_ == Phase::supervised; }
   size_t peak_bytes() const override { return gan_.peak_bytes(); }
@@ -251,7 +265,8 @@ class StableRecipe final : public Recipe {
       plan.r2_gamma = notes.at(4);
       report_ = gan_.read_report(report.numbers, plan);
       statistics_.add(report_, plan);
-      notice_bad_numbers(static_cast<uint64_t>(notes.at(6)));
+      keep_finite(static_cast<uint64_t>(notes.at(6)),
+                  report_.finite ? NotFinite{} : what_is_not_finite());
       if (plan.train_discriminator && report_.finite) {
         adapt_augmentation(static_cast<int64_t>(notes.at(5)));
       }
@@ -287,9 +302,11 @@ class StableRecipe final : public Recipe {
     StepPlan plan;
     plan.train_generator = !judged || joint;
     plan.train_discriminator = judged;
-    plan.lr_generator = settings_.lr_generator.value_or(1e-3) * schedule_.generator_lr(progress);
+    plan.lr_generator =
+        settings_.lr_generator.value_or(1e-3) * schedule_.generator_lr(progress) * guard_.rate();
     plan.lr_discriminator = settings_.lr_discriminator.value_or(2e-4) *
-                            schedule_.discriminator_lr(progress) * knobs_.lr_discriminator;
+                            schedule_.discriminator_lr(progress) * knobs_.lr_discriminator *
+                            guard_.rate();
     plan.moment_weight = settings_.moment_weight * knobs_.moments;
     plan.coherence_weight = settings_.coherence_weight;
     if (joint) {
@@ -340,14 +357,40 @@ class StableRecipe final : public Recipe {
         std::clamp(augment_ + (smooth_pairs_ > kAugmentTarget ? by : -by), 0.0, kAugmentMost);
   }
 
-  void notice_bad_numbers(uint64_t step) {
-    skipped_in_a_row_ = report_.finite ? 0 : skipped_in_a_row_ + 1;
-    if (skipped_in_a_row_ == kMostSkipped / 2 && healthy_) gan_.restore(*healthy_);
-    if (skipped_in_a_row_ < kMostSkipped) return;
-    throw DataError(str("step ", step, ": the numbers of ", kMostSkipped,
-                        " steps in a row are not finite (chroma loss ", report_.chroma,
-                        ", discriminator ", report_.discriminator, "); files in ", settings_.out,
-                        " are those of the last whole epoch; try smaller --lr-g and --lr-d"));
+  NamedNetworks networks() {
+    NamedNetworks all = {{"generator", &generator_->parameters()},
+                         {"discriminator", &gan_.discriminator().parameters()}};
+    if (ema_) all.emplace_back("average", &ema_->generator().parameters());
+    return all;
+  }
+
+  // Why a step was not finite: its networks, else the first of its numbers.
+  NotFinite what_is_not_finite() {
+    if (NotFinite found = find_not_finite(networks()); !found.what.empty()) return found;
+    const StepReport& r = report_;
+    for (const auto& [name, value] : NamedValues{{"the discriminator's loss", r.discriminator},
+                                                 {"the penalty R1", r.r1},
+                                                 {"the penalty R2", r.r2},
+                                                 {"the chroma loss", r.chroma},
+                                                 {"the moment loss", r.moments},
+                                                 {"the coherence loss", r.coherence}}) {
+      if (!std::isfinite(value)) return {name};
+    }
+    return {"the adversarial gradient at the generator's output"};
+  }
+
+  void keep_finite(uint64_t step, const NotFinite& found) {
+    if (!guard_.observe(step, found)) return;
+    return_to_health();
+    for (StepReports::Report late; reports_.take(late, true);) {  // of the networks given up
+    }
+  }
+
+  void return_to_health() {
+    gan_.restore(*healthy_);
+    if (ema_ && !find_not_finite({{"average", &ema_->generator().parameters()}}).what.empty()) {
+      ema_->copy_source();
+    }
   }
 
   void summarize(const StepReport& m) {
@@ -391,8 +434,9 @@ class StableRecipe final : public Recipe {
   Signals signals_;
   bool judged_ = false;
   bool finished_ = false;
-  int skipped_in_a_row_ = 0;
-  std::optional<StableGan::Snapshot> healthy_;
+  bool generator_learned_ = true;  // in the last epoch
+  NumericsGuard guard_;
+  std::optional<StableGan::Snapshot> healthy_;  // to go back to
 };
 
 }  // namespace

@@ -12,7 +12,7 @@
 
 namespace gan {
 
-enum class RunState { going_on, stopped, finished };
+enum class RunState { going_on, stopped, finished, failed };
 
 struct RunFacts {
   std::string name;     // of the run's folder, as it was given
@@ -24,6 +24,7 @@ struct RunFacts {
   std::map<std::string, std::string> settings;  // TrainSettings::as_metadata
   int planned_epochs = 0;
   RunState state = RunState::going_on;
+  std::string failure;            // why it failed
   size_t step_bytes = 0;          // memory that one step takes
   std::string colorize_command;   // that colours a photo with the result
   std::string resume_command;     // that goes on with the run

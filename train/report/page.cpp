@@ -99,6 +99,8 @@ std::string lead_of(const RunFacts& facts) {
                 ".")
       : facts.state == RunState::stopped
           ? str("Stopped in epoch ", of, ", after ", time, "; it can go on.")
+      : facts.state == RunState::failed
+          ? str("Failed after epoch ", of, " and ", time, ": ", facts.failure, ".")
           : str("Finished after epoch ", of, " and ", time, ".");
   return str(state, " Model ", facts.model, ", trained on ", grouped(facts.photos.train),
              facts.photos.train == 1 ? " photo." : " photos.");
@@ -196,7 +198,8 @@ std::string photos_of(const RunFacts& facts) {
 
 std::string commands_of(const RunFacts& facts) {
   std::string text = facts.colorize_command;
-  if (facts.state != RunState::finished) text += "\n" + facts.resume_command;
+  if (facts.state == RunState::going_on || facts.state == RunState::stopped)
+    text += "\n" + facts.resume_command;
   return escaped(text);
 }
 

@@ -118,10 +118,10 @@ void EventFile::add(double wall_time, int64_t step, const NamedValues& scalars) 
 }
 
 void EventFile::flush() {
+  std::error_code error;
+  fs::create_directories(folder_, error);
+  if (error) throw DataError(str(folder_.string(), ": cannot create: ", error.message()));
   if (!begun_) {
-    std::error_code error;
-    fs::create_directories(folder_, error);
-    if (error) throw DataError(str(folder_.string(), ": cannot create: ", error.message()));
     for (const auto& entry : fs::directory_iterator(folder_, error)) {
       if (is_event_file(entry.path())) fs::remove(entry.path(), error);
     }

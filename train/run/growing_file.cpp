@@ -12,30 +12,39 @@ namespace gan {
 namespace fs = std::filesystem;
 
 void GrowingFile::begin(std::string_view content) {
-  waiting_.clear();
+  content_ = content;
+  written_ = 0;
   if (content.empty()) {
     std::error_code error;
     fs::remove(path_, error);
   } else {
     write_whole_file(path_, content);
   }
-  good_bytes_ = content.size();
+  written_ = content.size();
 }
 
 void GrowingFile::flush() {
-  if (waiting_.empty()) return;
+  if (content_.empty()) return;
+  std::error_code error;
+  const uintmax_t there = fs::file_size(path_, error);
+  if (error || there < written_) {
+    write_whole_file(path_, content_);
+  } else if (written_ < content_.size()) {
+    append();
+  }
+  written_ = content_.size();
+}
+
+void GrowingFile::append() {
   errno = 0;
   std::error_code error;
-  if (fs::exists(path_, error)) fs::resize_file(path_, good_bytes_, error);
-  const auto how = good_bytes_ > 0 ? std::ios::app : std::ios::trunc;
-  std::ofstream file(path_, how | std::ios::binary);
-  file << waiting_ << std::flush;
+  fs::resize_file(path_, written_, error);
+  std::ofstream file(path_, std::ios::app | std::ios::binary);
+  file << std::string_view(content_).substr(written_) << std::flush;
   if (error || !file) {
     throw DataError(str(path_.string(), ": cannot write: ",
                         error ? error.message() : std::strerror(errno ? errno : EIO)));
   }
-  good_bytes_ += waiting_.size();
-  waiting_.clear();
 }
 
 }  // namespace gan

@@ -8,25 +8,28 @@
 
 namespace gan {
 
-// What is added is kept in memory until flush() appends it. A write that fails, or a run that is
-// killed, leaves at most a piece at the end that the next one takes back.
+// flush() appends what was added. A write that fails, or a run that is killed, leaves at most a piece at
+// the end that the next one takes back. All of the content stays in memory, too, some megabytes at most,
+// so that a file which has vanished is written anew.
 class GrowingFile {
  public:
   explicit GrowingFile(std::filesystem::path path) : path_(std::move(path)) {}
 
   // Replaces the file by one that holds just this; nothing: removes it. Throws DataError.
   void begin(std::string_view content);
-  void add(std::string_view content) { waiting_ += content; }
-  // Throws DataError; what was added is kept and the next call tries again.
+  void add(std::string_view content) { content_ += content; }
+  // Throws DataError; the next call tries again.
   void flush();
 
   const std::filesystem::path& path() const { return path_; }
-  bool empty() const { return good_bytes_ == 0 && waiting_.empty(); }
+  bool empty() const { return content_.empty(); }
 
  private:
+  void append();
+
   std::filesystem::path path_;
-  uintmax_t good_bytes_ = 0;  // what of the file is complete
-  std::string waiting_;
+  std::string content_;
+  size_t written_ = 0;  // of the content
 };
 
 }  // namespace gan

@@ -10,10 +10,28 @@
 
 #include "engine/atomic_file.h"
 #include "engine/error.h"
+#include "train/run/event_file.h"
 
 namespace gan {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kChecksum = "crc32c";
+
+std::string checksum(const TensorFile& file) {
+  std::ostringstream text;
+  for (const FileTensor& tensor : file.tensors) {
+    const auto* data = reinterpret_cast<const char*>(tensor.data.data());
+    text << std::hex << std::setw(8) << std::setfill('0') << crc32c({data, tensor.data.size()});
+  }
+  std::ostringstream sum;
+  sum << std::hex << std::setw(8) << std::setfill('0') << crc32c(text.str());
+  return sum.str();
+}
+
+}  // namespace
 
 NamedValues columns_of(const EpochRecord& e) {
   NamedValues all = {{"epoch", e.epoch},
@@ -99,6 +117,8 @@ void RunFolder::create() const {
     throw DataError(str(root_.string(), ": cannot create the folder for the results: ",
                         error.message(), "; choose another --out"));
   }
+  remove_abandoned_temporaries(root_);
+  remove_abandoned_temporaries(samples());
   const fs::path probe = root_ / ".writable";
   write_whole_file(probe, "x");
   fs::remove(probe, error);
@@ -107,15 +127,23 @@ void RunFolder::create() const {
   for (const fs::path& old : {log(), steps(), layers(), events(), weights(), supervised(), last(),
                               bad_files(), page(), curves()})
     fs::remove(old, error);
-  fs::remove_all(root_ / "samples", error);
+  fs::remove_all(samples(), error);
   fs::remove_all(tensorboard(), error);
-  fs::create_directories(root_ / "samples", error);
+  fs::create_directories(samples(), error);
+}
+
+bool RunFolder::restore() const {
+  std::error_code error;
+  const bool vanished = !fs::is_directory(root_, error);
+  fs::create_directories(samples(), error);
+  if (error) throw DataError(str(root_.string(), ": cannot create: ", error.message()));
+  return vanished;
 }
 
 fs::path RunFolder::sample(int epoch) const {
   std::ostringstream name;
   name << "epoch-" << std::setw(4) << std::setfill('0') << epoch << ".png";
-  return root_ / "samples" / name.str();
+  return samples() / name.str();
 }
 
 std::vector<fs::path> RunFolder::checkpoints() const {
@@ -131,13 +159,23 @@ std::vector<fs::path> RunFolder::checkpoints() const {
   return found;
 }
 
-void RunFolder::write_checkpoint(uint64_t step, const TensorFile& file) const {
+void RunFolder::write_checkpoint(uint64_t step, TensorFile file) const {
+  file.metadata[kChecksum] = checksum(file);
   std::ostringstream name;
   name << "checkpoint-" << std::setw(10) << std::setfill('0') << step << ".bin";
   write_tensor_file((root_ / name.str()).string(), file);
   const std::vector<fs::path> all = checkpoints();
   std::error_code ignored;
   for (size_t i = 2; i < all.size(); ++i) fs::remove(all[i], ignored);
+}
+
+TensorFile RunFolder::read_checkpoint(const fs::path& path) {
+  TensorFile file = read_tensor_file(path.string());
+  const auto written = file.metadata.find(kChecksum);
+  if (written != file.metadata.end() && written->second != checksum(file)) {
+    throw DataError(str(path.string(), ": damaged, its tensors are not those that were written"));
+  }
+  return file;
 }
 
 void RunFolder::write_log(const std::vector<NamedValues>& epochs) const {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "model/tensor_file.h"
 #include "train/recipe/recipe.h"
 
 namespace gan {
@@ -50,9 +51,11 @@ class RunFolder {
   // refused, or none that could go on; DataError when it is a file.
   RunFolder(std::filesystem::path root, Existing existing);
 
-  // Makes the folder, proves that it can be written and, unless the run goes on, removes what an
-  // older one left there. Throws DataError.
+  // Makes the folder, proves that it can be written, removes what killed programs left half-written and,
+  // unless the run goes on, what an older one left there. Throws DataError.
   void create() const;
+  // Makes it anew where it has vanished since; true when it had. Throws DataError.
+  bool restore() const;
 
   std::filesystem::path weights() const { return root_ / "weights.bin"; }
   std::filesystem::path last() const { return root_ / "last.bin"; }
@@ -69,8 +72,11 @@ class RunFolder {
 
   // Checkpoints, the newest first.
   std::vector<std::filesystem::path> checkpoints() const;
-  // Writes a checkpoint after so many steps and removes all but the newest two.
-  void write_checkpoint(uint64_t step, const TensorFile& file) const;
+  // Writes a checkpoint after so many steps and removes all but the newest two. Its metadata gets a
+  // checksum of its tensors.
+  void write_checkpoint(uint64_t step, TensorFile file) const;
+  // Throws DataError, also when the tensors are not those that were written.
+  static TensorFile read_checkpoint(const std::filesystem::path& path);
 
   // Writes log.csv anew with all rows.
   void write_log(const std::vector<NamedValues>& epochs) const;
@@ -78,6 +84,8 @@ class RunFolder {
   void write_events(const std::vector<EventRecord>& events) const;
 
  private:
+  std::filesystem::path samples() const { return root_ / "samples"; }
+
   std::filesystem::path root_;
   Existing existing_;
 };

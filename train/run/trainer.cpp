@@ -22,6 +22,7 @@
 #include "train/run/memory_plan.h"
 #include "train/run/progress.h"
 #include "train/run/run_folder.h"
+#include "train/run/saving.h"
 
 namespace gan {
 namespace {
@@ -70,6 +71,8 @@ class Run {
         steps_table_(folder_.steps()),
         layers_table_(folder_.layers()),
         report_(folder_, settings.tensorboard),
+        best_(folder_.weights()),
+        before_discriminator_(folder_.supervised()),
         data_(load()) {
     // Settings may come from a checkpoint, which is only a file.
     if (settings_.batch_size < 1 || settings_.penalty_every < 1 || settings_.epochs < 1) {
@@ -93,34 +96,47 @@ class Run {
     steps_table_.begin(recipe_->steps());
     layers_table_.begin(recipe_->steps());
     data_.report.write_bad_files(folder_.bad_files());
+    // All that training needs room for, before it begins; and from here on the run can go on.
+    start_ = Clock::now();
+    folder_.write_checkpoint(recipe_->steps(), checkpoint());
   }
 
   void train(const std::function<bool()>& stop_requested) {
     introduce();
     start_ = Clock::now();
-    while (epoch_ <= settings_.epochs && !stopping_) {
-      EpochRecord record;
-      record.epoch = epoch_;
-      run_steps(record, stop_requested);
-      // Before measuring, which leaves its traces in running statistics.
-      const bool whole = epoch_steps_ == steps_per_epoch();
-      if (!whole) save_checkpoint();
-      if (whole) note_layers();
-      measure(record);
-      rows_.push_back(columns_of(record));
-      stopping_ = stopping_ || recipe_->finished();
-      save(record);
-      announce(record);
-      if (whole) {
-        ++epoch_;
-        epoch_steps_ = 0;
-        save_checkpoint();
-      }
+    try {
+      while (epoch_ <= settings_.epochs && !stopping_) train_epoch(stop_requested);
+    } catch (const DataError& error) {
+      give_up(error.what());
     }
     conclude();
   }
 
  private:
+  void train_epoch(const std::function<bool()>& stop_requested) {
+    EpochRecord record;
+    record.epoch = epoch_;
+    run_steps(record, stop_requested);
+    const bool whole = epoch_steps_ == steps_per_epoch();
+    // Of a part of an epoch the checkpoint is made before measuring, which ends the epoch's sums.
+    TensorFile part;
+    if (!whole) {
+      part = checkpoint();
+      save_checkpoint(part);
+    }
+    if (whole) note_layers();
+    measure(record, whole);
+    if (!whole && !interrupted_) Archive::saving(part).number("best_score", best_score_);
+    rows_.push_back(columns_of(record));
+    stopping_ = stopping_ || recipe_->finished();
+    if (whole) {
+      ++epoch_;
+      epoch_steps_ = 0;
+    }
+    save(record, whole ? checkpoint() : part);
+    announce(record);
+  }
+
   Dataset load() {
     std::unique_ptr<Progress> progress;
     const auto show = [&](int64_t done, int64_t total) {
@@ -175,7 +191,8 @@ class Run {
       interrupted_ = stop_requested();
       stopping_ = interrupted_ || out_of_time();
       if (seconds_since(last_checkpoint_) > kCheckpointSeconds && epoch_steps_ < steps) {
-        save_checkpoint();
+        progress.clear();
+        save_checkpoint(checkpoint());
       }
     }
     record.photos_per_second =
@@ -225,12 +242,15 @@ class Run {
   }
 
   // The recipe's own numbers, and the colours on photos it has not seen.
-  void measure(EpochRecord& record) {
+  void measure(EpochRecord& record, bool whole) {
     record.recipe = recipe_->end_epoch(moment_);
     record.validation = summarize(evaluate(*colorizer_, shown_, -1, Output::own_luma));
     record.saturation = fitted_saturation(*colorizer_, data_.train.spread(kSaturationPhotos));
-    record.best = record.validation.score < best_score_;
-    best_score_ = std::min(best_score_, record.validation.score);
+    // An epoch in which the generator rested has nothing new to keep; and one that will be gone through
+    // again must not leave what a run without a stop would not have had. But something has to be there.
+    const bool counts = recipe_->generator_learned() && (whole || !interrupted_);
+    record.best = record.validation.score < best_score_ && (counts || !std::isfinite(best_score_));
+    if (record.best) best_score_ = record.validation.score;
     if (recipe_->supervised_only() && recipe_->knows_supervision()) {
       supervised_ = {record.validation.ciede2000, record.validation.colorfulness_ratio,
                      record.validation.psnr};
@@ -242,20 +262,42 @@ class Run {
     }
   }
 
-  // Everything that going on exactly needs, after `epoch_steps_` steps of epoch `epoch_`.
-  void save_checkpoint() {
+  void save_checkpoint(const TensorFile& file) {
     last_checkpoint_ = Clock::now();
+    if (restore_folder()) write_checkpoint(file);
+    saving_.end_round();
+  }
+
+  // Whatever a run that goes on is to find has to be there first.
+  void write_checkpoint(const TensorFile& file) {
+    const bool ready = saving_.attempt([&] {
+      steps_table_.flush();
+      layers_table_.flush();
+      best_.write();
+      before_discriminator_.write();
+    });
+    if (ready) saving_.attempt([&] { folder_.write_checkpoint(recipe_->steps(), file); });
+  }
+
+  bool restore_folder() {
+    return saving_.attempt([&] {
+      if (!folder_.restore()) return;
+      std::cerr << "warning: " << settings_.out
+                << ": the folder has vanished and is made anew with what is known of the run"
+                << std::endl;
+      data_.report.write_bad_files(folder_.bad_files());
+    });
+  }
+
+  // Everything that going on exactly needs, after `epoch_steps_` steps of epoch `epoch_`.
+  TensorFile checkpoint() {
     TensorFile file;
     Archive archive = Archive::saving(file);
     state(archive);
     file.metadata.merge(settings_.to_texts());
     file.metadata["version"] = version_;
     file.metadata["data_hash"] = data_hash();
-    attempt([&] {
-      steps_table_.flush();  // a run that goes on finds its rows up to the checkpoint
-      layers_table_.flush();
-      folder_.write_checkpoint(recipe_->steps(), file);
-    });
+    return file;
   }
 
   void state(Archive& archive) {
@@ -283,7 +325,7 @@ class Run {
     const std::vector<std::filesystem::path> all = folder_.checkpoints();
     for (const std::filesystem::path& path : all) {
       try {
-        const TensorFile file = read_tensor_file(path.string());
+        const TensorFile file = RunFolder::read_checkpoint(path);
         require_same_run(file, path.string());
         Archive archive = Archive::loading(file, path.string());
         state(archive);
@@ -329,34 +371,30 @@ class Run {
 
   std::string data_hash() const { return str(std::hex, data_.hash); }
 
-  // Runs something that writes. A failure is a warning now, and an error at the end if it lasts.
-  template <class Write>
-  void attempt(Write&& write) {
-    try {
-      write();
-      unsaved_.clear();
-    } catch (const DataError& error) {
-      unsaved_ = error.what();
-      std::cerr << "warning: " << unsaved_ << "; training goes on, saving is tried again later"
-                << std::endl;
+  // All files after an epoch or a part of one. One that cannot be written does not keep the others from
+  // being. The checkpoint comes last: a run that goes on from it does not come by here again.
+  void save(const EpochRecord& record, const TensorFile& now) {
+    last_checkpoint_ = Clock::now();
+    TensorFile last = generator_file(recipe_->result(), metadata(record));
+    if (record.best) best_.set(last);
+    if (recipe_->knows_supervision() && recipe_->supervised_only() && !interrupted_) {
+      before_discriminator_.set(last);
     }
-  }
-
-  void save(const EpochRecord& record) {
-    attempt([&] {
-      folder_.write_log(rows_);
-      steps_table_.flush();
-      layers_table_.flush();
-      write_png(folder_.sample(record.epoch), samples());
-      if (!events_.empty()) folder_.write_events(events_);
-      const Generator& generator = recipe_->result();
-      save_generator(folder_.last().string(), generator, metadata(record));
-      if (record.best) save_generator(folder_.weights().string(), generator, metadata(record));
-      if (recipe_->knows_supervision() && recipe_->supervised_only()) {
-        save_generator(folder_.supervised().string(), generator, metadata(record));
-      }
-      report_.write(facts());
-    });
+    if (restore_folder()) {
+      saving_.attempt([&] { best_.write(); });
+      saving_.attempt([&] { before_discriminator_.write(); });
+      saving_.attempt([&] { write_finite(folder_.last(), last); });
+      saving_.attempt([&] { folder_.write_log(rows_); });
+      saving_.attempt([&] { steps_table_.flush(); });
+      saving_.attempt([&] { layers_table_.flush(); });
+      saving_.attempt([&] {
+        if (!events_.empty()) folder_.write_events(events_);
+      });
+      saving_.attempt([&] { write_png(folder_.sample(record.epoch), samples()); });
+      saving_.attempt([&] { report_.write(facts()); });
+      write_checkpoint(now);
+    }
+    saving_.end_round();
   }
 
   Image samples() {
@@ -394,9 +432,11 @@ class Run {
     facts.photos = data_.report;
     facts.settings = settings_.as_metadata();
     facts.planned_epochs = settings_.epochs;
-    facts.state = interrupted_                              ? RunState::stopped
-                  : stopping_ || epoch_ >= settings_.epochs ? RunState::finished
-                                                            : RunState::going_on;
+    facts.state = !failure_.empty()                        ? RunState::failed
+                  : interrupted_                           ? RunState::stopped
+                  : stopping_ || epoch_ > settings_.epochs ? RunState::finished
+                                                           : RunState::going_on;
+    facts.failure = failure_;
     facts.step_bytes = recipe_->peak_bytes();
     facts.colorize_command = colorize_command();
     facts.resume_command = resume_command();
@@ -425,10 +465,28 @@ class Run {
     std::cout << std::endl;
   }
 
+  // Training itself cannot go on: the folder is left with the files of the last epoch, and says why.
+  [[noreturn]] void give_up(const std::string& why) {
+    failure_ = why;
+    events_.push_back({epoch_, why});
+    if (restore_folder()) {
+      saving_.attempt([&] { folder_.write_events(events_); });
+      saving_.attempt([&] {
+        if (!rows_.empty()) report_.write(facts());
+      });
+    }
+    saving_.end_round();
+    throw DataError(rows_.empty()
+                        ? why
+                        : str(why, "; ", settings_.out, " holds the files of epoch ", rows_.size(),
+                              ", start from them with --init ", shell_word(best_.path().string())));
+  }
+
   void conclude() const {
-    if (!unsaved_.empty()) {
-      throw DataError(str(unsaved_, "; ", settings_.out,
-                          " holds what could be saved before: free some space and train again"));
+    if (!saving_.failure().empty()) {
+      throw DataError(str(saving_.failure(), "; ", settings_.out,
+                          " holds what could be saved before; ", resume_command(),
+                          " goes on from there once there is room"));
     }
     const auto trained = static_cast<int64_t>(rows_.size());
     std::cout << (interrupted_ ? "stopped: " : "done: ") << trained
@@ -451,6 +509,8 @@ class Run {
   RunFolder folder_;
   GrowingTable steps_table_, layers_table_;
   Report report_;
+  Saving saving_;
+  KeptFile best_, before_discriminator_;
   Dataset data_;
   PhotoSet shown_;  // measured after every epoch: validation photos, or training ones without any
   int asked_batch_ = 0;
@@ -468,7 +528,7 @@ class Run {
   double best_score_ = std::numeric_limits<double>::infinity();
   std::array<double, 3> supervised_ = {NAN, NAN, NAN};  // CIEDE2000, colour, PSNR of supervised.bin
   bool stopping_ = false, interrupted_ = false;
-  std::string unsaved_;  // why the last save failed; empty when it did not
+  std::string failure_;  // why training could not go on
 };
 
 }  // namespace
@@ -483,7 +543,7 @@ std::map<std::string, std::string> resumed_settings(const std::string& out) {
       RunFolder(out, RunFolder::Existing::go_on).checkpoints();
   for (const std::filesystem::path& path : all) {
     try {
-      return read_tensor_file(path.string()).metadata;
+      return RunFolder::read_checkpoint(path).metadata;
     } catch (const DataError&) {  // the run itself says what is wrong with it
       if (path == all.back()) throw;
     }
