@@ -5,11 +5,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #ifdef __linux__
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 #endif
 
 #include "engine/error.h"
@@ -54,7 +57,19 @@ class HostMemory final : public Memory {
   }
 };
 
-// What the system, and the group of processes that this one is in, leave to it.
+#ifdef __linux__
+// What a file of lines with a name and a number, "file 4096", says under a name.
+size_t number_in(const char* path, std::string_view wanted) {
+  std::ifstream file(path);
+  size_t number = 0;
+  for (std::string name; file >> name >> number;) {
+    if (name == wanted) return number;
+  }
+  return 0;
+}
+#endif
+
+// What the system, the group of processes that this one is in, and a limit of its own leave to it.
 MemoryRoom HostMemory::room() const {
   MemoryRoom room;
 #ifdef __linux__
@@ -69,8 +84,20 @@ MemoryRoom HostMemory::room() const {
   size_t most = 0, used = 0;
   if (std::ifstream("/sys/fs/cgroup/memory.max") >> most &&
       std::ifstream("/sys/fs/cgroup/memory.current") >> used) {
+    // Files that were read stay in memory only as long as nobody else wants it.
+    constexpr const char* kStatistics = "/sys/fs/cgroup/memory.stat";
+    used -= std::min(used, number_in(kStatistics, "file") - number_in(kStatistics, "shmem"));
     room.total = std::min(room.total, most);
     room.free = std::min(room.free, most > used ? most - used : 0);
+  }
+  rlimit limit{};
+  size_t pages = 0;  // of this process
+  if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+      std::ifstream("/proc/self/statm") >> pages) {
+    used = pages * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    room.total = std::min<size_t>(room.total, limit.rlim_cur);
+    room.free =
+        std::min<size_t>(room.free, limit.rlim_cur - std::min<size_t>(limit.rlim_cur, used));
   }
 #endif
   return room;

@@ -27,6 +27,12 @@ fill() {
   sync
 }
 
+lines_of() {
+  local lines
+  lines=$(grep -c . "$1" 2>/dev/null)
+  echo "${lines:-0}"
+}
+
 readonly epochs=12
 train=(photos --width 4 --batch-size 4 --epochs $epochs --supervised 0.4 --quiet)
 # while_training DISASTER...: trains into disk/run and has DISASTER happen after two epochs or some more. The
@@ -34,7 +40,7 @@ train=(photos --width 4 --batch-size 4 --epochs $epochs --supervised 0.4 --quiet
 while_training() {
   "$bin/gan_train" "${train[@]}" --out disk/run >out.txt 2>err.txt &
   local pid=$!
-  while kill -0 $pid 2>/dev/null && [ "$(grep -c . disk/run/log.csv 2>/dev/null)" -lt 3 ]; do sleep 0.01; done
+  while kill -0 $pid 2>/dev/null && [ "$(lines_of disk/run/log.csv)" -lt 3 ]; do sleep 0.01; done
   kill -STOP $pid || fail "training ended before $*"
   "$@" || fail "$* did not work"
   kill -CONT $pid
@@ -48,7 +54,7 @@ same_run() {
   for file in weights.bin last.bin supervised.bin steps.csv layers.csv; do
     cmp whole/$file disk/run/$file || fail "another $file"
   done
-  [ "$(wc -l <disk/run/log.csv)" = $((epochs + 1)) ] || fail "log.csv has $(wc -l <disk/run/log.csv) lines"
+  [ "$(lines_of disk/run/log.csv)" = $((epochs + 1)) ] || fail "log.csv has $(lines_of disk/run/log.csv) lines"
 }
 
 expect 0 '' gan_flowers photos --count 12 --seed 3
@@ -59,9 +65,6 @@ colorize=(gan_colorize disk/run/weights.bin photos/flower_images/0001.png -o col
 mkdir disk
 while_training rm -r disk/run || fail "training into a folder that vanished: $(tail -1 err.txt)"
 grep -q 'warning: .*vanished and is made anew' err.txt || fail "nothing said of a folder that vanished: $(cat err.txt)"
-for file in last.bin weights.bin supervised.bin steps.csv layers.csv; do
-  cmp whole/$file disk/run/$file || fail "another $file after the folder vanished"
-done
 same_run
 expect 0 'colored.png' "${colorize[@]}"
 

@@ -29,6 +29,8 @@ expect 0 'model: gan, width 16' gan_train photos --width 16 --batch-size 8 --epo
 expect 0 'model: gan, width 8,' gan_train photos --batch-size 8 --epochs 1 --out alike --init run/weights.bin
 expect 0 'recipe classic' gan_train photos --model demo --batch-size 8 --epochs 1 --out demo
 expect 2 '--recipe classic' gan_train photos --model demo --recipe stable --out x
+expect 0 'batch 2, seed' gan_train photos --width 4 --batch-size auto --epochs 1 --out automatic # a sixteenth of the photos
+expect 2 'finished' gan_train photos --batch-size auto --out automatic --resume
 
 # The stable recipe goes through all its phases, keeps what it knew without the discriminator, and
 # gives the same bytes with any number of threads.
@@ -123,7 +125,9 @@ for signal in KILL INT KILL; do
   pid=$!
 done
 wait $pid || grep -q 'the run is finished' err.txt || fail "going on: $(tail -1 err.txt)"
-cmp phases/last.bin part/last.bin || fail "other weights after being killed and resumed"
+for weights in last weights supervised; do # what a stopped epoch had would not be there without the stop
+  cmp phases/$weights.bin part/$weights.bin || fail "another $weights.bin after being killed and resumed"
+done
 for table in steps layers; do
   cmp phases/$table.csv part/$table.csv || fail "another $table.csv after being killed and resumed"
 done
@@ -275,7 +279,18 @@ grep -q '^| head-128 | --head 128 | ' ablation/ablation.md || fail "ablation.md:
 "$ablation" --rows nothing pairs/color ablation >out.txt 2>err.txt && fail "ablation.sh knows a row 'nothing'"
 
 # --- Misuse of gan_train.
-mkdir nothing
+mkdir nothing limited
+cat >limited/gan_train <<END
+#!/bin/bash
+ulimit -v 1500000
+exec $bin/gan_train "\$@"
+END
+chmod +x limited/gan_train
+unlimited=$bin && bin=limited
+expect 4 'batch 3[0-9] needs [0-9.]+ GB of memory, of which .* are free: --batch-size [0-9]+ would fit' gan_train photos \
+  --width 128 --batch-size 64 --threads 1 --out x
+bin=$unlimited
+expect 2 '--batch-size' gan_train photos --batch-size 0 --out x
 expect 3 'no such folder' gan_train nowhere --out x
 expect 3 '0 photos to use' gan_train nothing --out x
 expect 3 'folder' gan_train wide.jpg --out x

@@ -24,7 +24,11 @@ writes_checkpoint() {
   done
   return 1
 }
-rows() { grep -c . part/log.csv 2>/dev/null || echo 0; }
+rows() {
+  local lines
+  lines=$(grep -c . part/log.csv 2>/dev/null)
+  echo "${lines:-0}"
+}
 running() { kill -0 "$pid" 2>/dev/null; }
 
 killed=0 while_writing=0

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/error.h"
@@ -129,6 +130,27 @@ TEST_CASE("a GPU without room for the batch is told what would fit") {
   memory.free = 1000;
   CHECK_THROWS_WITH(require_it(), Catch::Contains("not even one photo"));
   CHECK(memory.peak == 0);
+}
+
+TEST_CASE("an automatic batch is as large as is good and fits") {
+  const PhotoSet held_out = photos_of(2);
+  const TrainSettings settings = settings_of("stable", "gan");
+  for (const auto& [kind, most] : {std::pair{DeviceKind::cpu, 16}, {DeviceKind::gpu, 64}}) {
+    CountedMemory memory(kind);
+    const Device device = device_of(memory);
+    const auto batch = [&](int64_t photos) {
+      return automatic_batch(device, settings, photos_of(photos), held_out);
+    };
+    CHECK(batch(1100) == most);  // of a device that does not say how much it has
+    CHECK(batch(100) == 6);
+    CHECK(batch(3) == 1);
+    TrainSettings five = settings;
+    five.batch_size = 5;
+    memory.free = training_bytes(device, five, photos_of(200), held_out) / 4 * 5 + 10;
+    CHECK(batch(200) == 5);
+    memory.free = 1000;
+    CHECK(batch(200) == 1);
+  }
 }
 
 }  // namespace gan::testing

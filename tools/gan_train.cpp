@@ -67,6 +67,12 @@ void add_classic_options(CLI::App& app, gan::TrainSettings& settings) {
       ->check(CLI::Range(0.0, 0.95));
 }
 
+// "auto" as the number that stands for it, which nobody may type.
+std::string automatic_batch(std::string text) {
+  if (text == "0") throw CLI::ValidationError("--batch-size", "Value 0 not in range [1 - 4096]");
+  return text == "auto" ? std::to_string(gan::kAutomaticBatch) : text;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -94,8 +100,11 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(4, 512));
   app.add_option("--epochs", settings.epochs, "Passes over the training photos")
       ->check(CLI::Range(1, 1000000));
-  app.add_option("--batch-size", settings.batch_size, "Photos per step")
-      ->check(CLI::Range(1, 4096));
+  app.add_option("--batch-size", settings.batch_size,
+                 "Photos per step; auto: what four fifths of the free memory hold, at most 16 on a "
+                 "CPU and 64 on a GPU, and a sixteenth of the photos")
+      ->transform(automatic_batch)
+      ->check(CLI::Range(0, 4096));
   app.add_option("--lr-g", settings.lr_generator,
                  "Learning rate of the generator (stable: 1e-3, classic: 2e-4)")
       ->check(CLI::Range(1e-9, 10.0));
@@ -125,8 +134,10 @@ int main(int argc, char** argv) {
     if (settings.resume) {
       // What the run was started with, then what was typed now.
       settings.from_texts(gan::resumed_settings(settings.out));
+      const int batch_size = settings.batch_size;
       app.clear();
       app.parse(argc, argv);
+      if (settings.batch_size == gan::kAutomaticBatch) settings.batch_size = batch_size;
     }
     if (app.count("--width") == 0 && app.count("--init") > 0) {
       settings.width = gan::width_of_weights(settings.init).value_or(settings.width);

@@ -99,9 +99,13 @@ class ClassicRecipe final : public Recipe {
                    fixed(g.l1, 4), "; D right on ", fixed(100 * accuracy_real_, 0), "% of real, ",
                    fixed(100 * accuracy_fake_, 0), "% of fake (",
                    name_of_game(accuracy_real_, accuracy_fake_), trained > 0 ? ")" : ", rested)");
-    return {{"d_loss_real", d.real},
-            {"d_loss_fake", d.fake},
-            {"d_loss_noise", d.noise},
+    // What was not measured is no 0.
+    const auto measured = [](bool was, double value) { return was ? value : NAN; };
+    const bool judged = trained > 0;
+    const bool noisy = settings_.noise_every > 0 && moment.epoch % settings_.noise_every == 0;
+    return {{"d_loss_real", measured(judged, d.real)},
+            {"d_loss_fake", measured(judged, d.fake)},
+            {"d_loss_noise", measured(judged && noisy, d.noise)},
             {"d_trained", trained},
             {"g_adversarial", g.adversarial},
             {"l1", g.l1},

@@ -15,6 +15,7 @@ namespace {
 constexpr int64_t kPhotos =
     16;  // to rehearse with, a batch of an evaluation; the others only count
 constexpr size_t kLibraries = size_t{512} << 20;  // that CUDA and cuDNN take on a GPU, about
+constexpr int64_t kMostOnGpu = 64, kMostOnCpu = 16, kLeastSteps = 16;  // of an automatic batch
 constexpr int kSteps = 3;  // of a phase: an arena knows its size after the second
 
 size_t bytes_of(const PhotoSet& photos) {
@@ -64,17 +65,31 @@ int batch_that_fits(size_t room, int most, const Device& device, TrainSettings s
   return small;
 }
 
+int automatic_batch(const Device& device, const TrainSettings& settings, const PhotoSet& photos,
+                    const PhotoSet& held_out) {
+  const bool gpu = device.memory.device() == DeviceKind::gpu;
+  const int64_t most =
+      std::clamp<int64_t>(photos.count() / kLeastSteps, 1, gpu ? kMostOnGpu : kMostOnCpu);
+  const size_t free = device.memory.room().free;
+  if (free == 0) return static_cast<int>(most);
+  const size_t room = free / 5 * 4;
+  return std::max(
+      1, batch_that_fits(room, static_cast<int>(most), device, settings, photos, held_out));
+}
+
 void require_room(size_t bytes, const Device& device, const TrainSettings& settings,
                   const PhotoSet& photos, const PhotoSet& held_out) {
   const size_t free = device.memory.room().free;
-  if (device.memory.device() != DeviceKind::gpu || free == 0 || bytes <= free) return;
+  const bool gpu = device.memory.device() == DeviceKind::gpu;
+  if (free == 0 || bytes <= free) return;
   const int batch = batch_that_fits(free, settings.batch_size, device, settings, photos, held_out);
   throw DeviceError(str("batch ", settings.batch_size, " needs ", human_bytes(bytes),
-                        " of GPU memory, of which ", human_bytes(free), " are free: ",
+                        gpu ? " of GPU memory, of which " : " of memory, of which ",
+                        human_bytes(free), " are free: ",
                         batch > 0 ? str("--batch-size ", batch, " would fit")
                                   : str("not even one photo at a time would fit; use a smaller "
                                         "--width"),
-                        ", or close what else uses the GPU"));
+                        ", or close what else uses the ", gpu ? "GPU" : "memory"));
 }
 
 }  // namespace gan

@@ -19,8 +19,14 @@ size_t training_bytes(const Device& device, const TrainSettings& settings, const
 int batch_that_fits(size_t room, int most, const Device& device, TrainSettings settings,
                     const PhotoSet& photos, const PhotoSet& held_out);
 
-// Throws DeviceError when a GPU has less room than that, saying how much is wanted and what would fit.
-// The system lends more memory than there is free, so nothing is said about the computer's own.
+// What --batch-size auto means: the largest batch that leaves a fifth of the free memory alone, but at
+// most 64 on a GPU and 16 on a CPU, which is no faster with more, and so small that an epoch has 16 steps,
+// where there are photos enough for it. At least 1.
+int automatic_batch(const Device& device, const TrainSettings& settings, const PhotoSet& photos,
+                    const PhotoSet& held_out);
+
+// Throws DeviceError when the device has less room than that, saying how much is wanted and what would
+// fit.
 void require_room(size_t bytes, const Device& device, const TrainSettings& settings,
                   const PhotoSet& photos, const PhotoSet& held_out);
 

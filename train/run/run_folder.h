@@ -22,6 +22,7 @@ struct EpochRecord {
   MetricsSummary validation;
   double saturation = 1;  // the gain that --saturation auto is to use (saturation.h)
   bool best = false;
+  bool settled = true;  // false: it was interrupted, and is gone through again when the run goes on
 };
 
 // Something that happened to a run: one row of events.csv.

@@ -11,6 +11,8 @@ namespace gan {
 // Streams of random numbers of a run, one per use.
 enum Stream : uint64_t { kOrderStream = 1, kAccuracyStream, kMoveStream, kWarpStream };
 
+constexpr int kAutomaticBatch = 0;  // as large as is good and fits (memory_plan.h)
+
 struct TrainSettings {
   std::string data;
   std::string out = "run";

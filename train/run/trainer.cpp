@@ -75,17 +75,21 @@ class Run {
         before_discriminator_(folder_.supervised()),
         data_(load()) {
     // Settings may come from a checkpoint, which is only a file.
-    if (settings_.batch_size < 1 || settings_.penalty_every < 1 || settings_.epochs < 1) {
+    if (settings_.batch_size < (settings_.resume ? 1 : 0) || settings_.penalty_every < 1 ||
+        settings_.epochs < 1) {
       throw DataError(str(settings_.out, ": a batch size of ", settings_.batch_size,
                           ", a penalty every ", settings_.penalty_every, " steps and ",
                           settings_.epochs, " epochs cannot be trained with"));
     }
+    shown_ =
+        (data_.validation.count() > 0 ? data_.validation : data_.train).spread(kValidationPhotos);
     // A whole batch at least, in whole batches from then on.
+    if (settings_.batch_size == kAutomaticBatch) {
+      settings_.batch_size = automatic_batch(device, settings_, data_.train, shown_);
+    }
     asked_batch_ = settings_.batch_size;
     settings_.batch_size =
         static_cast<int>(std::min<int64_t>(settings_.batch_size, data_.train.count()));
-    shown_ =
-        (data_.validation.count() > 0 ? data_.validation : data_.train).spread(kValidationPhotos);
     room_ = device.memory.room();
     memory_bytes_ = training_bytes(device, settings_, data_.train, shown_);
     require_room(memory_bytes_, device, settings_, data_.train, shown_);
@@ -126,7 +130,7 @@ class Run {
     }
     if (whole) note_layers();
     measure(record, whole);
-    if (!whole && !interrupted_) Archive::saving(part).number("best_score", best_score_);
+    if (!whole && record.settled) Archive::saving(part).number("best_score", best_score_);
     rows_.push_back(columns_of(record));
     stopping_ = stopping_ || recipe_->finished();
     if (whole) {
@@ -237,6 +241,8 @@ class Run {
     return std::clamp(settings_.time_limit_minutes * 60 - elapsed(), 0.0, left);
   }
 
+  bool stopped_early() const { return interrupted_ && epoch_ <= settings_.epochs; }
+
   bool out_of_time() const {
     return settings_.time_limit_minutes > 0 && elapsed() > settings_.time_limit_minutes * 60;
   }
@@ -246,12 +252,13 @@ class Run {
     record.recipe = recipe_->end_epoch(moment_);
     record.validation = summarize(evaluate(*colorizer_, shown_, -1, Output::own_luma));
     record.saturation = fitted_saturation(*colorizer_, data_.train.spread(kSaturationPhotos));
+    record.settled = whole || !interrupted_;
     // An epoch in which the generator rested has nothing new to keep; and one that will be gone through
     // again must not leave what a run without a stop would not have had. But something has to be there.
-    const bool counts = recipe_->generator_learned() && (whole || !interrupted_);
+    const bool counts = recipe_->generator_learned() && record.settled;
     record.best = record.validation.score < best_score_ && (counts || !std::isfinite(best_score_));
     if (record.best) best_score_ = record.validation.score;
-    if (recipe_->supervised_only() && recipe_->knows_supervision()) {
+    if (recipe_->supervised_only() && recipe_->knows_supervision() && record.settled) {
       supervised_ = {record.validation.ciede2000, record.validation.colorfulness_ratio,
                      record.validation.psnr};
     }
@@ -377,7 +384,7 @@ class Run {
     last_checkpoint_ = Clock::now();
     TensorFile last = generator_file(recipe_->result(), metadata(record));
     if (record.best) best_.set(last);
-    if (recipe_->knows_supervision() && recipe_->supervised_only() && !interrupted_) {
+    if (recipe_->knows_supervision() && recipe_->supervised_only() && record.settled) {
       before_discriminator_.set(last);
     }
     if (restore_folder()) {
@@ -433,7 +440,7 @@ class Run {
     facts.settings = settings_.as_metadata();
     facts.planned_epochs = settings_.epochs;
     facts.state = !failure_.empty()                        ? RunState::failed
-                  : interrupted_                           ? RunState::stopped
+                  : stopped_early()                        ? RunState::stopped
                   : stopping_ || epoch_ > settings_.epochs ? RunState::finished
                                                            : RunState::going_on;
     facts.failure = failure_;
@@ -489,15 +496,16 @@ class Run {
                           " goes on from there once there is room"));
     }
     const auto trained = static_cast<int64_t>(rows_.size());
-    std::cout << (interrupted_ ? "stopped: " : "done: ") << trained
-              << (trained == 1 ? " epoch, " : " epochs, ") << human_seconds(elapsed())
-              << "; memory for a step " << human_bytes(recipe_->peak_bytes());
+    std::cout << (stopped_early() ? str("stopped in epoch ", trained, " of ", settings_.epochs)
+                                  : str("done: ", trained, trained == 1 ? " epoch" : " epochs"))
+              << ", " << human_seconds(elapsed()) << "; memory for a step "
+              << human_bytes(recipe_->peak_bytes());
     if (recipe_->knows_supervision() && !std::isnan(supervised_[0])) {
       std::cout << "\nwithout the discriminator: CIEDE2000 " << fixed(supervised_[0], 2)
                 << ", colour " << fixed(supervised_[1], 2) << " of truth, PSNR "
                 << fixed(supervised_[2], 2) << " (" << folder_.supervised().string() << ")";
     }
-    if (interrupted_) {
+    if (stopped_early()) {
       std::cout << "\ngo on: " << resume_command();
     }
     std::cout << "\nlook at it: " << folder_.page().string()
