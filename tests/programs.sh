@@ -282,13 +282,13 @@ grep -q '^| head-128 | --head 128 | ' ablation/ablation.md || fail "ablation.md:
 mkdir nothing limited
 cat >limited/gan_train <<END
 #!/bin/bash
-ulimit -v 1500000
+ulimit -v 600000
 exec $bin/gan_train "\$@"
 END
 chmod +x limited/gan_train
 unlimited=$bin && bin=limited
-expect 4 'batch 3[0-9] needs [0-9.]+ GB of memory, of which .* are free: --batch-size [0-9]+ would fit' gan_train photos \
-  --width 128 --batch-size 64 --threads 1 --out x
+expect 4 'batch 3[0-9] needs [0-9.]+ [GM]B of memory, of which .* are free: --batch-size [0-9]+ would fit' gan_train photos \
+  --width 48 --batch-size 64 --threads 1 --out x
 bin=$unlimited
 expect 2 '--batch-size' gan_train photos --batch-size 0 --out x
 expect 3 'no such folder' gan_train nowhere --out x

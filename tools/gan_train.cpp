@@ -69,7 +69,7 @@ void add_classic_options(CLI::App& app, gan::TrainSettings& settings) {
 
 // "auto" as the number that stands for it, which nobody may type.
 std::string automatic_batch(std::string text) {
-  if (text == "0") throw CLI::ValidationError("--batch-size", "Value 0 not in range [1 - 4096]");
+  if (text == "0") throw CLI::ValidationError("Value 0 not in range [1 - 4096]");
   return text == "auto" ? std::to_string(gan::kAutomaticBatch) : text;
 }
 
