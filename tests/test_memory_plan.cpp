@@ -9,6 +9,7 @@
 
 #include "engine/error.h"
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/reference/reference_backend.h"
 #include "kernels/rehearsal.h"
 #include "train/color/colorizer.h"
 #include "train/metrics/evaluate.h"
@@ -56,6 +57,7 @@ class CountedMemory final : public Memory {
 Device device_of(CountedMemory& memory) {
   Kernels::Backends backends;
   backends.push_back(make_cpu_backend(CpuProducts::f32));
+  backends.push_back(make_reference_backend());
   return {memory, Kernels(std::move(backends)), "counted"};
 }
 

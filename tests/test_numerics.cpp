@@ -73,6 +73,7 @@ Device poisoned_device(std::function<bool(int)> poisoned) {
   Kernels::Backends backends;
   backends.push_back(std::make_unique<Poison>(std::move(poisoned)));
   backends.push_back(make_cpu_backend(CpuProducts::f32));
+  backends.push_back(make_reference_backend());
   return {host_memory(), Kernels(std::move(backends)), "poisoned"};
 }
 

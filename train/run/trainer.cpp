@@ -353,7 +353,8 @@ class Run {
     if (epoch_ > settings_.epochs || recipe_->finished() ||
         (settings_.time_limit_minutes > 0 && seconds_before_ > settings_.time_limit_minutes * 60)) {
       throw UsageError(str(settings_.out, ": the run is finished, after ", epoch_ - 1,
-                           epoch_ == 2 ? " epoch and " : " epochs and ", human_seconds(seconds_before_),
+                           epoch_ == 2 ? " epoch and " : " epochs and ",
+                           human_seconds(seconds_before_),
                            "; to train longer give a larger --epochs or --time-limit"));
     }
   }
