@@ -10,6 +10,7 @@
 #include "kernels/reference/reference_backend.h"
 #include "model/weights.h"
 #include "tests/temp_folder.h"
+#include "train/color/colorizer.h"
 #include "train/recipe/numerics.h"
 #include "train/run/run_folder.h"
 #include "train/run/saving.h"
