@@ -85,7 +85,9 @@ class ClassicRecipe final : public Recipe {
   NamedValues end_epoch(const Moment& moment) override {
     take_reports(true);
     // The last update may have been one too many, and nothing has been computed with its result.
-    keep_finite(gan_.steps(), find_not_finite(networks()));
+    if (const NotFinite found = find_not_finite(networks()); !found.what.empty()) {
+      keep_finite(gan_.steps(), found);
+    }
     const double d_count = static_cast<double>(std::max<int64_t>(sums_.d_steps, 1));
     const double count = static_cast<double>(std::max<int64_t>(sums_.steps, 1));
     const double trained = static_cast<double>(sums_.d_steps) / count;

@@ -111,7 +111,9 @@ class StableRecipe final : public Recipe {
   NamedValues end_epoch(const Moment& moment) override {
     take_reports(true);
     // The last update may have been one too many, and nothing has been computed with its result.
-    keep_finite(gan_.steps(), find_not_finite(networks()));
+    if (const NotFinite found = find_not_finite(networks()); !found.what.empty()) {
+      keep_finite(gan_.steps(), found);
+    }
     if (ema_) {
       const std::vector<int32_t> some = some_photos(batches_, kStatisticsPhotos, moment.epoch);
       ema_->measure_statistics(batches_, some,
@@ -394,7 +396,9 @@ class StableRecipe final : public Recipe {
   }
 
   void summarize(const StepReport& m) {
-    summary_ = std::isnan(m.chroma) ? "D learns alone" : str("chroma ", fixed(m.chroma, 4));
+    summary_ = !std::isnan(m.chroma) ? str("chroma ", fixed(m.chroma, 4))
+               : judged_             ? "D learns alone"
+                                     : "no step taken";
     if (!judged_) {
       summary_ += ", no discriminator yet";
       return;
