@@ -20,7 +20,7 @@ expect 0 'generator inference' "${quick[@]}" --level network --filter inference 
 [ "$(wc -l <sweep.csv)" -ge 13 ] || fail "the sweep has $(wc -l <sweep.csv) lines"
 
 # Several backends side by side; what one leaves to others is not told as its own.
-expect 0 'reference' "${quick[@]}" --level op --filter 'enc1 conv_backward_weights' --backend cpu,reference --json both.json
+expect 0 'reference' "${quick[@]}" --level op --filter 'enc3 conv_backward_weights' --backend cpu,reference --json both.json
 expect 0 'enc1 batch_norm_fold.* cpu ' "${quick[@]}" --level op --filter 'enc1 batch_norm_fold' --backend cpu
 expect 2 'nothing' "${quick[@]}" --level op --filter 'enc1 batch_norm_fold' --backend onednn
 

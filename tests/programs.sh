@@ -256,7 +256,7 @@ fi
 bin=$box
 
 # --- Weights for other programs, and smaller ones.
-expect 0 'same.safetensors: [0-9.]+ [KM]B' gan_colorize run/weights.bin --export same.safetensors
+expect 0 'same.safetensors: [0-9.]+ [kM]B' gan_colorize run/weights.bin --export same.safetensors
 cmp same.safetensors run/weights.bin || fail "exported weights differ"
 expect 0 'half.safetensors: ' gan_colorize run/weights.bin --export half.safetensors --half
 [ "$(stat -c %s half.safetensors)" -lt "$(($(stat -c %s run/weights.bin) * 6 / 10))" ] || fail "half.safetensors is not half as large"
