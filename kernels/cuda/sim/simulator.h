@@ -21,7 +21,7 @@ enum class Schedule {
 struct Settings {
   Schedule schedule = Schedule::priority;
   uint64_t seed = 1;  // of everything random: schedule, block order, arrival of asynchronous copies
-  int os_threads = 1;  // blocks are dealt to this many
+  int os_threads = 1;                     // blocks are dealt to this many
   size_t device_bytes = size_t{8} << 30;  // of memory the simulated device has
 
   // Defaults, overridden by GAN_SIM_SCHEDULE (fifo, lifo, random, priority), GAN_SIM_SEED and
