@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <map>
 #include <utility>
-#include <vector>
 
 #include "engine/error.h"
 
@@ -12,37 +10,25 @@ namespace gan {
 namespace {
 
 // Gives out addresses that nothing lies at.
-class CountingMemory final : public Memory {
+class AddressMemory final : public Memory {
  public:
-  explicit CountingMemory(DeviceKind kind) : kind_(kind) {}
+  explicit AddressMemory(DeviceKind kind) : kind_(kind) {}
 
   DeviceKind device() const override { return kind_; }
   void* allocate(size_t bytes) override {
     constexpr uint64_t kAlignment = 256;
     void* const block = reinterpret_cast<void*>(next_);  // NOLINT(performance-no-int-to-ptr)
     next_ += (bytes + kAlignment - 1) / kAlignment * kAlignment + kAlignment;
-    blocks_[block] = bytes;
-    in_use_ += bytes;
-    peak_ = std::max(peak_, in_use_);
     return block;
   }
-  void release(void* block) noexcept override {
-    const auto found = blocks_.find(block);
-    if (found == blocks_.end()) return;
-    in_use_ -= found->second;
-    blocks_.erase(found);
-  }
+  void release(void*) noexcept override {}
   void fill_zero(void*, size_t) override {}
   void copy_from_host(void*, const void*, size_t) override {}
   void copy_to_host(void* to, const void*, size_t bytes) override { std::memset(to, 0, bytes); }
 
-  size_t peak() const { return peak_; }
-
  private:
   DeviceKind kind_;
   uint64_t next_ = uint64_t{1} << 40;
-  std::map<void*, size_t> blocks_;
-  size_t in_use_ = 0, peak_ = 0;
 };
 
 // Does everything by doing nothing, and notes what the device's own backends would take.
@@ -74,7 +60,7 @@ class IdleBackend final : public Backend {
 }  // namespace
 
 struct Rehearsal::State {
-  CountingMemory memory;
+  AddressMemory memory;
   IdleBackend* idle = nullptr;  // one of the device's
   std::unique_ptr<Device> device;
 
@@ -96,7 +82,7 @@ Device& Rehearsal::device() {
 }
 
 size_t Rehearsal::peak_bytes() const {
-  return state_->memory.peak() + state_->idle->working_bytes();
+  return state_->memory.most_in_use() + state_->idle->working_bytes();
 }
 
 }  // namespace gan

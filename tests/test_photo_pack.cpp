@@ -6,6 +6,7 @@
 #include "engine/error.h"
 #include "model/tensor_file.h"
 #include "tests/temp_folder.h"
+#include "train/color/color.h"
 #include "train/data/photo_pack.h"
 #include "train/data/photo_pairs.h"
 

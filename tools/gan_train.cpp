@@ -1,10 +1,11 @@
 // gan_train DATA: trains a generator on a folder of colour photos.
 #include <algorithm>
 #include <iostream>
-#include "model/weights.h"
+#include <vector>
 
 #include "engine/error.h"
 #include "engine/parallel.h"
+#include "model/weights.h"
 #include "tools/cli.h"
 #include "tools/version.h"
 #include "train/color/colorizer.h"

@@ -241,6 +241,8 @@ done
 for backend in cuda cudnn; do
   bench "step-$backend-64" 30 --level step --backend "$backend" --precision bf16 --batch-size 64
 done
+# Every kernel alone, with its share of what the device can do, cuDNN beside it.
+bench ops-bf16-64 90 --level op --backend cuda,cudnn --precision bf16 --batch-size 64
 tool_part python3 pytorch 120 python3 "$root/tests/peers/torch_gpu.py" --json "$out/pytorch.json" --time-limit 110
 
 # --- Useful?

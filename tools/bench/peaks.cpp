@@ -8,13 +8,8 @@
 
 #include "engine/arena.h"
 #include "engine/parallel.h"
-#include "kernels/cpu/simd.h"
-
-#if defined(__clang__)
-#define GAN_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define GAN_UNROLL _Pragma("GCC unroll 16")
-#endif
+#include "engine/random.h"
+#include "kernels/cpu/vectors.h"
 
 namespace gan::bench {
 namespace {
@@ -41,17 +36,11 @@ double shortest(Body&& body) {
   return best;
 }
 
-#if defined(__GNUC__)
+#if defined(GAN_VECTORS)
 
-struct Wide {
-  typedef float Vector __attribute__((vector_size(64)));
-};
-struct Medium {
-  typedef float Vector __attribute__((vector_size(32)));
-};
-struct Narrow {
-  typedef float Vector __attribute__((vector_size(16)));
-};
+using cpu::Medium;
+using cpu::Narrow;
+using cpu::Wide;
 
 struct MultiplyAdd {
   static constexpr int kFlop = 2;
@@ -170,13 +159,18 @@ Peaks gpu_peaks(Device& device) {
   constexpr int kBurst = 10;
   Arena arena(device.memory);
   const Shape pictures = {kPictures, kExtent, kExtent, kChannels};
-  const auto zeros = [&](const Shape& shape, DType dtype) {
+  // Zeros would take less power, and with it less time, than what networks compute with.
+  const auto random_numbers = [&](const Shape& shape, DType dtype) {
     const Tensor tensor = arena.allocate(shape, dtype);
-    device.memory.fill_zero(tensor.data(), tensor.bytes());
+    std::vector<float> values(static_cast<size_t>(tensor.elements()));
+    Random random(static_cast<uint64_t>(tensor.elements()));
+    for (float& value : values) value = 2 * random.uniform() - 1;
+    from_host(device.memory, tensor, values.data());
     return tensor;
   };
-  const Tensor x = zeros(pictures, device.pictures()), y = zeros(pictures, device.pictures());
-  const Weights w = {zeros({kChannels, 3, 3, kChannels}, DType::f32), next_version()};
+  const Tensor x = random_numbers(pictures, device.pictures());
+  const Tensor y = arena.allocate(pictures, device.pictures());
+  const Weights w = {random_numbers({kChannels, 3, 3, kChannels}, DType::f32), next_version()};
   const auto burst = [&](auto&& work) {
     return shortest([&] {
              for (int i = 0; i < kBurst; ++i) work();

@@ -204,4 +204,15 @@ double colorfulness(const Image& image) {
   return std::sqrt(std::max(0.0, variance)) + 0.3 * std::hypot(mean_rg, mean_yb);
 }
 
+Image gray_of(const Image& photo) {
+  Image gray(photo.width, photo.height, 3);
+  for (int y = 0; y < photo.height; ++y) {
+    for (int x = 0; x < photo.width; ++x) {
+      const uint8_t* p = photo.at(x, y);
+      std::fill_n(gray.at(x, y), 3, luma_u8(p[0], p[1], p[2]));
+    }
+  }
+  return gray;
+}
+
 }  // namespace gan

@@ -70,4 +70,7 @@ double ciede2000(const Lab& x, const Lab& y);
 // about 15 slight, 45 average, 100 extreme.
 double colorfulness(const Image& image);
 
+// A photo in gray as networks are given it: its luma, in three equal channels.
+Image gray_of(const Image& photo);
+
 }  // namespace gan

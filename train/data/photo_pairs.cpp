@@ -60,15 +60,4 @@ void write_photo_pairs(const fs::path& folder, const PhotoSet& photos) {
   });
 }
 
-Image gray_of(const Image& photo) {
-  Image gray(photo.width, photo.height, 3);
-  for (int y = 0; y < photo.height; ++y) {
-    for (int x = 0; x < photo.width; ++x) {
-      const uint8_t* p = photo.at(x, y);
-      std::fill_n(gray.at(x, y), 3, luma_u8(p[0], p[1], p[2]));
-    }
-  }
-  return gray;
-}
-
 }  // namespace gan

@@ -15,7 +15,4 @@ void require_no_pairs(const std::filesystem::path& folder);
 // rose.png, rose-2.png. Throws DataError when something cannot be written; files are whole or not there.
 void write_photo_pairs(const std::filesystem::path& folder, const PhotoSet& photos);
 
-// A photo in gray as networks are given it: its luma, in three equal channels.
-Image gray_of(const Image& photo);
-
 }  // namespace gan

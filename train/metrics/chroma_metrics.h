@@ -40,16 +40,18 @@ constexpr int kSegmentPixels = 64;
 constexpr double kSegmentColor = 12;
 std::vector<int32_t> segments(const std::vector<Lab>& pixels, int width, int height);
 
-// How evenly the output paints what the truth paints evenly, over the truth's segments. NaN without any.
+// How evenly the output paints what the truth paints evenly, over the truth's segments. NaN without
+// any.
 struct Evenness {
-  // Blotches, in CIELAB units: for each segment the spread sqrt(var a + var b) of the output's pixels minus
-  // that of the truth's, 0 where it is not larger; mean over the segments' pixels. 0 for the truth and for
-  // gray, whatever a segment's colour: to be read beside the colourfulness.
+  // Blotches, in CIELAB units: for each segment the spread sqrt(var a + var b) of the output's pixels
+  // minus that of the truth's, 0 where it is not larger; mean over the segments' pixels. 0 for the
+  // truth and for gray, whatever a segment's colour: to be read beside the colourfulness.
   double blotch;
   // The correlation ratio eta^2 (Fisher 1925) of the output's (a, b) and the segments: the share of its
-  // variance that lies between segments, not within them. 1 where every segment has one colour of its own, near 0
-  // where colours change without regard to what things there are. It does not depend on the saturation, and a
-  // single colour for all is no way to get it: NaN where (a, b) vary by less than kLeastVariance.
+  // variance that lies between segments, not within them. 1 where every segment has one colour of its
+  // own, near 0 where colours change without regard to what things there are. It does not depend on the
+  // saturation, and a single colour for all is no way to get it: NaN where (a, b) vary by less than
+  // kLeastVariance.
   double coherence;
 };
 constexpr double kLeastVariance = 1;

@@ -4,7 +4,6 @@
 
 #include "engine/error.h"
 #include "engine/parallel.h"
-#include "train/data/photo_pairs.h"
 
 namespace gan {
 namespace {

@@ -9,9 +9,9 @@
 
 namespace gan {
 
-// The most bytes at once, those of the photos included, and some for a GPU's libraries. Found by rehearsing (kernels/rehearsal.h): the
-// recipe itself takes steps of all its phases, ends an epoch and has photos coloured, on a device that
-// keeps nothing. Takes some milliseconds.
+// The most bytes at once, those of the photos included, and some for a GPU's libraries. Found by
+// rehearsing (kernels/rehearsal.h): the recipe itself takes steps of all its phases, ends an epoch and
+// has photos coloured, on a device that keeps nothing.
 size_t training_bytes(const Device& device, const TrainSettings& settings, const PhotoSet& photos,
                       const PhotoSet& held_out);
 
