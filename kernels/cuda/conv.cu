@@ -5,12 +5,13 @@
 #include <limits>
 
 #include "kernels/cuda/conv_launch.cuh"
+#include "kernels/cuda/wgmma.h"
 
 namespace gan::cuda {
 namespace {
 
 // Blocks that give every multiprocessor of an H200 one. Constants, because sums must not depend on
-// the device.
+// the number of a device's multiprocessors.
 constexpr int64_t kFullDevice = 132;
 // A split shorter than this is all start and end.
 constexpr int64_t kMinStepsPerSplit = 4;
@@ -21,9 +22,17 @@ struct Extent {
 Extent extent_of(ConvTile tile) {
   switch (tile) {
     case ConvTile::m128n128:
+    case ConvTile::w128n128:
       return {128, 128};
     case ConvTile::m128n64:
+    case ConvTile::w128n64:
       return {128, 64};
+    case ConvTile::w128n256:
+      return {128, 256};
+    case ConvTile::w256n128:
+      return {256, 128};
+    case ConvTile::w256n64:
+      return {256, 64};
     case ConvTile::m128n32:
       return {128, 32};
     case ConvTile::m64n32:
@@ -31,6 +40,10 @@ Extent extent_of(ConvTile tile) {
     default:
       return {64, 64};
   }
+}
+
+bool on_warpgroups(ConvTile tile) {
+  return tile >= ConvTile::w128n128;
 }
 
 // An operation on the plain convolution with the same geometry.
@@ -102,6 +115,15 @@ ConvTile gemm_tile(ConvTile wanted, DType type, bool gather, const ConvShape& sh
     const Extent e = extent_of(tile);
     return ceil_div(pixels, e.m) * ceil_div(shape.out_c, e.n) >= kFullDevice;
   };
+  const bool warpgroups = type == DType::bf16 && gpu::has_wgmma();
+  if (wanted == ConvTile::automatic && warpgroups && shape.out_c > 32) {
+    wanted = shape.out_c > 64 ? ConvTile::w128n128 : ConvTile::w128n64;
+    if (!fills(wanted)) wanted = ConvTile::automatic;
+  }
+  if (on_warpgroups(wanted)) {
+    if (warpgroups) return wanted;
+    wanted = ConvTile::automatic;
+  }
   if (wanted == ConvTile::automatic) {
     wanted = shape.out_c > 64   ? ConvTile::m128n128
              : shape.out_c > 32 ? ConvTile::m128n64
@@ -186,7 +208,7 @@ void gather(ConvShape shape, ConvChoice choice, const Tensor& source, const void
                                               : ConvLoad::copy;
   const ConvTile tile = gemm_tile(choice.tile, source.dtype(), load == ConvLoad::gather, shape);
   if constexpr (sizeof(T) == 2)
-    gemm_bf16(args, tile, load, stream);
+    (on_warpgroups(tile) ? gemm_wgmma : gemm_bf16)(args, tile, load, stream);
   else if (choice.math == Math::tf32)
     gemm_tf32(args, tile, load, stream);
   else
@@ -234,10 +256,14 @@ void run_data_gradient(const ConvGeometry& geometry, ConvChoice choice, const Te
 ConvTile wgrad_tile(ConvTile wanted, DType type, WgradLoad load, const ConvShape& shape) {
   if (load == WgradLoad::gather || load == WgradLoad::gather_source)
     return type == DType::bf16 ? ConvTile::m64n32 : ConvTile::m64n64;
-  if (wanted != ConvTile::automatic)
-    return wanted == ConvTile::m128n128 ? ConvTile::m128n128 : ConvTile::m64n64;
   const bool large = shape.out_c > 64 && shape.group[0].taps() * shape.source_c > 64;
-  return large ? ConvTile::m128n128 : ConvTile::m64n64;
+  const bool warpgroups = type == DType::bf16 && gpu::has_wgmma();
+  if (wanted == ConvTile::w128n64 || wanted == ConvTile::w256n64) wanted = ConvTile::w128n128;
+  if (on_warpgroups(wanted) && warpgroups) return wanted;
+  if (wanted != ConvTile::automatic && !on_warpgroups(wanted))
+    return wanted == ConvTile::m128n128 ? ConvTile::m128n128 : ConvTile::m64n64;
+  if (!large) return ConvTile::m64n64;
+  return warpgroups ? ConvTile::w128n128 : ConvTile::m128n128;
 }
 
 // Pixels of one split: enough splits for two blocks on every multiprocessor.
@@ -289,7 +315,7 @@ void weight_gradient(ConvShape shape, bool is_mirrored, ConvChoice choice, const
   const ConvTile tile = wgrad_tile(choice.tile, source.dtype(), load, shape);
   args.split_pixels = static_cast<int>(split_pixels(shape, tile));
   if constexpr (sizeof(T) == 2)
-    wgrad_bf16(args, tile, load, stream);
+    (on_warpgroups(tile) ? wgrad_wgmma : wgrad_bf16)(args, tile, load, stream);
   else if (choice.math == Math::tf32)
     wgrad_tf32(args, tile, load, stream);
   else
@@ -367,7 +393,8 @@ size_t conv_scratch_bytes(const Call& call, bool sums) {
   const bool mirror = mirrors(call.geometry, plain.x.c, plain.y.c);
   const ConvShape roles = mirror ? forward_shape(mirrored(call.geometry), plain.y, plain.x) : shape;
   return std::max({parts_bytes(roles, ConvTile::m128n128), parts_bytes(roles, ConvTile::m64n64),
-                   parts_bytes(roles, ConvTile::m64n32)});
+                   parts_bytes(roles, ConvTile::m64n32), parts_bytes(roles, ConvTile::w128n256),
+                   parts_bytes(roles, ConvTile::w256n128)});
 }
 
 void conv_forward(const ConvGeometry& geometry, ConvChoice choice, const Tensor& x,

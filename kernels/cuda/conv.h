@@ -30,8 +30,21 @@ enum class Math : uint8_t {
 };
 
 // The part of a result that one block computes: pixels x channels for forward directions and data
-// gradients, rows x (taps and columns) of the weights for weight gradients.
-enum class ConvTile : uint8_t { automatic, m128n128, m128n64, m128n32, m64n64, m64n32 };
+// gradients, rows x (taps and columns) of the weights for weight gradients. Those called w are for bf16
+// on Hopper's warpgroup tensor cores (wgmma.h), and for sources that are read in packets.
+enum class ConvTile : uint8_t {
+  automatic,
+  m128n128,
+  m128n64,
+  m128n32,
+  m64n64,
+  m64n32,
+  w128n128,
+  w128n256,
+  w256n128,
+  w128n64,
+  w256n64,
+};
 
 // How to compute. A tile that does not exist for the operation and type becomes one that does; small
 // tiles fill the device with small pictures, large ones read less memory.

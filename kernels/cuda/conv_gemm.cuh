@@ -13,8 +13,8 @@
 // batch 64; 38.7 GFLOP) on an H200: 49 us at the measured peak of 790 TFLOP/s, which mma.sync cannot
 // reach; at the 350 TFLOP/s that are realistic for it, 110 us.
 //
-// Pipeline: kStages tiles of both operands in shared memory; cp.async fills the one that was used
-// last while the others are multiplied, one barrier a step.
+// Pipeline: kStages tiles of both operands in shared memory; cp.async fills one that is free while the
+// others are multiplied, one barrier a step.
 #pragma once
 
 #include "kernels/cuda/conv_epilogue.cuh"
@@ -292,6 +292,7 @@ __global__ void __launch_bounds__(Unit::Tile::kThreads, Unit::Tile::kBlocks)
   using Loader = std::conditional_t<Load == ConvLoad::gather, ElementLoader<Unit>,
                                     PacketLoader<Unit, Load == ConvLoad::normalize>>;
   constexpr int kStages = Tile::kStages;
+  constexpr int kAhead = kStages - 1 - Unit::kInFlight;  // steps whose copies are under way
 
   gpu::Smem shared;
   auto* const memory = shared.take<unsigned char>(static_cast<int>(Memory::kSharedBytes));
@@ -311,29 +312,36 @@ __global__ void __launch_bounds__(Unit::Tile::kThreads, Unit::Tile::kBlocks)
 
   Loader loader(args, group, rows, channel0);
   Unit unit;
-  const int steps = (group.taps() * args.shape.source_c + Tile::kK - 1) / Tile::kK;
+  // A group that no tap reaches has one step of zeros: the compiler keeps sums that products are still
+  // being added to in their registers only when it sees that there always is a step.
+  const int terms = group.taps() * args.shape.source_c;
+  const int steps = terms > Tile::kK ? (terms + Tile::kK - 1) / Tile::kK : 1;
   GAN_UNROLL
-  for (int s = 0; s < kStages - 1; ++s) {
+  for (int s = 0; s < kAhead; ++s) {
     T* const stage = stages + s * Memory::kStageElements;
     if (s < steps) loader.load(args, group, stage, stage + Tile::kM * Tile::kK);
     gpu::cp_async_commit();
   }
-  int using_stage = 0, filling_stage = kStages - 1;
-  for (int step = 0; step < steps; ++step) {
+  int using_stage = 0, filling_stage = kAhead, step = 0;
+  do {
     T* const current = stages + using_stage * Memory::kStageElements;
-    gpu::cp_async_wait<kStages - 2>();  // this step's copies, the oldest, are there
+    gpu::cp_async_wait<kAhead - 1>();  // this step's copies, the oldest, are there
     loader.arrived(args, group, current);
+    Unit::publish();
     gpu::syncthreads();  // all threads' copies of this step | their reads by the product;
-                         // and the last step's reads | the copies that overwrite it
-    if (step + kStages - 1 < steps) {
+                         // and the reads of the last step that is done | the copies over it
+    if constexpr (Unit::kInFlight > 0) unit.multiply(current, current + Tile::kM * Tile::kK);
+    if (step + kAhead < steps) {
       T* const free = stages + filling_stage * Memory::kStageElements;
       loader.load(args, group, free, free + Tile::kM * Tile::kK);
     }
     gpu::cp_async_commit();  // possibly empty, so that the wait above always counts alike
-    unit.multiply(current, current + Tile::kM * Tile::kK);
+    if constexpr (Unit::kInFlight == 0) unit.multiply(current, current + Tile::kM * Tile::kK);
+    unit.template wait<Unit::kInFlight>();
     using_stage = using_stage + 1 == kStages ? 0 : using_stage + 1;
     filling_stage = filling_stage + 1 == kStages ? 0 : filling_stage + 1;
-  }
+  } while (++step < steps);
+  unit.template wait<0>();
   gpu::cp_async_wait<0>();
   gpu::syncthreads();  // the last step's reads | the sums written in their place
   auto* const sums = reinterpret_cast<float*>(memory);

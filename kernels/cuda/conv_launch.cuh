@@ -32,11 +32,15 @@ void launch_wgrad(const WgradArgs<typename Unit::Element>& args, gpu::Stream str
 // ---- The instances. Tiles: m128n128, m64n64; bf16's also m128n64 and m128n32. Gathering: one.
 
 void gemm_bf16(const GemmArgs<gpu::bf16>& args, ConvTile tile, ConvLoad load, gpu::Stream stream);
+// Tiles w128n128 and so on; loads copy and normalize.
+void gemm_wgmma(const GemmArgs<gpu::bf16>& args, ConvTile tile, ConvLoad load, gpu::Stream stream);
 void gemm_fp32(const GemmArgs<float>& args, ConvTile tile, ConvLoad load, gpu::Stream stream);
 void gemm_tf32(const GemmArgs<float>& args, ConvTile tile, ConvLoad load, gpu::Stream stream);
 
 void wgrad_bf16(const WgradArgs<gpu::bf16>& args, ConvTile tile, WgradLoad load,
                 gpu::Stream stream);
+void wgrad_wgmma(const WgradArgs<gpu::bf16>& args, ConvTile tile, WgradLoad load,
+                 gpu::Stream stream);
 void wgrad_fp32(const WgradArgs<float>& args, ConvTile tile, WgradLoad load, gpu::Stream stream);
 void wgrad_tf32(const WgradArgs<float>& args, ConvTile tile, WgradLoad load, gpu::Stream stream);
 

@@ -1,5 +1,5 @@
-// Tiles of a matrix product in shared memory and the three ways to multiply them: bf16 and tf32
-// tensor cores, and float32 multiply-adds.
+// Tiles of a matrix product in shared memory and the ways to multiply them: bf16 and tf32 tensor
+// cores, and float32 multiply-adds. Hopper's way with bf16 is in conv_wgmma.cuh.
 //
 // A block computes sums[m, n] += sum over k of a[m, k] * b[n, k] for a tile of M x N sums, K terms
 // per step. Its operands lie in shared memory in one of two orders:
@@ -7,6 +7,9 @@
 //   k_outer   [K][M or N]   weight gradient: pixels are the sum index, channels lie together
 // Rows are split into 16-byte chunks, and the chunk's number is mixed with the row's so that the
 // eight rows an ldmatrix (or eight threads' loads) touch lie in eight different bank groups.
+//
+// A unit multiplies at once, or, when its kInFlight is 1, goes on reading a step's operands until it
+// is waited for. chunk_at() is where it wants a chunk of a k_outer tile.
 #pragma once
 
 #include "kernels/cuda/gpu.h"
@@ -41,6 +44,18 @@ __device__ __forceinline__ int swizzled(int row, int chunk) {
                           (static_cast<unsigned>(chunk) ^ (r / kRowsPerLine % kMixed)));
 }
 
+// What units that multiply at once have in common.
+struct ImmediateUnit {
+  static constexpr int kInFlight = 0;
+  template <int ChunksPerRow>
+  static __device__ __forceinline__ int chunk_at(int row, int chunk) {
+    return swizzled<ChunksPerRow>(row, chunk);
+  }
+  static __device__ __forceinline__ void publish() {}
+  template <int Steps>
+  __device__ __forceinline__ void wait() {}
+};
+
 // An accumulator fragment: lane i holds columns 2*(i%4), +1 of rows i/4 and i/4 + 8.
 template <class Tile, int Rows, int Columns>
 __device__ __forceinline__ void store_fragments(const float (&sums)[Rows][Columns][4], int m0,
@@ -61,7 +76,7 @@ __device__ __forceinline__ void store_fragments(const float (&sums)[Rows][Column
 // ---- bf16: mma.sync m16n8k16
 
 template <class Tile_, Order order>
-class Bf16Unit {
+class Bf16Unit : public ImmediateUnit {
  public:
   using Tile = Tile_;
   using Element = gpu::bf16;
@@ -127,7 +142,7 @@ class Bf16Unit {
 // ---- tf32: mma.sync m16n8k8
 
 template <class Tile_, Order order>
-class Tf32Unit {
+class Tf32Unit : public ImmediateUnit {
  public:
   using Tile = Tile_;
   using Element = float;
@@ -212,7 +227,7 @@ class Tf32Unit {
 // ---- float32: every thread adds up its own sums, kRows x kColumns of them
 
 template <class Tile_, Order order>
-class Fp32Unit {
+class Fp32Unit : public ImmediateUnit {
  public:
   using Tile = Tile_;
   using Element = float;

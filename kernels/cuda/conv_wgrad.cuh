@@ -74,7 +74,7 @@ class SlopePackets {
 
  private:
   __device__ __forceinline__ int at(int row) const {
-    return kVector * swizzled<kAcross>(row, chunk_);
+    return kVector * Unit::template chunk_at<kAcross>(row, chunk_);
   }
 
   int chunk_, row_, channel_, arrived_;
@@ -101,8 +101,8 @@ class SlopeElements {
         if (args.slope_prologue.scale)
           value = from_float<T>(normalize(args.slope_prologue, channel, as_float(value)));
       }
-      tile[kVector * swizzled<Tile::kM / kVector>(row, column / kVector) + column % kVector] =
-          value;
+      tile[kVector * Unit::template chunk_at<Tile::kM / kVector>(row, column / kVector) +
+           column % kVector] = value;
     }
   }
   __device__ __forceinline__ void arrived(const WgradArgs<T>&, int, int, T*) {}
@@ -186,7 +186,7 @@ class SourcePackets {
 
  private:
   __device__ __forceinline__ int at(int i) const {
-    return kVector * swizzled<kAcross>(row_ + kRowStep * i, chunk_);
+    return kVector * Unit::template chunk_at<kAcross>(row_ + kRowStep * i, chunk_);
   }
 
   int chunk_, row_;
@@ -219,8 +219,8 @@ class SourceElements {
         if (args.source_prologue.scale)
           value = from_float<T>(normalize(args.source_prologue, column_.channel, as_float(value)));
       }
-      tile[kVector * swizzled<Tile::kN / kVector>(row, in_tile_ / kVector) + in_tile_ % kVector] =
-          value;
+      tile[kVector * Unit::template chunk_at<Tile::kN / kVector>(row, in_tile_ / kVector) +
+           in_tile_ % kVector] = value;
     }
   }
   __device__ __forceinline__ void arrived(const WgradArgs<T>&, int, T*) {}
@@ -262,6 +262,7 @@ __global__ void __launch_bounds__(Unit::Tile::kThreads, Unit::Tile::kBlocks)
   using Source =
       std::conditional_t<kPackets, SourcePackets<Unit, kNormalize>, SourceElements<Unit>>;
   constexpr int kStages = Tile::kStages;
+  constexpr int kAhead = kStages - 1 - Unit::kInFlight;  // steps whose copies are under way
 
   gpu::Smem shared;
   auto* const memory = shared.take<unsigned char>(static_cast<int>(Memory::kSharedBytes));
@@ -279,7 +280,7 @@ __global__ void __launch_bounds__(Unit::Tile::kThreads, Unit::Tile::kBlocks)
   Unit unit;
   const int steps = (end - first + Tile::kK - 1) / Tile::kK;
   GAN_UNROLL
-  for (int s = 0; s < kStages - 1; ++s) {
+  for (int s = 0; s < kAhead; ++s) {
     T* const stage = stages + s * Memory::kStageElements;
     if (s < steps) {
       slope.load(args, first + s * Tile::kK, end, s, stage);
@@ -287,25 +288,29 @@ __global__ void __launch_bounds__(Unit::Tile::kThreads, Unit::Tile::kBlocks)
     }
     gpu::cp_async_commit();
   }
-  int using_stage = 0, filling_stage = kStages - 1;
-  for (int step = 0; step < steps; ++step) {
+  int using_stage = 0, filling_stage = kAhead, step = 0;
+  do {
     T* const current = stages + using_stage * Memory::kStageElements;
-    gpu::cp_async_wait<kStages - 2>();  // this step's copies, the oldest, are there
+    gpu::cp_async_wait<kAhead - 1>();  // this step's copies, the oldest, are there
     slope.arrived(args, end, using_stage, current);
     source.arrived(args, using_stage, current + Tile::kM * Tile::kK);
+    Unit::publish();
     gpu::syncthreads();  // all threads' copies of this step | their reads by the product;
-                         // and the last step's reads | the copies that overwrite it
-    if (step + kStages - 1 < steps) {
+                         // and the reads of the last step that is done | the copies over it
+    if constexpr (Unit::kInFlight > 0) unit.multiply(current, current + Tile::kM * Tile::kK);
+    if (step + kAhead < steps) {
       T* const free = stages + filling_stage * Memory::kStageElements;
-      const int m = first + (step + kStages - 1) * Tile::kK;
+      const int m = first + (step + kAhead) * Tile::kK;
       slope.load(args, m, end, filling_stage, free);
       source.load(args, m, end, filling_stage, free + Tile::kM * Tile::kK);
     }
     gpu::cp_async_commit();  // possibly empty, so that the wait above always counts alike
-    unit.multiply(current, current + Tile::kM * Tile::kK);
+    if constexpr (Unit::kInFlight == 0) unit.multiply(current, current + Tile::kM * Tile::kK);
+    unit.template wait<Unit::kInFlight>();
     using_stage = using_stage + 1 == kStages ? 0 : using_stage + 1;
     filling_stage = filling_stage + 1 == kStages ? 0 : filling_stage + 1;
-  }
+  } while (++step < steps);
+  unit.template wait<0>();
   gpu::cp_async_wait<0>();
   gpu::syncthreads();  // the last step's reads | the sums written in their place
   auto* const sums = reinterpret_cast<float*>(memory);

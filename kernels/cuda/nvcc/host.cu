@@ -3,6 +3,8 @@
 
 #include <vector>
 
+#include "kernels/cuda/wgmma.h"
+
 namespace gan::gpu {
 namespace {
 
@@ -10,6 +12,15 @@ namespace {
 __global__ void probe_kernel(int* answer) {
   if (answer != nullptr) *answer = 1;
 }
+
+// Its bound tells, without running, whether this device's code is that of sm_90a.
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+constexpr int kProbeThreads = 128;
+#else
+constexpr int kProbeThreads = 64;
+#endif
+constexpr int kWgmmaProbeThreads = 128;
+__global__ void __launch_bounds__(kProbeThreads) wgmma_probe_kernel() {}
 
 class CudaGraph final : public Graph {
  public:
@@ -35,6 +46,16 @@ class CudaGraph final : public Graph {
 };
 
 }  // namespace
+
+bool has_wgmma() {
+  static const bool has = [] {
+    cudaFuncAttributes attributes;
+    check_cuda(cudaFuncGetAttributes(&attributes, wgmma_probe_kernel),
+               "asking for the code's architecture");
+    return attributes.maxThreadsPerBlock == kWgmmaProbeThreads;
+  }();
+  return has;
+}
 
 Facts use_device() {
   int count = 0;

@@ -9,6 +9,7 @@
 
 #include "kernels/cuda/sim/guarded_memory.h"
 #include "kernels/cuda/sim/simulator.h"
+#include "kernels/cuda/wgmma.h"
 
 namespace gan::sim {
 namespace {
@@ -56,6 +57,10 @@ class LaunchList final : public Graph {
 };
 
 }  // namespace
+
+bool has_wgmma() {
+  return true;
+}
 
 Facts use_device() {
   return {"simulator", 8, 0, "the simulator"};

@@ -68,7 +68,9 @@ void fiber_main() {
 }
 
 Multiprocessor::Multiprocessor()
-    : fibers_(kMaxBlockThreads), copies_(new AsyncCopy[size_t{kMaxBlockThreads} * kCopyStride]) {}
+    : fibers_(kMaxBlockThreads),
+      copies_(new AsyncCopy[size_t{kMaxBlockThreads} * kCopyStride]),
+      products_(new AsyncProduct[size_t{kMaxBlockThreads} * kMaxProducts]) {}
 
 Multiprocessor::~Multiprocessor() = default;
 
@@ -124,6 +126,8 @@ void Multiprocessor::begin_block(const Launch& launch, uint64_t block, const Set
     fiber.tsan_fiber = sanitizer::create_fiber();
     fiber.copies = &copies_[size_t{kCopyStride} * t];
     fiber.first_copy = fiber.copy_count = fiber.open_group = 0;
+    fiber.products = &products_[size_t{kMaxProducts} * t];
+    fiber.first_product = fiber.product_count = fiber.open_batch = 0;
     prepare(fiber.context, stacks_.stack(t), FiberStacks::usable(t), fiber_main);
   }
   ready_.reset(settings.schedule, random_, threads_);
@@ -197,6 +201,9 @@ void Multiprocessor::finish(Fiber& fiber) {
   if (fiber.copy_count > 0)
     fail(fiber, Fault::copy_not_awaited, "a thread returned with ", fiber.copy_count,
          " cp.async copies never waited for");
+  if (fiber.product_count > 0)
+    fail(fiber, Fault::copy_not_awaited, "a thread returned with ", fiber.product_count,
+         " wgmma products never waited for");
   for (uint32_t lanes = warp.waiting; lanes != 0; lanes &= lanes - 1) {
     const int other = std::countr_zero(lanes);
     if (warp.mask[other] & lane)
@@ -360,6 +367,33 @@ const AsyncCopy* Multiprocessor::finish_copy(Fiber& fiber, int groups) {
     ++fiber.first_copy;
     --fiber.copy_count;
     if (!copy.landed) return &copy;
+  }
+  return nullptr;
+}
+
+// ---- Asynchronous products
+
+bool Multiprocessor::start_product(Fiber& fiber, AsyncProduct product) {
+  if (fiber.product_count == kMaxProducts)
+    fail(fiber, Fault::copy_not_awaited, "a thread has ", kMaxProducts, " products under way");
+  // One lane's coin is its own: the warps of a warpgroup really finish apart. Of one lane later sums
+  // need the earlier ones.
+  const bool others_wait =
+      fiber.product_count > 0 &&
+      !fiber.products[(fiber.first_product + fiber.product_count - 1) % kMaxProducts].computed;
+  product.computed = !others_wait && random_.coin();
+  product.batch = fiber.open_batch;
+  fiber.products[(fiber.first_product + fiber.product_count++) % kMaxProducts] = product;
+  return product.computed;
+}
+
+const AsyncProduct* Multiprocessor::finish_product(Fiber& fiber, int batches) {
+  while (fiber.product_count > 0) {
+    const AsyncProduct& product = fiber.products[fiber.first_product % kMaxProducts];
+    if (product.batch + static_cast<uint32_t>(batches) >= fiber.open_batch) return nullptr;
+    ++fiber.first_product;
+    --fiber.product_count;
+    if (!product.computed) return &product;
   }
   return nullptr;
 }

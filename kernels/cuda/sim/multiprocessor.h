@@ -31,6 +31,9 @@ struct alignas(64) Fiber : ThreadView {
   // A ring of copies not yet waited for, oldest first.
   AsyncCopy* copies;
   uint32_t first_copy, copy_count, open_group;
+  // The same of products.
+  AsyncProduct* products;
+  uint32_t first_product, product_count, open_batch;
 };
 
 // Lanes that wait in a collective, and what each brought.
@@ -70,6 +73,8 @@ class Multiprocessor {
   void yield(Fiber& fiber);
   bool start_copy(Fiber& fiber, AsyncCopy copy);
   const AsyncCopy* finish_copy(Fiber& fiber, int groups);
+  bool start_product(Fiber& fiber, AsyncProduct product);
+  const AsyncProduct* finish_product(Fiber& fiber, int batches);
 
   // Throws, which ends the fiber and with it the launch; the parts make the message.
   template <class... Parts>
@@ -86,6 +91,7 @@ class Multiprocessor {
   static constexpr int kMaxCopies = 256;
   // Not a power of two, so that the first copies of different fibers lie in different cache sets.
   static constexpr int kCopyStride = kMaxCopies + 2;
+  static constexpr int kMaxProducts = 16;
   friend void fiber_main();
 
   [[noreturn]] void stop(Fiber& fiber, Fault fault, const std::string& text);
@@ -108,6 +114,7 @@ class Multiprocessor {
   int threads_ = 0, warps_ = 0, returned_ = 0;
   std::vector<Fiber> fibers_;
   std::unique_ptr<AsyncCopy[]> copies_;
+  std::unique_ptr<AsyncProduct[]> products_;
   Warp warp_[kMaxBlockWarps];
   static constexpr int kBarriers = 16;
   Barrier barrier_[kBarriers];

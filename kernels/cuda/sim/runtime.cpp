@@ -74,4 +74,18 @@ const AsyncCopy* finish_copy(int groups) {
   return fiber.home->finish_copy(fiber, groups);
 }
 
+bool start_product(const AsyncProduct& product, Where where) {
+  Fiber& fiber = enter(where);
+  return fiber.home->start_product(fiber, product);
+}
+
+void commit_products() {
+  ++enter().open_batch;
+}
+
+const AsyncProduct* finish_product(int batches) {
+  Fiber& fiber = enter();
+  return fiber.home->finish_product(fiber, batches);
+}
+
 }  // namespace gan::sim

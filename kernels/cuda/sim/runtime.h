@@ -86,7 +86,7 @@ struct MmaPayload {
   uint32_t b0, b1;
 };
 
-extern const WarpOp syncwarp_op, shuffle_op, ballot_op, mma_bf16_op, mma_tf32_op;
+extern const WarpOp syncwarp_op, shuffle_op, ballot_op, mma_bf16_op, mma_tf32_op, wgmma_op;
 const WarpOp& ldmatrix_op(int matrices, bool transposed);
 
 void warp_collective(const WarpOp& op, uint32_t mask, void* payload, Where where);
@@ -119,5 +119,22 @@ bool start_copy(void* to, const void* from, int bytes, int source_bytes, Where w
 void commit_copies();
 // The next copy that a wait for all but the newest `groups` groups has to finish, or null.
 const AsyncCopy* finish_copy(int groups);
+
+// One lane's part of a wgmma: `compute` reads the operands and adds to the lane's sums.
+struct AsyncProduct {
+  float* sums;
+  const void *a, *b;
+  int a_panel, b_panel;
+  int warp, lane;
+  void (*compute)(const AsyncProduct&);
+  bool computed = false;
+  uint32_t batch = 0;
+};
+
+// The same for products: whether it is to be computed at once, the end of a batch, and the next one that
+// a wait for all but the newest `batches` has to compute, or null.
+bool start_product(const AsyncProduct& product, Where where);
+void commit_products();
+const AsyncProduct* finish_product(int batches);
 
 }  // namespace gan::sim

@@ -180,6 +180,8 @@ const WarpOp shuffle_op{"shfl", false, false, shuffle};
 const WarpOp ballot_op{"ballot", false, false, ballot};
 const WarpOp mma_bf16_op{"mma_bf16", true, false, mma_bf16};
 const WarpOp mma_tf32_op{"mma_tf32", true, false, mma_tf32};
+const WarpOp wgmma_op{"wgmma", true, false,
+                      [](Payloads&, uint32_t lanes) { require_full_warp(lanes, "wgmma"); }};
 
 const WarpOp& ldmatrix_op(int matrices, bool transposed) {
   return ldmatrix_ops[transposed][matrices / 2];
