@@ -27,12 +27,8 @@ Extent extent_of(ConvTile tile) {
     case ConvTile::m128n64:
     case ConvTile::w128n64:
       return {128, 64};
-    case ConvTile::w128n256:
-      return {128, 256};
     case ConvTile::w256n128:
       return {256, 128};
-    case ConvTile::w256n64:
-      return {256, 64};
     case ConvTile::m128n32:
       return {128, 32};
     case ConvTile::m64n32:
@@ -43,7 +39,7 @@ Extent extent_of(ConvTile tile) {
 }
 
 bool on_warpgroups(ConvTile tile) {
-  return tile >= ConvTile::w128n128;
+  return tile >= ConvTile::w256n128;
 }
 
 // An operation on the plain convolution with the same geometry.
@@ -107,32 +103,69 @@ PrologueArgs prologue_args(const ConvPrologue& prologue, int64_t channels) {
 
 // ---- Forward and data gradient
 
+int64_t tiles_of(ConvTile tile, const ConvShape& shape) {
+  const Extent e = extent_of(tile);
+  int64_t tiles = 0;
+  for (int g = 0; g < shape.groups; ++g) tiles += ceil_div(shape.group[g].pixels, e.m);
+  return tiles * ceil_div(shape.out_c, e.n);
+}
+
+// The measured best of the tiles in conv_wgmma.cu: the large one where it fills the device, or nearly.
+ConvTile warpgroup_tile(const ConvShape& shape) {
+  constexpr int64_t kNearlyFull = kFullDevice * 9 / 10, kFewTiles = 32;
+  if (shape.out_c <= 32) return ConvTile::automatic;
+  if (shape.out_c > 64 && tiles_of(ConvTile::w256n128, shape) >= kNearlyFull)
+    return ConvTile::w256n128;
+  return tiles_of(ConvTile::w128n64, shape) >= kFewTiles ? ConvTile::w128n64 : ConvTile::automatic;
+}
+
 ConvTile gemm_tile(ConvTile wanted, DType type, bool gather, const ConvShape& shape) {
   if (gather) return type == DType::bf16 ? ConvTile::m128n64 : ConvTile::m64n64;
-  int64_t pixels = 0;
-  for (int g = 0; g < shape.groups; ++g) pixels += shape.group[g].pixels;
-  const auto fills = [&](ConvTile tile) {
-    const Extent e = extent_of(tile);
-    return ceil_div(pixels, e.m) * ceil_div(shape.out_c, e.n) >= kFullDevice;
-  };
   const bool warpgroups = type == DType::bf16 && gpu::has_wgmma();
-  if (wanted == ConvTile::automatic && warpgroups && shape.out_c > 32) {
-    wanted = shape.out_c > 64 ? ConvTile::w128n128 : ConvTile::w128n64;
-    if (!fills(wanted)) wanted = ConvTile::automatic;
-  }
-  if (on_warpgroups(wanted)) {
-    if (warpgroups) return wanted;
-    wanted = ConvTile::automatic;
-  }
-  if (wanted == ConvTile::automatic) {
+  if (wanted == ConvTile::automatic && warpgroups) wanted = warpgroup_tile(shape);
+  if (on_warpgroups(wanted) && warpgroups)
+    return wanted == ConvTile::w256n128 ? wanted : ConvTile::w128n64;
+  if (wanted == ConvTile::automatic || on_warpgroups(wanted)) {
     wanted = shape.out_c > 64   ? ConvTile::m128n128
              : shape.out_c > 32 ? ConvTile::m128n64
                                 : ConvTile::m128n32;
-    if (wanted != ConvTile::m128n32 && !fills(wanted)) wanted = ConvTile::m64n64;
+    if (wanted != ConvTile::m128n32 && tiles_of(wanted, shape) < kFullDevice)
+      wanted = ConvTile::m64n64;
   }
   if (wanted == ConvTile::m64n32) return ConvTile::m64n64;
   if (type == DType::bf16 || wanted == ConvTile::m128n128) return wanted;
   return ConvTile::m64n64;
+}
+
+// Among how many blocks a tile's sum is split where tiles are few: enough for two on every
+// multiprocessor, none with less than three steps of 64 terms.
+int64_t splits_of(ConvTile tile, const ConvShape& shape) {
+  constexpr int64_t kLeastTerms = 192, kStepTerms = 64;
+  const int64_t tiles = tiles_of(tile, shape);
+  if (2 * tiles > kFullDevice) return 1;
+  const ConvGroup* const groups = shape.group;
+  int64_t splits =
+      std::min(2 * kFullDevice / tiles, int64_t{groups[0].taps()} * shape.source_c / kLeastTerms);
+  for (int g = 0; g < shape.groups; ++g)
+    splits = std::min(splits, ceil_div(int64_t{groups[g].taps()} * shape.source_c, kStepTerms));
+  return std::max<int64_t>(1, splits);
+}
+
+size_t split_bytes(ConvTile tile, const ConvShape& shape) {
+  const int64_t splits = splits_of(tile, shape);
+  if (splits == 1) return 0;
+  const Extent e = extent_of(tile);
+  // The grid has room for the largest group in every group.
+  int64_t tiles = 0;
+  for (int g = 0; g < shape.groups; ++g)
+    tiles = std::max(tiles, ceil_div(shape.group[g].pixels, e.m));
+  return static_cast<size_t>(shape.groups * tiles * ceil_div(shape.out_c, e.n) * splits * e.m *
+                             e.n) *
+         sizeof(float);
+}
+
+size_t aligned_size(size_t bytes) {
+  return gpu::shared_piece_bytes(bytes);
 }
 
 size_t sums_bytes(const ConvShape& shape, int64_t tile_m) {
@@ -207,6 +240,12 @@ void gather(ConvShape shape, ConvChoice choice, const Tensor& source, const void
                         : args.prologue.scale ? ConvLoad::normalize
                                               : ConvLoad::copy;
   const ConvTile tile = gemm_tile(choice.tile, source.dtype(), load == ConvLoad::gather, shape);
+  if (choice.tile == ConvTile::automatic && load != ConvLoad::gather) {
+    args.splits = static_cast<int>(splits_of(tile, shape));
+    const size_t sums = args.epilogue.sums == ConvSums::none ? 0 : sums_bytes(shape, 64);
+    if (args.splits > 1)
+      args.parts = reinterpret_cast<float*>(static_cast<std::byte*>(scratch) + aligned_size(sums));
+  }
   if constexpr (sizeof(T) == 2)
     (on_warpgroups(tile) ? gemm_wgmma : gemm_bf16)(args, tile, load, stream);
   else if (choice.math == Math::tf32)
@@ -256,14 +295,15 @@ void run_data_gradient(const ConvGeometry& geometry, ConvChoice choice, const Te
 ConvTile wgrad_tile(ConvTile wanted, DType type, WgradLoad load, const ConvShape& shape) {
   if (load == WgradLoad::gather || load == WgradLoad::gather_source)
     return type == DType::bf16 ? ConvTile::m64n32 : ConvTile::m64n64;
-  const bool large = shape.out_c > 64 && shape.group[0].taps() * shape.source_c > 64;
   const bool warpgroups = type == DType::bf16 && gpu::has_wgmma();
-  if (wanted == ConvTile::w128n64 || wanted == ConvTile::w256n64) wanted = ConvTile::w128n128;
-  if (on_warpgroups(wanted) && warpgroups) return wanted;
+  if (on_warpgroups(wanted) && warpgroups)
+    return wanted == ConvTile::w256n128 ? wanted : ConvTile::w128n128;
   if (wanted != ConvTile::automatic && !on_warpgroups(wanted))
     return wanted == ConvTile::m128n128 ? ConvTile::m128n128 : ConvTile::m64n64;
+  const bool large = shape.out_c > 64 && shape.group[0].taps() * shape.source_c > 64;
   if (!large) return ConvTile::m64n64;
-  return warpgroups ? ConvTile::w128n128 : ConvTile::m128n128;
+  if (!warpgroups) return ConvTile::m128n128;
+  return shape.out_c > 128 ? ConvTile::w256n128 : ConvTile::w128n128;
 }
 
 // Pixels of one split: enough splits for two blocks on every multiprocessor.
@@ -389,12 +429,14 @@ void conv_pack(const Call& call, const Tensor& w, void* packed, gpu::Stream stre
 size_t conv_scratch_bytes(const Call& call, bool sums) {
   const Plain plain = plain_of(call);
   const ConvShape shape = shape_of(call.geometry, plain);
-  if (plain.direction != Direction::weight_gradient) return sums ? sums_bytes(shape, 64) : 0;
+  if (plain.direction != Direction::weight_gradient) {
+    const ConvTile tile = gemm_tile(ConvTile::automatic, call.dtype, false, shape);
+    return (sums ? aligned_size(sums_bytes(shape, 64)) : 0) + split_bytes(tile, shape);
+  }
   const bool mirror = mirrors(call.geometry, plain.x.c, plain.y.c);
   const ConvShape roles = mirror ? forward_shape(mirrored(call.geometry), plain.y, plain.x) : shape;
   return std::max({parts_bytes(roles, ConvTile::m128n128), parts_bytes(roles, ConvTile::m64n64),
-                   parts_bytes(roles, ConvTile::m64n32), parts_bytes(roles, ConvTile::w128n256),
-                   parts_bytes(roles, ConvTile::w256n128)});
+                   parts_bytes(roles, ConvTile::m64n32), parts_bytes(roles, ConvTile::w256n128)});
 }
 
 void conv_forward(const ConvGeometry& geometry, ConvChoice choice, const Tensor& x,

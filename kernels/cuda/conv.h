@@ -39,11 +39,9 @@ enum class ConvTile : uint8_t {
   m128n32,
   m64n64,
   m64n32,
-  w128n128,
-  w128n256,
   w256n128,
+  w128n128,
   w128n64,
-  w256n64,
 };
 
 // How to compute. A tile that does not exist for the operation and type becomes one that does; small

@@ -13,6 +13,9 @@
 // batch 64; 38.7 GFLOP) on an H200: 49 us at the measured peak of 790 TFLOP/s, which mma.sync cannot
 // reach; at the 350 TFLOP/s that are realistic for it, 110 us.
 //
+// Few pixels make few tiles. Then the sum is split among blocks: each leaves its part in scratch memory,
+// and the last one of a tile to arrive adds the parts up, in order.
+//
 // Pipeline: kStages tiles of both operands in shared memory; cp.async fills one that is free while the
 // others are multiplied, one barrier a step.
 #pragma once
@@ -42,6 +45,8 @@ struct GemmArgs {
   const T* weights = nullptr;
   PrologueArgs prologue;
   EpilogueArgs<T> epilogue;
+  int splits = 1;          // of the sum; no group has fewer steps
+  float* parts = nullptr;  // [tiles of all groups][splits][kM][kN], for more than one split
 };
 
 // A position on the K axis: a channel of a tap.
@@ -147,12 +152,12 @@ class PacketLoader {
 
  public:
   __device__ __forceinline__ PacketLoader(const GemmArgs<T>& args, const ConvGroup& group,
-                                          const RowTable& rows, int channel0)
-      : k_(static_cast<int>(threadIdx.x) % kAcross * kVector),
+                                          const RowTable& rows, int channel0, int k0)
+      : k_(k0 + static_cast<int>(threadIdx.x) % kAcross * kVector),
         copied_(args.shape, group, k_),
         normalized_(copied_) {
     const int row = static_cast<int>(threadIdx.x) / kAcross;
-    at_ = kVector * swizzled<kAcross>(row, k_ / kVector);
+    at_ = kVector * swizzled<kAcross>(row, static_cast<int>(threadIdx.x) % kAcross);
     weights_ = args.weights + group.weights +
                static_cast<int64_t>(channel0 + row) * length(args, group) + k_;
     channels_left_ = args.shape.out_c - channel0 - row;
@@ -223,13 +228,13 @@ class ElementLoader {
 
  public:
   __device__ __forceinline__ ElementLoader(const GemmArgs<T>& args, const ConvGroup& group,
-                                           const RowTable& rows, int channel0)
+                                           const RowTable& rows, int channel0, int k0)
       : column_(static_cast<int>(threadIdx.x) % Tile::kK),
         row_(static_cast<int>(threadIdx.x) / Tile::kK),
         channel0_(channel0),
-        k_(column_),
+        k_(k0 + column_),
         length_(group.taps() * args.shape.source_c),
-        walk_(args.shape, group, column_),
+        walk_(args.shape, group, k_),
         rows_(rows) {}
 
   __device__ __forceinline__ void load(const GemmArgs<T>& args, const ConvGroup& group, T* a,
@@ -269,6 +274,44 @@ class ElementLoader {
   RowTable rows_;
 };
 
+// How many blocks of each tile have left their part. The last one sets its tile's count back to zero for
+// the next kernel; kernels that split run one after another.
+inline constexpr int kMostSplitTiles = 256;
+[[maybe_unused]] static __device__ unsigned split_arrivals[kMostSplitTiles];
+
+// The sums of a tile whose sum is split: false for all blocks but the one that holds them afterwards.
+// flag: one shared word.
+template <class Tile>
+__device__ __forceinline__ bool join_splits(float* tile, float* parts, int index, int splits,
+                                            int* flag) {
+  constexpr int kArea = Tile::kM * Tile::kN, kVector = 4;
+  const int thread = static_cast<int>(threadIdx.x);
+  float* const tile_parts = parts + int64_t{index} * splits * kArea;
+  float* const mine = tile_parts + static_cast<int64_t>(blockIdx.y) * kArea;
+  const auto at = [&](int i) { return tile + i / Tile::kN * kSumPitch<Tile> + i % Tile::kN; };
+  for (int i = thread * kVector; i < kArea; i += Tile::kThreads * kVector)
+    gpu::store_packet(mine + i, gpu::load_packet(at(i)));
+  gpu::threadfence();
+  gpu::syncthreads();  // all of this part is written | it is announced
+  if (thread == 0)
+    *flag = gpu::atomic_add(split_arrivals + index, 1u) + 1 == static_cast<unsigned>(splits);
+  gpu::syncthreads();  // the flag
+  if (*flag == 0) return false;
+  gpu::threadfence();  // the count | the other blocks' parts
+  if (thread == 0) gpu::atomic_exch(split_arrivals + index, 0u);
+  for (int i = thread * kVector; i < kArea; i += Tile::kThreads * kVector) {
+    auto sum = gpu::load_packet(tile_parts + i);
+    for (int s = 1; s < splits; ++s) {
+      const auto part = gpu::load_packet(tile_parts + int64_t{s} * kArea + i);
+      GAN_UNROLL
+      for (int e = 0; e < kVector; ++e) sum.v[e] += part.v[e];
+    }
+    gpu::store_packet(at(i), sum);
+  }
+  gpu::syncthreads();  // the sums are written | read by the epilogue in another order
+  return true;
+}
+
 template <class Unit>
 struct GemmMemory {
   using Tile = typename Unit::Tile;
@@ -282,7 +325,7 @@ struct GemmMemory {
       gpu::Smem::bytes<unsigned char>(kSharedBytes) + 3 * gpu::Smem::bytes<int>(Tile::kM);
 };
 
-// Grid: (blocks along N fastest, then along M; 1; groups).
+// Grid: (blocks along N fastest, then along M; splits; groups).
 template <class Unit, ConvLoad Load>
 __global__ void __launch_bounds__(Unit::Tile::kThreads, Unit::Tile::kBlocks)
     conv_gemm(const GemmArgs<typename Unit::Element> args, int blocks_n) {
@@ -310,12 +353,16 @@ __global__ void __launch_bounds__(Unit::Tile::kThreads, Unit::Tile::kBlocks)
   fill_rows<Tile>(args.shape, group, m0, rows);
   gpu::syncthreads();  // the row table is written | read by the loaders and the epilogue
 
-  Loader loader(args, group, rows, channel0);
-  Unit unit;
   // A group that no tap reaches has one step of zeros: the compiler keeps sums that products are still
   // being added to in their registers only when it sees that there always is a step.
   const int terms = group.taps() * args.shape.source_c;
-  const int steps = terms > Tile::kK ? (terms + Tile::kK - 1) / Tile::kK : 1;
+  const int all_steps = terms > Tile::kK ? (terms + Tile::kK - 1) / Tile::kK : 1;
+  const int split = static_cast<int>(blockIdx.y);
+  const int first_step = all_steps * split / args.splits;
+  const int steps = all_steps * (split + 1) / args.splits - first_step;
+
+  Loader loader(args, group, rows, channel0, first_step * Tile::kK);
+  Unit unit;
   GAN_UNROLL
   for (int s = 0; s < kAhead; ++s) {
     T* const stage = stages + s * Memory::kStageElements;
@@ -348,6 +395,10 @@ __global__ void __launch_bounds__(Unit::Tile::kThreads, Unit::Tile::kBlocks)
   unit.store(sums);
   gpu::syncthreads();  // the sums are written | read by the epilogue in another order
 
+  if (args.splits > 1) {
+    const int index = static_cast<int>(blockIdx.z * gridDim.x + blockIdx.x);
+    if (!join_splits<Tile>(sums, args.parts, index, args.splits, rows.source)) return;
+  }
   const int left = group.pixels - m0;
   const int64_t blocks_m = gridDim.x / blocks_n;
   finish_tile<Tile>(args.shape, args.epilogue, sums, rows.out, channel0,

@@ -14,7 +14,8 @@ void launch_gemm(const GemmArgs<typename Unit::Element>& args, gpu::Stream strea
   for (int g = 0; g < args.shape.groups; ++g)
     pixels = std::max<int64_t>(pixels, args.shape.group[g].pixels);
   const int64_t blocks_n = ceil_div(args.shape.out_c, Tile::kN);
-  gpu::launch(conv_gemm<Unit, Load>, {ceil_div(pixels, Tile::kM) * blocks_n, 1, args.shape.groups},
+  gpu::launch(conv_gemm<Unit, Load>,
+              {ceil_div(pixels, Tile::kM) * blocks_n, args.splits, args.shape.groups},
               Tile::kThreads, GemmMemory<Unit>::kBytes, stream, args, blocks_n);
 }
 
@@ -32,7 +33,7 @@ void launch_wgrad(const WgradArgs<typename Unit::Element>& args, gpu::Stream str
 // ---- The instances. Tiles: m128n128, m64n64; bf16's also m128n64 and m128n32. Gathering: one.
 
 void gemm_bf16(const GemmArgs<gpu::bf16>& args, ConvTile tile, ConvLoad load, gpu::Stream stream);
-// Tiles w128n128 and so on; loads copy and normalize.
+// Tiles w256n128 and w128n64, for weight gradients w256n128 and w128n128; loads copy and normalize.
 void gemm_wgmma(const GemmArgs<gpu::bf16>& args, ConvTile tile, ConvLoad load, gpu::Stream stream);
 void gemm_fp32(const GemmArgs<float>& args, ConvTile tile, ConvLoad load, gpu::Stream stream);
 void gemm_tf32(const GemmArgs<float>& args, ConvTile tile, ConvLoad load, gpu::Stream stream);
