@@ -100,11 +100,16 @@ __global__ void __launch_bounds__(kThreads, kReductionBlocks)
   const int count = columns - column < N ? static_cast<int>(columns - column) : N;
   float total[N] = {};
   if (column < columns) {
-    for_chunk_rows(chunks, chunk, [&](int64_t row) {
-      float v[N];
-      load(v, x.at(row, column), count);
-      add_values(total, v);
-    });
+    constexpr int kBatch = 8;
+    gpu::Packet<T, N> packet[kBatch];
+    for_chunk_rows<kBatch>(
+        chunks, chunk,
+        [&](int b, int64_t row) { packet[b] = load_packed<N>(x.at(row, column), count); },
+        [&](int b, int64_t) {
+          float v[N];
+          unpack(v, packet[b]);
+          add_values(total, v);
+        });
   }
   sum_over_y(total, shared);
   if (threadIdx.y == 0 && column < columns)
@@ -119,8 +124,11 @@ __global__ void __launch_bounds__(kThreads)
   const int64_t c = int64_t{blockIdx.x} * kFinishColumns + threadIdx.x;
   float total[1] = {};
   if (c < columns) {
-    for (int i = static_cast<int>(threadIdx.y); i < chunks; i += kFinishRows)
-      total[0] += partial[i * columns + c];
+    float part[kFinishBatch];
+    in_batches<kFinishBatch>(
+        threadIdx.y, chunks, kFinishRows,
+        [&](int b, int64_t i) { part[b] = partial[i * columns + c]; },
+        [&](int b, int64_t) { total[0] += part[b]; });
   }
   sum_over_y(total, shared);
   if (threadIdx.y == 0 && c < columns)

@@ -107,6 +107,22 @@ __device__ __forceinline__ void load(float (&v)[N], const T* from, int count) {
   }
 }
 
+// The same in two steps, for loads that wait for each other in as few registers as they need.
+template <int N, class T>
+__device__ __forceinline__ gpu::Packet<T, N> load_packed(const T* from, int count) {
+  if (N == 1 || count == N) return gpu::load_packet<T, N>(from);
+  gpu::Packet<T, N> packet = {};
+  GAN_UNROLL
+  for (int i = 0; i < N; ++i)
+    if (i < count) packet.v[i] = from[i];
+  return packet;
+}
+template <class T, int N>
+__device__ __forceinline__ void unpack(float (&v)[N], const gpu::Packet<T, N>& packet) {
+  GAN_UNROLL
+  for (int i = 0; i < N; ++i) v[i] = as_float(packet.v[i]);
+}
+
 // Parameters and statistics lie dense in float32, at addresses that promise nothing.
 template <int N>
 __device__ __forceinline__ void load_parameters(float (&v)[N], const float* from, int count) {
@@ -204,6 +220,31 @@ __device__ __forceinline__ void for_columns(int64_t columns, Body&& body) {
     body(column, N == 1 || columns - column >= N ? N : static_cast<int>(columns - column));
 }
 
+// For rows row, row + step, ... below `end`, Batch of them at a time: load(i, row) for each, then
+// use(i, row) for each, so that the loads of a whole batch are under way together. Without that, a
+// thread waits for memory row by row, and a kernel gets less than half of the bandwidth.
+template <int Batch, class Load, class Use>
+__device__ __forceinline__ void in_batches(int64_t row, int64_t end, int64_t step, Load&& load,
+                                           Use&& use) {
+  for (; row + (Batch - 1) * step < end; row += Batch * step) {
+    GAN_UNROLL
+    for (int i = 0; i < Batch; ++i) load(i, row + i * step);
+    GAN_UNROLL
+    for (int i = 0; i < Batch; ++i) use(i, row + i * step);
+  }
+  for (; row < end; row += step) {
+    load(0, row);
+    use(0, row);
+  }
+}
+
+// The same for this thread's rows of the grid.
+template <int Batch, class Load, class Use>
+__device__ __forceinline__ void for_row_batches(int64_t rows, Load&& load, Use&& use) {
+  in_batches<Batch>(int64_t{blockIdx.y} * blockDim.y + threadIdx.y, rows,
+                    int64_t{gridDim.y} * blockDim.y, load, use);
+}
+
 // Calls body(row) for this thread's rows.
 template <class Body>
 __device__ __forceinline__ void for_rows(int64_t rows, Body&& body) {
@@ -241,7 +282,7 @@ struct Chunks {
   }
 };
 
-inline constexpr int kReductionBlocks = 3;  // on an SM at once: 80 registers a thread
+inline constexpr int kReductionBlocks = 2;  // on an SM at once: 128 registers a thread
 inline constexpr int64_t kMaxChunks = kReductionBlocks * 132;
 inline constexpr int64_t kMinRowsPerThread = 8;
 
@@ -273,13 +314,12 @@ inline int64_t max_chunks(const Shape& shape) {
   return std::max<int64_t>(1, ceil_div(shape.pixels(), size));
 }
 
-// Calls body(row) for this thread's rows of a chunk.
-template <class Body>
-__device__ __forceinline__ void for_chunk_rows(const Chunks& chunks, int chunk, Body&& body) {
+// in_batches for this thread's rows of a chunk.
+template <int Batch, class Load, class Use>
+__device__ __forceinline__ void for_chunk_rows(const Chunks& chunks, int chunk, Load&& load,
+                                               Use&& use) {
   const int64_t first = chunks.first(chunk);
-  const int length = static_cast<int>(chunks.length(chunk));
-  for (int row = static_cast<int>(threadIdx.y); row < length; row += static_cast<int>(blockDim.y))
-    body(first + row);
+  in_batches<Batch>(first + threadIdx.y, first + chunks.length(chunk), blockDim.y, load, use);
 }
 
 // Combines the K values of `n` threads pairwise, always the same pairs; thread i = 0 ends up with
@@ -331,6 +371,7 @@ __device__ __forceinline__ void sum_over_block(float (&v)[K], float* shared) {
 // The second stage: a block of kFinishColumns x kFinishRows threads for every kFinishColumns
 // columns. A row of 8 floats is one 32-byte sector; 32 threads share the chunks of a column.
 inline constexpr int kFinishColumns = 8, kFinishRows = 32;
+inline constexpr int kFinishBatch = 8;  // chunks that a thread loads together
 
 inline gpu::Dim3 finish_grid(int64_t columns) {
   return {ceil_div(columns, kFinishColumns)};
