@@ -49,23 +49,36 @@ struct FewWgradMemory {
 };
 
 // Starts the copies of a tile's slope, [pixels][Rows]; pixels and channels that do not exist are
-// zero.
+// zero. A thread's packets are kStep pixels apart: its place among the swizzled packets of 16 pixels
+// stays, its column moves on and sometimes wraps.
 template <int Rows>
 __device__ __forceinline__ void load_slope(const FewWgradArgs& args, const PatchTile& tile,
                                            int channel0, gpu::bf16* to) {
   constexpr int kAcross = Rows / 8, kStep = kFewThreads / kAcross;
-  static_assert(kStep % 16 == 0, "a thread has the same place in every piece");
+  static_assert(kStep % 16 == 0, "the swizzle repeats");
+  const ConvShape& shape = args.shape;
   const int chunk = static_cast<int>(threadIdx.x) % kAcross;
   const int first = static_cast<int>(threadIdx.x) / kAcross, channel = channel0 + 8 * chunk;
-  const ConvShape& shape = args.shape;
+  const int columns_left = shape.out_w - tile.q0;
+  const int rows_left = channel < shape.out_c ? shape.out_h - tile.p0 : 0;
+  const int64_t pixel0 =
+      (static_cast<int64_t>(tile.picture) * shape.out_h + tile.p0) * shape.out_w + tile.q0 + first;
+  const gpu::bf16* from = args.slope + pixel0 * shape.out_pitch + channel;
+  const int64_t step = kStep * shape.out_pitch;
+  const int64_t wrap = (shape.out_w - args.plan.columns) * shape.out_pitch;
+  to += 8 * swizzled<kAcross>(first, chunk);
+  int row = 0, column = first;
   for (int pixel = first; pixel < 16 * args.plan.pieces(); pixel += kStep) {
-    const PatchPiece piece = patch_piece(args.plan, pixel / 16);
-    const int p = tile.p0 + piece.row, q = tile.q0 + piece.column + pixel % 16;
-    const bool inside = p < shape.out_h && q < shape.out_w && channel < shape.out_c;
-    const int64_t at = (static_cast<int64_t>(tile.picture) * shape.out_h + p) * shape.out_w + q;
-    gpu::cp_async<16>(to + 8 * swizzled<kAcross>(pixel, chunk),
-                      inside ? args.slope + at * shape.out_pitch + channel : args.slope,
-                      inside ? 16 : 0);
+    while (column >= args.plan.columns) {
+      column -= args.plan.columns;
+      from += wrap;
+      ++row;
+    }
+    const bool inside = row < rows_left && column < columns_left;
+    gpu::cp_async<16>(to, inside ? from : args.slope, inside ? 16 : 0);
+    to += kStep * Rows;
+    from += step;
+    column += kStep;
   }
 }
 

@@ -33,6 +33,7 @@ constexpr int64_t kWantedBlocks = 264;  // two for each multiprocessor of an H20
 // Floats between columns of the parts: 128 and a border of two. 4 modulo 16: the fragments'
 // columns, two apart, then begin 8 banks apart.
 constexpr int kPartPitch = 132;
+constexpr int kMostTaps = 3;  // side by side
 
 struct ThinRowsArgs {
   ConvShape shape;
@@ -99,7 +100,9 @@ __device__ __forceinline__ void finish_row(const ThinRowsArgs& args, int picture
       const float* const from = parts + (parity.column0 + k * parity.taps_w) * kPartPitch +
                                 (x >> (step - 1)) + parity.shift;
       float v = args.bias ? gpu::ldg(args.bias + k) : 0.0f;
-      for (int s = 0; s < parity.taps_w; ++s) v += from[s * (kPartPitch + 1)];
+      GAN_UNROLL
+      for (int s = 0; s < kMostTaps; ++s)
+        if (s < parity.taps_w) v += from[s * (kPartPitch + 1)];
       v = activate(args.act, v);
       gpu::bf16* const to = args.out + (pixel0 + x) * shape.out_pitch + k;
       *to = gpu::to_bf16(args.accumulate ? gpu::to_float(*to) + v : v);
@@ -257,7 +260,7 @@ void launch(const ThinRowsArgs& args, int64_t pictures, int64_t warps, gpu::Stre
 bool thin_rows_supports(const ConvShape& shape) {
   const int rows = window_rows(shape), columns = product_columns(shape);
   const Border across = border(shape, false);
-  return shape.stride == 1 && shape.source_c <= 64 && across.before + across.after <= 2 &&
+  return shape.stride == 1 && shape.source_c <= 64 && across.before + across.after < kMostTaps &&
          ((rows == 3 && columns <= 16) || (rows == 2 && columns <= 24));
 }
 
