@@ -71,13 +71,16 @@ __device__ __forceinline__ void store_few(const FewArgs& args, gpu::bf16* to, in
     if (i < count) to[i] = gpu::to_bf16(v[i]);
 }
 
-// Steps: of 16 terms. Parts: of 32 channels. Grid: (blocks that share the tiles; output channels).
+// Steps: of 16 terms. Parts: of 32 channels; with two, four blocks a multiprocessor would make the
+// compiler spill for sm_80 to sm_89, and for sm_90a it leaves room for four unasked.
+// Grid: (blocks that share the tiles; output channels).
 template <int Steps, int Parts>
-__global__ void __launch_bounds__(kFewThreads, 4) conv_few(const FewArgs args) {
+__global__ void __launch_bounds__(kFewThreads, Parts == 1 ? 4 : 3) conv_few(const FewArgs args) {
   const ConvShape& shape = args.shape;
   const PatchPlan& plan = args.plan;
   gpu::Smem shared;
   gpu::bf16* const patches = shared.take<gpu::bf16>(2 * plan.elements());
+  float* const bias = shared.take<float>(kFewChannels * Parts);
   const int lane = gpu::lane_id(), warp = static_cast<int>(threadIdx.x) / 32;
   const int channel0 = static_cast<int>(blockIdx.y) * kFewChannels * Parts;
   const auto stride = static_cast<int>(gridDim.x);
@@ -103,12 +106,8 @@ __global__ void __launch_bounds__(kFewThreads, 4) conv_few(const FewArgs args) {
     offset[s][2] = window_offset(shape, plan, k + 8);
     offset[s][3] = window_offset(shape, plan, k + 9);
   }
-  float bias[Parts][8];
-  GAN_UNROLL
-  for (int part = 0; part < Parts; ++part) {
-    const int channel = channel0 + part * kFewChannels + lane % 4 * 8;
-    load_vector(args.bias ? args.bias + channel : nullptr, shape.out_c - channel, 0.0f, bias[part]);
-  }
+  for (int i = static_cast<int>(threadIdx.x); i < kFewChannels * Parts; i += kFewThreads)
+    bias[i] = args.bias && channel0 + i < shape.out_c ? gpu::ldg(args.bias + channel0 + i) : 0.0f;
 
   for (int stage = 0; tile_number < plan.tiles; tile_number += stride, stage ^= 1) {
     if (tile_number + stride < plan.tiles)
@@ -116,7 +115,7 @@ __global__ void __launch_bounds__(kFewThreads, 4) conv_few(const FewArgs args) {
                               patches + (stage ^ 1) * plan.elements());
     gpu::cp_async_commit();  // possibly empty, so that the wait below always counts alike
     gpu::cp_async_wait<1>();
-    gpu::syncthreads();  // all threads' copies of this patch | their reads below
+    gpu::syncthreads();  // all threads' copies of this patch, and the biases | their reads below
     const PatchTile tile = patch_tile(plan, tile_number);
     for (int number = warp; number < plan.pieces(); number += kFewThreads / 32) {
       const PatchPiece piece = patch_piece(plan, number);
@@ -128,9 +127,10 @@ __global__ void __launch_bounds__(kFewThreads, 4) conv_few(const FewArgs args) {
       const gpu::bf16* const right = window + 8 * shape.stride * shape.source_c;
       float sums[4 * Parts][4];
       GAN_UNROLL
-      for (int n = 0; n < 4 * Parts; ++n) {
+      for (int n = 0; n < 4 * Parts; n += 2) {
+        const auto first = gpu::load_packet(bias + n / 4 * kFewChannels + lane % 4 * 8 + n % 4 * 2);
         GAN_UNROLL
-        for (int e = 0; e < 4; ++e) sums[n][e] = bias[n / 4][n % 4 * 2 + e % 2];
+        for (int e = 0; e < 8; ++e) sums[n + e / 4][e % 4] = first.v[e / 4 * 2 + e % 2];
       }
       GAN_UNROLL
       for (int s = 0; s < Steps; ++s) {
@@ -169,7 +169,10 @@ void launch(const FewArgs& args, gpu::Stream stream) {
   gpu::launch(conv_few<Steps, Parts>,
               {std::min<int64_t>(args.plan.tiles, kFewBlocks),
                ceil_div(args.shape.out_c, kFewChannels * Parts)},
-              kFewThreads, gpu::Smem::bytes<gpu::bf16>(2 * args.plan.elements()), stream, args);
+              kFewThreads,
+              gpu::Smem::bytes<gpu::bf16>(2 * args.plan.elements()) +
+                  gpu::Smem::bytes<float>(kFewChannels * Parts),
+              stream, args);
 }
 
 }  // namespace
