@@ -24,6 +24,22 @@ __device__ __forceinline__ float activate(Activation act, float x) {
   return x;
 }
 
+// Many numbers, one decision.
+template <int N>
+__device__ __forceinline__ void activate_all(Activation act, float (&v)[N]) {
+  if (act == Activation::none) return;
+  if (act == Activation::relu) {
+    GAN_UNROLL
+    for (float& x : v) x = activate(Activation::relu, x);
+  } else if (act == Activation::leaky_relu) {
+    GAN_UNROLL
+    for (float& x : v) x = activate(Activation::leaky_relu, x);
+  } else {
+    GAN_UNROLL
+    for (float& x : v) x = activate(act, x);
+  }
+}
+
 // act'(x) from y = act(x).
 __device__ __forceinline__ float slope_at_output(Activation act, float y) {
   switch (act) {

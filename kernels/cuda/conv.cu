@@ -233,9 +233,14 @@ void gather(ConvShape shape, ConvChoice choice, const Tensor& source, const void
   args.epilogue = epilogue_args<T>(epilogue, out, scratch);
 
   const bool packets = takes_packets(source, prologue);
-  if (packets && !args.epilogue.gate && args.epilogue.sums == ConvSums::none &&
-      choice.tile == ConvTile::automatic && thin_supports(shape))
-    return launch_thin(args, source.shape().n, stream);
+  const bool plain = !args.epilogue.gate && args.epilogue.sums == ConvSums::none &&
+                     choice.tile == ConvTile::automatic;
+  if constexpr (sizeof(T) == 2) {
+    if (plain && packets && !args.prologue.scale && thin_rows_supports(shape))
+      return launch_thin_rows(args, source.shape().n, stream);
+    if (plain && !args.prologue.scale && few_supports(shape)) return launch_few(args, stream);
+  }
+  if (plain && packets && thin_supports(shape)) return launch_thin(args, source.shape().n, stream);
   const ConvLoad load = !packets              ? ConvLoad::gather
                         : args.prologue.scale ? ConvLoad::normalize
                                               : ConvLoad::copy;
@@ -316,10 +321,13 @@ int64_t split_pixels(const ConvShape& shape, ConvTile tile) {
   return kWgradStep * std::max(kMinStepsPerSplit, ceil_div(steps, splits));
 }
 
-size_t parts_bytes(const ConvShape& shape, ConvTile tile) {
-  const int64_t splits = ceil_div(shape.group[0].pixels, split_pixels(shape, tile));
+size_t parts_bytes(const ConvShape& shape, int64_t splits) {
   return static_cast<size_t>(splits * shape.out_c * shape.group[0].taps() * shape.source_c) *
          sizeof(float);
+}
+
+size_t parts_bytes(const ConvShape& shape, ConvTile tile) {
+  return parts_bytes(shape, ceil_div(shape.group[0].pixels, split_pixels(shape, tile)));
 }
 
 // The weight gradient of a convolution of stride 1 with few output channels is that of the mirrored
@@ -348,6 +356,18 @@ void weight_gradient(ConvShape shape, bool is_mirrored, ConvChoice choice, const
   args.parts = static_cast<float*>(scratch);
 
   const bool normalizes = args.source_prologue.scale || args.slope_prologue.scale;
+  const auto reduce = [&](int64_t splits) {
+    reduce_splits({args.parts, dw.as<float>(), static_cast<int>(splits), shape.out_c,
+                   shape.group[0].taps(), shape.source_c, is_mirrored, write},
+                  stream);
+  };
+  if constexpr (sizeof(T) == 2) {
+    if (!normalizes && choice.tile == ConvTile::automatic && takes_packets(slope) &&
+        few_supports(shape)) {
+      launch_few_wgrad(args, stream);
+      return reduce(few_wgrad_splits(shape));
+    }
+  }
   const WgradLoad load = !takes_packets(slope, slope_prologue)     ? WgradLoad::gather
                          : !takes_packets(source, source_prologue) ? WgradLoad::gather_source
                          : normalizes                              ? WgradLoad::normalize
@@ -361,10 +381,7 @@ void weight_gradient(ConvShape shape, bool is_mirrored, ConvChoice choice, const
   else
     wgrad_fp32(args, tile, load, stream);
 
-  const int splits = static_cast<int>(ceil_div(shape.group[0].pixels, args.split_pixels));
-  reduce_splits({args.parts, dw.as<float>(), splits, shape.out_c, shape.group[0].taps(),
-                 shape.source_c, is_mirrored, write},
-                stream);
+  reduce(ceil_div(shape.group[0].pixels, args.split_pixels));
 }
 
 // x and dy are those of the plain convolution.
@@ -436,7 +453,8 @@ size_t conv_scratch_bytes(const Call& call, bool sums) {
   const bool mirror = mirrors(call.geometry, plain.x.c, plain.y.c);
   const ConvShape roles = mirror ? forward_shape(mirrored(call.geometry), plain.y, plain.x) : shape;
   return std::max({parts_bytes(roles, ConvTile::m128n128), parts_bytes(roles, ConvTile::m64n64),
-                   parts_bytes(roles, ConvTile::m64n32), parts_bytes(roles, ConvTile::w256n128)});
+                   parts_bytes(roles, ConvTile::m64n32), parts_bytes(roles, ConvTile::w256n128),
+                   few_supports(roles) ? parts_bytes(roles, few_wgrad_splits(roles)) : 0});
 }
 
 void conv_forward(const ConvGeometry& geometry, ConvChoice choice, const Tensor& x,

@@ -6,6 +6,8 @@
 //   weight gradient    conv_backward_weights, conv_transpose_backward_weights
 // The first two are implicit matrix products on one kernel (conv_gemm.cuh); a data gradient of
 // stride 2 runs as four sub-pixel convolutions, one for each parity of the output's row and column.
+// Layers with the few channels of a picture on one side have kernels of their own: conv_few.cu,
+// conv_few_wgrad.cu, conv_thin_rows.cu, conv_thin.cu.
 //
 // Tensors are float32 or bf16, of any size, and may be slices. Slices whose pointer and pitch are
 // multiples of 16 bytes, with channel counts multiples of 16 bytes, take the fast path; all others

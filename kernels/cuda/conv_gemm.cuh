@@ -217,8 +217,8 @@ class PacketLoader {
   unsigned mask_[kRowsA];
 };
 
-// The same element by element: slow, but takes any channel count. For the three channels of a photo
-// it is fast enough, because K is one step long.
+// The same element by element: slow, but takes any channel count. The few channels of a photo have
+// kernels of their own in bf16 (conv_few.cu).
 template <class Unit>
 class ElementLoader {
   using Tile = typename Unit::Tile;

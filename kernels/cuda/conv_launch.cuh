@@ -51,6 +51,19 @@ bool thin_supports(const ConvShape& shape);
 template <class T>
 void launch_thin(const GemmArgs<T>& args, int64_t pictures, gpu::Stream stream);
 
+// Windows of two or three rows, bf16: the same sources, without a prologue.
+bool thin_rows_supports(const ConvShape& shape);
+void launch_thin_rows(const GemmArgs<gpu::bf16>& args, int64_t pictures, gpu::Stream stream);
+
+// ---- Few source channels, bf16: any alignment, no prologue, no gate and no sums
+
+bool few_supports(const ConvShape& shape);
+void launch_few(const GemmArgs<gpu::bf16>& args, gpu::Stream stream);
+
+// The same shapes; the slope in packets. Parts as launch_wgrad leaves them, so many of them.
+int64_t few_wgrad_splits(const ConvShape& shape);
+void launch_few_wgrad(const WgradArgs<gpu::bf16>& args, gpu::Stream stream);
+
 // ---- Weights
 
 template <class T>

@@ -13,23 +13,25 @@ namespace gan::cuda {
 namespace {
 
 constexpr int kSumColumns = 32;  // 128 bytes of a part at once
-constexpr int kSumRows = 8;      // splits are dealt to that many threads, for more loads at once
+// Splits are dealt to that many threads, for more loads at once.
+constexpr int kSumRows = 8, kMoreSumRows = 32, kManySplits = 64;
 
-__global__ void __launch_bounds__(kSumColumns* kSumRows) reduce_splits_kernel(const SplitSum sum) {
+template <int Rows>
+__global__ void __launch_bounds__(kSumColumns* Rows) reduce_splits_kernel(const SplitSum sum) {
   gpu::Smem shared;
-  float* const partial = shared.take<float>(kSumColumns * kSumRows);
+  float* const partial = shared.take<float>(kSumColumns * Rows);
   const int x = static_cast<int>(threadIdx.x), y = static_cast<int>(threadIdx.y);
   const int columns = sum.taps * sum.columns;
   const int64_t count = int64_t{sum.rows} * columns;
   const int64_t i = int64_t{blockIdx.x} * kSumColumns + x;
   float total = 0;
   if (i < count)
-    for (int split = y; split < sum.splits; split += kSumRows)
+    for (int split = y; split < sum.splits; split += Rows)
       total += gpu::ldg(sum.parts + split * count + i);
   partial[y * kSumColumns + x] = total;
   gpu::syncthreads();  // all partial sums are written | the first row of threads reads them
   if (y > 0 || i >= count) return;
-  for (int row = 1; row < kSumRows; ++row) total += partial[row * kSumColumns + x];
+  for (int row = 1; row < Rows; ++row) total += partial[row * kSumColumns + x];
   int64_t to = i;
   if (sum.mirrored) {
     const int64_t row = i / columns;
@@ -102,12 +104,21 @@ void finish_sums(const ConvShape& shape, int tile_m, const float* partials, floa
               tiles, partials, first, second, write);
 }
 
+template <int Rows>
+void reduce_by(const SplitSum& sum, gpu::Stream stream) {
+  const int64_t count = int64_t{sum.rows} * sum.taps * sum.columns;
+  gpu::launch(reduce_splits_kernel<Rows>, ceil_div(count, kSumColumns),
+              gpu::Dim3(kSumColumns, Rows), gpu::Smem::bytes<float>(kSumColumns * Rows), stream,
+              sum);
+}
+
 }  // namespace
 
 void reduce_splits(const SplitSum& sum, gpu::Stream stream) {
-  const int64_t count = int64_t{sum.rows} * sum.taps * sum.columns;
-  gpu::launch(reduce_splits_kernel, ceil_div(count, kSumColumns), gpu::Dim3(kSumColumns, kSumRows),
-              gpu::Smem::bytes<float>(kSumColumns * kSumRows), stream, sum);
+  if (sum.splits >= kManySplits)
+    reduce_by<kMoreSumRows>(sum, stream);
+  else
+    reduce_by<kSumRows>(sum, stream);
 }
 
 void finish_statistics(const ConvShape& shape, int tile_m, const float* partials, float* mean,

@@ -4,14 +4,16 @@
 //   out[pixel, k] = act(bias[k] + sum over taps of parts[pixel + tap, (group, k, tap)])
 //
 // The layers out (64 -> 3), the demo's t4 (32 -> 3 transposed) and the gradient with respect to a
-// picture. conv_gemm would read every source pixel once per tap and leave most columns of its
-// product unused. Here the taps are columns of the product: 9 x 3 of 32, and each source pixel meets
-// all of them at once, straight from global memory. Then neighbours' parts, which a block keeps in
-// shared memory for a region of pixels with a border, are added up.
+// picture, in float32; in bf16 what conv_thin_rows.cu leaves: a prologue, other windows, more
+// channels. conv_gemm would read every source pixel once per tap and leave most columns of its
+// product unused. Here the taps are columns of the product: 9 x 3 of 32, and each source pixel
+// meets all of them at once, straight from global memory. Then neighbours' parts, which a block
+// keeps in shared memory for a region of pixels with a border, are added up.
 //
 // Bytes: source once (border pixels up to 1.27 times, from the L2 cache) and out. Operations:
-// 2 * pixels * taps * channels. Bound by memory. Predicted for layer out (128x128, 64 -> 3, batch
-// 64; 134 MB in, 6 MB out) in bf16 on an H200: 33 us.
+// 2 * pixels * taps * channels. Measured for layer out (128x128, 64 -> 3, batch 64;
+// 134 MB in, 6 MB out) in bf16 on an H200: 145 us, where memory needs 33: every part is stored and
+// read by itself, some 6,000 instructions of a warp for a region.
 #include "kernels/cuda/conv_launch.cuh"
 
 namespace gan::cuda {

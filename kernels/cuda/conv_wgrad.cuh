@@ -233,7 +233,7 @@ class SourceElements {
 enum class WgradLoad : uint8_t {
   copy,           // packets
   normalize,      // packets, then normalized where a prologue asks for it
-  gather_source,  // few source channels: elements; the slope in packets
+  gather_source,  // elements of the source; the slope in packets
   gather,         // elements of both
 };
 

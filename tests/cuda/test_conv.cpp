@@ -78,6 +78,50 @@ std::vector<OpCase> photo_cases() {
   return cases;
 }
 
+// The kernels for few channels: one to four of them, dense rows in packets and not, slices, tails of
+// tiles and of channels, several tiles across, windows that begin at any pixel.
+std::vector<OpCase> few_channel_cases() {
+  std::vector<OpCase> cases;
+  add_layer(cases, false, {1, 9, 16, 3}, 40, kSame, false, Activation::relu);
+  add_layer(cases, false, {2, 7, 24, 1}, 8, kSame);
+  add_layer(cases, false, {1, 6, 20, 2}, 72, kHalf, false, Activation::tanh);
+  add_layer(cases, false, {1, 5, 18, 4}, 24, kSame);
+  add_layer(cases, false, {1, 5, 6, 4}, 72, kHalf);
+  add_layer(cases, false, {1, 3, 72, 3}, 32, kSame);
+  add_layer(cases, false, {2, 3, 70, 3}, 64, kSame, true, Activation::leaky_relu);
+  add_layer(cases, false, {1, 4, 131, 3}, 16, kHalf, true);
+  add_layer(cases, false, {1, 9, 16, 3}, 20, kSame);  // stored and read back element by element
+  add_layer(cases, false, {1, 7, 8, 1}, 24, kWide);
+  add_layer(cases, false, {2, 4, 6, 3}, 16, kPoint);
+  add_layer(cases, false, {1, 6, 7, 3}, 8, {3, 1, 0, 0});
+  add_layer(cases, false, {1, 4, 5, 2}, 8, {3, 1, 2, 0});
+  add_layer(cases, false, {1, 5, 6, 3}, 8, {3, 2, 0, 0});
+  add_layer(cases, false, {1, 1, 1, 3}, 8, kHalf);
+  // To few channels.
+  add_layer(cases, false, {2, 10, 24, 64}, 3, kSame, false, Activation::sigmoid);
+  add_layer(cases, false, {1, 6, 16, 32}, 2, kSame);
+  add_layer(cases, false, {1, 5, 8, 24}, 4, kSame, true);
+  add_layer(cases, false, {3, 4, 8, 16}, 1, kSame, false, Activation::tanh);
+  add_layer(cases, false, {1, 37, 5, 40}, 3, kSame, true);
+  add_layer(cases, false, {1, 3, 140, 8}, 3, kSame);  // more than a block across
+  add_layer(cases, false, {1, 6, 5, 16}, 3, {3, 1, 0, 0});
+  add_layer(cases, false, {1, 4, 5, 48}, 2, {3, 1, 2, 0});
+  add_layer(cases, true, {1, 9, 17, 64}, 3, kUp, false, Activation::sigmoid);
+  add_layer(cases, true, {2, 5, 7, 24}, 2, kUpOdd, true);
+  add_layer(cases, true, {1, 3, 130, 8}, 3, kUp);
+  add_layer(cases, true, {1, 4, 5, 16}, 2, {3, 2, 0, 1});
+  add_layer(cases, true, {1, 4, 5, 16}, 1, {3, 2, 2, 1});
+  return cases;
+}
+
+// More tiles than blocks, and so many in a split that every stage of the pipelines is used again.
+std::vector<OpCase> many_picture_cases() {
+  std::vector<OpCase> cases;
+  add_layer(cases, false, {1700, 1, 8, 3}, 8, kSame);
+  add_layer(cases, false, {1700, 2, 1, 2}, 8, kHalf, true);
+  return cases;
+}
+
 std::vector<OpCase> convolutions_of(const std::vector<OpCase>& cases) {
   std::vector<OpCase> kept;
   for (const OpCase& c : cases)
@@ -132,6 +176,12 @@ TEST_CASE("convolutions that begin or end in a photo equal the reference", "[con
   check_all(photo_cases(), Precision::f32);
 }
 
+TEST_CASE("convolutions from and to few channels equal the reference", "[conv]") {
+  check_all(few_channel_cases(), Precision::bf16);
+  check_all(many_picture_cases(), Precision::bf16);
+  check_all(few_channel_cases(), Precision::f32);
+}
+
 TEST_CASE("convolutions do not depend on the schedule", "[conv]") {
   sim::Settings settings = sim::current_settings();
   settings.schedule = GENERATE(sim::Schedule::fifo, sim::Schedule::lifo, sim::Schedule::random,
@@ -143,6 +193,7 @@ TEST_CASE("convolutions do not depend on the schedule", "[conv]") {
   add_layer(cases, false, {1, 9, 11, 24}, 40, kSame);
   add_layer(cases, true, {1, 5, 3, 72}, 24, kUp);
   add_layer(cases, false, {1, 17, 18, 32}, 3, kSame);
+  add_layer(cases, false, {2, 5, 16, 3}, 40, kHalf);
   check_all(cases, Precision::bf16);
   check_all(cases, Precision::f32);
 }

@@ -134,7 +134,7 @@ std::vector<OpCase> smallest_cases() {
 }
 
 // Convolutions with enough steps to use every stage of their pipelines again, few pixels and few
-// weights: in packets, in single elements, to two channels.
+// weights: in packets, in single elements, to and from few channels.
 std::vector<OpCase> smallest_convolutions() {
   using enum Function;
   const ConvGeometry same = {3, 1, 1, 0}, up = {3, 2, 1, 1}, point = {1, 1, 0, 0};
@@ -155,6 +155,9 @@ std::vector<OpCase> smallest_convolutions() {
   layer(conv_backward_weights, point, {1, 9, 17, 9}, 5);
   layer(conv_backward_weights, point, {1, 9, 17, 3}, 8);
   layer(conv_forward, same, {1, 2, 3, 16}, 2);
+  layer(conv_forward, same, {1, 5, 3, 16}, 3);
+  layer(conv_forward, point, {1, 3, 5, 16}, 3);
+  layer(conv_forward, same, {1, 2, 3, 3}, 8);
   return cases;
 }
 
