@@ -82,14 +82,17 @@ std::string tuning_table(const std::vector<Measured>& measured) {
     for (const std::string& name : names) heads += to_the_right(name, kCellWidth - 1) + " ";
     heads += " ";
   }
-  std::string text = directions + "\n" + heads + "\n";
+  const auto line_of = [](std::string line) {
+    return line.erase(line.find_last_not_of(' ') + 1) + "\n";
+  };
+  std::string text = line_of(directions) + line_of(heads);
   for (const Layer& layer : layers) {
     std::string line = to_the_left(layer_text(layer.call), kLayerWidth);
     for (const Measured* direction : layer.directions) {
       for (const std::string& name : names) line += to_the_right(cell(direction, name), kCellWidth);
       line += " ";
     }
-    text += line.erase(line.find_last_not_of(' ') + 1) + "\n";
+    text += line_of(line);
   }
   return text;
 }
