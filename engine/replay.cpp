@@ -1,6 +1,7 @@
 #include "engine/replay.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace gan {
 namespace {
@@ -49,6 +50,14 @@ void Replay::run(const Key& key, std::initializer_list<const Arena*> arenas,
   work();
   entry.ready =
       std::all_of(arenas.begin(), arenas.end(), [](const Arena* a) { return a->settled(); });
+}
+
+std::function<void()> repeated(Memory& memory, int times, std::function<void()> work) {
+  const auto all = [times, work = std::move(work)] {
+    for (int i = 0; i < times; ++i) work();
+  };
+  if (!memory.records()) return all;
+  return [recording = std::shared_ptr<Recording>(memory.record(all))] { recording->replay(); };
 }
 
 }  // namespace gan

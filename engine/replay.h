@@ -47,4 +47,8 @@ class Replay {
   size_t operations_ = 0;
 };
 
+// A function that does `work` so many times over: recorded as one piece where the memory records, where it
+// takes the host no time then. `work` has run before, and finds all its memory where it was.
+std::function<void()> repeated(Memory& memory, int times, std::function<void()> work);
+
 }  // namespace gan

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,6 +35,9 @@ struct Device {
   Kernels kernels;
   std::string description;  // "CPU AMD EPYC, 2 threads; oneDNN 2.6.3, ..."
   DevicePrecision precision = DevicePrecision::fp32;
+  // What has been measured, since this was asked last, to choose between backends: lines for people, the
+  // first time with a table. Empty: nothing.
+  std::function<std::string()> tuning_report = [] { return std::string(); };
 
   // In which photos, activations and their gradients are kept.
   DType pictures() const {

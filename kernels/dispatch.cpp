@@ -41,6 +41,21 @@ Backend& Kernels::operator()(const Call& call) {
                           call.geometry.kernel, ", stride ", call.geometry.stride));
 }
 
+void Kernels::by_preference(const std::function<void()>& work) {
+  struct Aside {
+    Kernels& kernels;
+    Chooser choose = std::exchange(kernels.choose_, {});
+    std::unordered_map<Call, size_t, Hash> chosen = std::exchange(kernels.chosen_, {});
+    std::vector<Choice> choices = std::exchange(kernels.choices_, {});
+    ~Aside() {
+      kernels.choose_ = std::move(choose);
+      kernels.chosen_ = std::move(chosen);
+      kernels.choices_ = std::move(choices);
+    }
+  } const aside{*this};
+  work();
+}
+
 WorkingMemory Kernels::working_memory(const Call& call) const {
   WorkingMemory most;
   for (const auto& backend : backends_) {

@@ -24,6 +24,10 @@ class Kernels {
   // Throws InternalError when no backend supports the call.
   Backend& operator()(const Call& call);
 
+  // While `work` runs, the first backend that supports a call takes it, whatever the chooser says; what is
+  // resolved meanwhile is forgotten.
+  void by_preference(const std::function<void()>& work);
+
   // What running this call may take, whichever backend does it.
   WorkingMemory working_memory(const Call& call) const;
 

@@ -12,4 +12,8 @@ bool gpu_built();
 // used. The work of all devices it has opened goes into one stream.
 Device open_gpu(const DeviceOptions& options);
 
+// Tells a profiler that waits for it (ncu --profile-from-start off) when to look at the GPU. There has to be
+// one.
+void profile_gpu(bool on);
+
 }  // namespace gan

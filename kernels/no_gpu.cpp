@@ -13,4 +13,6 @@ Device open_gpu(const DeviceOptions&) {
       "again");
 }
 
+void profile_gpu(bool) {}
+
 }  // namespace gan

@@ -19,6 +19,9 @@ expect 0 'JPEG 640x480 to JPEG' "${quick[@]}" --level image
 expect 0 'generator inference' "${quick[@]}" --level network --filter inference --sweep --size 32 --csv sweep.csv
 [ "$(wc -l <sweep.csv)" -ge 13 ] || fail "the sweep has $(wc -l <sweep.csv) lines"
 
+expect 0 'run once for a profiler' "${quick[@]}" --level step --filter classic --profile --backend cpu
+! grep -q 'median' out.txt || fail "--profile measured: $(cat out.txt)"
+
 # Several backends side by side; what one leaves to others is not told as its own.
 expect 0 'reference' "${quick[@]}" --level op --filter 'enc3 conv_backward_weights' --backend cpu,reference --json both.json
 expect 0 'enc1 batch_norm_fold.* cpu ' "${quick[@]}" --level op --filter 'enc1 batch_norm_fold' --backend cpu
@@ -61,6 +64,7 @@ absent x.svg
 expect 2 'enc2' "${quick[@]}" --level op --filter nonsense
 expect 2 "'classic training step'" "${quick[@]}" --level step --filter nonsense
 expect 2 'step and network' "${quick[@]}" --level op --sweep
+expect 2 '--level step' "${quick[@]}" --level network --profile
 expect 2 'multiple of 32' "${quick[@]}" --level network --size 100
 expect 2 '--backend' "${quick[@]}" --backend cpu,nonsense
 expect 2 '--plot' gan_bench --plot op.json

@@ -29,7 +29,14 @@ ExitCode measure_all(const Request& request) {
   Session session = open_session(request);
   for (const Subject& subject : session.subjects)
     std::cerr << "device: " << subject.device.description << std::endl;
-  return run(request, session, std::cout);
+  ExitCode code = ExitCode::ok;
+  if (request.profile) {
+    profile_steps(session, std::cout);
+  } else {
+    code = run(request, session, std::cout);
+  }
+  for (const Subject& subject : session.subjects) std::cerr << subject.device.tuning_report();
+  return code;
 }
 
 ExitCode plot(const std::string& results, const std::string& picture) {
@@ -65,6 +72,9 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(32, 4096));
   app.add_flag("--sweep", request.sweep,
                "Levels step and network: how cost grows with batch, size and threads");
+  app.add_flag("--profile", request.profile,
+               "Level step: measure nothing, run one step, unrecorded, for a profiler to look at "
+               "(ncu --profile-from-start off)");
   app.add_flag("--no-convolutions{false}", options.convolutions,
                "Do not time a network's convolutions alone, to compare with");
   app.add_option("--json", request.json, "File for the results, as JSON");

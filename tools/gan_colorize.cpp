@@ -190,6 +190,7 @@ ExitCode colorize(Options& options, const DeviceOptions& device_options) {
        [&](const Job&, const std::string& why, ExitCode code) { reporter.failed(why, code); },
        [&](const std::string& text) { reporter.note(text); }, interrupted});
   reporter.finish();
+  std::cerr << device.tuning_report() << std::flush;
 
   const auto jobs = static_cast<int64_t>(plan.jobs.size());
   const auto unread = static_cast<int64_t>(list.unreadable.size());

@@ -173,6 +173,7 @@ int evaluate_subject(const Options& options, const DeviceOptions& device_options
     names.insert(names.end(), set->names.begin(), set->names.end());
   }
   progress.finish();
+  std::cerr << device.tuning_report() << std::flush;
   const MetricsSummary summary = summarize(all);
   const MetricsInterval interval = confidence(all);
   nlohmann::json description = subject.description;

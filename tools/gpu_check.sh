@@ -116,7 +116,7 @@ run() {
   timeout --kill-after=5 "$limit" "$@" >"$out/$name.log" 2>&1
   code=$?
   took=$((SECONDS - start))
-  text=$(grep -v '^ *$' "$out/$name.log" | tail -1 | cut -c1-110)
+  text=$(grep -v -e '^ *$' -e '^[0-9]* convolutions\? measured' "$out/$name.log" | tail -1 | cut -c1-110)
   [ "$code" != 124 ] || text="more than $limit s"
 }
 
@@ -225,24 +225,28 @@ for precision in f32 tf32 bf16; do
 done
 gpu_part training-agreement 60 "$bin/gpu_training"
 
-# --- Fast?
+# --- Fast? The steps that matter most come first, with their convolutions' times beside them.
 bench() { # NAME SECONDS ARGUMENTS...
-  gpu_part "bench-$1" "$2" "$bin/gan_bench" --device gpu --seconds 1 --json "$out/bench-$1.json" "${@:3}"
+  gpu_part "bench-$1" "$2" "$bin/gan_bench" --device gpu --seconds 0.5 --json "$out/bench-$1.json" "${@:3}"
 }
-for batch in 64 16 256; do
-  bench "step-bf16-$batch" 30 --level step --precision bf16 --batch-size "$batch"
+classic=(--level step --filter classic)
+for batch in 64 16; do
+  bench "step-bf16-$batch" 30 "${classic[@]}" --precision bf16 --batch-size "$batch"
 done
 for batch in 1 64; do
-  bench "network-bf16-$batch" 20 --level network --precision bf16 --batch-size "$batch"
-done
-for precision in tf32 fp32; do
-  bench "step-$precision-64" 30 --level step --precision "$precision" --batch-size 64
+  bench "network-bf16-$batch" 25 --level network --precision bf16 --batch-size "$batch"
 done
 for backend in cuda cudnn; do
-  bench "step-$backend-64" 30 --level step --backend "$backend" --precision bf16 --batch-size 64
+  bench "step-$backend-64" 20 "${classic[@]}" --backend "$backend" --precision bf16 --batch-size 64 --no-convolutions
 done
-# Every kernel alone, with its share of what the device can do, cuDNN beside it.
-bench ops-bf16-64 90 --level op --backend cuda,cudnn --precision bf16 --batch-size 64
+bench step-bf16-256 20 "${classic[@]}" --precision bf16 --batch-size 256 --no-convolutions
+for precision in tf32 fp32; do
+  bench "step-$precision-64" 20 "${classic[@]}" --precision "$precision" --batch-size 64 --no-convolutions
+done
+bench stable-bf16-16 30 --level step --filter stable --precision bf16 --batch-size 16 --no-convolutions
+# Every convolution alone, with its share of what the device can do, cuDNN beside it; then the norms.
+bench convolutions-bf16-64 45 --level op --filter conv --backend cuda --precision bf16 --batch-size 64
+bench norms-bf16-64 25 --level op --filter batch_norm --backend cuda --precision bf16 --batch-size 64
 tool_part python3 pytorch 120 python3 "$root/tests/peers/torch_gpu.py" --json "$out/pytorch.json" --time-limit 110
 
 # --- Useful?
@@ -256,10 +260,27 @@ gpu_part training 75 "$bin/gan_train" "$train_on" --out "$out/run" --force --dev
 [ -z "$skip" ] || weights=$root/data/weights/flowers.bin
 gpu_part held-out-metrics 30 "$bin/gan_eval" "$weights" "$train_on" --split validation --device gpu
 
-# --- Looked at more closely: slow, so last. Every kernel of a step with its time and how near it comes to
+# --- Looked at more closely: slow, so last. Every kernel of one step with its time and how near it comes to
 # what memory and arithmetic can do; the clocks stay as they are.
-tool_part ncu kernel-times 60 ncu --clock-control none --section SpeedOfLight --csv --launch-count 1000 \
-  "$bin/gan_bench" --device gpu --backend cuda --precision bf16 --batch-size 64 --level step --seconds 0.01
+kernel_times() { # CSV ARGUMENTS...
+  local csv=$1 metrics=gpu__time_duration.sum command
+  metrics+=,dram__throughput.avg.pct_of_peak_sustained_elapsed
+  metrics+=,sm__throughput.avg.pct_of_peak_sustained_elapsed
+  command=("$bin/gan_bench" --device gpu --level step --filter classic --precision bf16 --profile "${@:2}")
+  [ -n "$gpu" ] || exec "${command[@]}"
+  rm -f "$csv"
+  ncu --profile-from-start off --clock-control none --cache-control none --metrics "$metrics" \
+    --print-units base --csv --log-file "$csv" "${command[@]}" || return
+  awk -f "$root/tools/kernel_times.awk" "$csv"
+}
+export -f kernel_times
+export bin gpu root
+for batch in 64 16; do
+  for backend in auto cuda; do
+    name=kernel-times-$backend-$batch
+    tool_part ncu "$name" 45 bash -c 'kernel_times "$@"' _ "$out/$name.csv" --backend "$backend" --batch-size "$batch"
+  done
+done
 gpu_part kernels-cudnn 90 "$bin/gpu_tests" cudnn
 for tool in memcheck racecheck initcheck; do
   tool_part compute-sanitizer "sanitizer-$tool" 40 \
@@ -273,6 +294,7 @@ for entry in "${results[@]}"; do
   IFS='|' read -r name verdict seconds text <<<"$entry"
   printf '%-28s %-9s %4s s  %s\n' "$name" "$verdict" "$seconds" "$text"
 done
-(cd "$out" && tar -czf results.tgz -- *.log *.json)
+(cd "$out" && find . -maxdepth 1 \( -name '*.log' -o -name '*.json' -o -name '*.csv' \) -print0 |
+  tar -czf results.tgz --null --files-from -)
 echo "$passed passed, $failed failed, $skipped skipped, $SECONDS s; logs and JSON in $out"
 [ "$failed" = 0 ]

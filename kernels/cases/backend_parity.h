@@ -56,6 +56,7 @@ struct ParitySummary {
   std::string worst;                  // text of the report that used most of its budget
   std::vector<std::string> failures;  // texts of the reports that differ
 
+  void add(const ParityReport& report);  // of a case that is supported
   // A few lines for a person: the counts, the worst case, the first failures.
   std::string text() const;
 };

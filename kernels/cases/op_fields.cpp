@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/parallel.h"
+#include "engine/random.h"
 #include "kernels/cases/op_tensors.h"
 #include "kernels/reference/activation.h"
 
@@ -9,6 +11,7 @@ namespace gan::cases {
 namespace {
 
 constexpr double kAwayFromKink = 0.05;
+constexpr int64_t kPiece = 1 << 14;  // numbers that one thread makes at a time
 
 std::vector<Field> with_norm(std::vector<Field> fields, const OpCase& c, Role running) {
   const Shape v = vector_shape(c.function == Function::batch_norm_fold ? c.y.c : c.x.c);
@@ -277,14 +280,19 @@ Values make_values(const OpCase& c, Precision precision, uint64_t seed) {
   Values values;
   uint64_t stream = 0;
   for (const Field& field : fields_of(c)) {
-    Random random(seed, stream++);
     std::vector<double>& v = values[field.name];
     v.resize(static_cast<size_t>(field.shape.elements()));
-    for (double& value : v) {
-      value = field.low + (field.high - field.low) * random.uniform_f64();
-      value = field.content == Content::bytes ? std::round(value)
-                                              : representable(value, field.content, precision);
-    }
+    parallel_ranges(field.shape.elements(), kPiece, [&](int64_t begin, int64_t end) {
+      constexpr uint64_t kDraws = 2;  // for a float64
+      Random random(Random::State{seed, stream, kDraws * static_cast<uint64_t>(begin)});
+      for (int64_t i = begin; i < end; ++i) {
+        const double value = field.low + (field.high - field.low) * random.uniform_f64();
+        v[static_cast<size_t>(i)] = field.content == Content::bytes
+                                        ? std::round(value)
+                                        : representable(value, field.content, precision);
+      }
+    });
+    ++stream;
   }
 
   const auto change = [&](const char* name, auto&& changed) {

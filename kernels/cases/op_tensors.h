@@ -8,6 +8,7 @@
 #include "kernels/backend.h"
 #include "kernels/cases/op_cases.h"
 #include "kernels/cases/tolerances.h"
+#include "kernels/dispatch.h"
 
 namespace gan::cases {
 
@@ -84,6 +85,9 @@ class OpTensors {
 
   // Inputs get their values; outputs NaN, or their old values if the call is going to add to them.
   void fill(const Values& values, Write write);
+  // Inputs get uniform random numbers (bytes: zeros), made on the device, which is quick. Not for results that
+  // are to be compared.
+  void fill_quickly(Kernels& kernels);
   // Replaces one field's values.
   void set(std::string_view name, const std::vector<double>& values);
   // Calls the case's function. `version` names the content of the weights.

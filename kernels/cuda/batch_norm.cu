@@ -276,22 +276,23 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// dx = scale * dz + (x - mean) * by_x + constant
+// dx = scale * ((dz - mean_dz) + (x - mean) * by_x). The differences come before the factor, which may be
+// 300: of a channel of one pixel nothing is left, as it has to be.
 template <class T, int N>
 __global__ void __launch_bounds__(kThreads, kApplyPairBlocks)
     gradient_apply_kernel(Rows<const T> x, Rows<const T> dy, int64_t rows, int64_t columns,
                           Statistics statistics, float negative, const float* sum_dz,
                           const float* sum_dz_xhat, float share, Rows<T> dx) {
   for_columns<N>(columns, [&](int64_t column, int count) {
-    float mean[N], scale[N], beta[N], by_x[N], constant[N], inv_std[N];
+    float mean[N], scale[N], beta[N], by_x[N], mean_dz[N], inv_std[N];
     load_scales(mean, scale, beta, statistics, column, count);
     load_parameters(inv_std, statistics.spread + column, count);
     load_parameters(by_x, sum_dz_xhat + column, count);
-    load_parameters(constant, sum_dz + column, count);
+    load_parameters(mean_dz, sum_dz + column, count);
     GAN_UNROLL
     for (int i = 0; i < N; ++i) {
-      by_x[i] *= -scale[i] * inv_std[i] * share;
-      constant[i] *= -scale[i] * share;
+      by_x[i] *= -inv_std[i] * share;
+      mean_dz[i] *= share;
     }
     gpu::Packet<T, N> x_packet[kApplyPairBatch], dy_packet[kApplyPairBatch];
     for_row_batches<kApplyPairBatch>(
@@ -308,7 +309,7 @@ __global__ void __launch_bounds__(kThreads, kApplyPairBlocks)
           for (int i = 0; i < N; ++i) {
             const float distance = v[i] - mean[i];
             if (!(distance * scale[i] + beta[i] > 0)) dz[i] *= negative;
-            v[i] = scale[i] * dz[i] + (distance * by_x[i] + constant[i]);
+            v[i] = scale[i] * ((dz[i] - mean_dz[i]) + distance * by_x[i]);
           }
           store(dx.at(row, column), v, count);
         });

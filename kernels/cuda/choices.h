@@ -20,6 +20,9 @@ class Choices {
   // Neither may contain " = " or a line's end.
   void keep(const std::string& key, const std::string& value);
 
+  // Empty: nowhere.
+  const std::filesystem::path& file() const { return file_; }
+
   // `name` in the folder for caches that the system names for this user; empty where it names none.
   static std::filesystem::path default_file(const std::string& name);
 

@@ -69,16 +69,17 @@ Device open_gpu(const DeviceOptions& options) {
   }
   Kernels::Backends backends;
   Kernels::Chooser choose;
+  Tuner* tuner = nullptr;
   if (cudnn && options.backend == "auto") {
     backends.push_back(own());
     const std::string hardware =
         str(facts.name, ", ", cudnn->description(), ", ", name_of(options.precision));
-    Tuner& tuner = gpu->tuners
-                       .try_emplace(hardware, gpu->memory,
-                                    Choices(hardware, Choices::default_file("tuning.txt")))
-                       .first->second;
-    choose = [&tuner](const Call& call, const Kernels::Backends& among) {
-      return tuner.choose(call, among);
+    tuner = &gpu->tuners
+                 .try_emplace(hardware, gpu->memory,
+                              Choices(hardware, Choices::default_file("tuning.txt")))
+                 .first->second;
+    choose = [tuner](const Call& call, const Kernels::Backends& among) {
+      return tuner->choose(call, among);
     };
     backends.push_back(std::move(cudnn));
   } else {
@@ -89,7 +90,13 @@ Device open_gpu(const DeviceOptions& options) {
   const MemoryRoom room = gpu->memory.room();
   std::string description = str(name, ", ", human_bytes(room.free), " of ", human_bytes(room.total),
                                 " free; ", kernels.description(), ", ", name_of(options.precision));
-  return {gpu->memory, std::move(kernels), std::move(description), options.precision};
+  Device device = {gpu->memory, std::move(kernels), std::move(description), options.precision};
+  if (tuner) device.tuning_report = [tuner] { return tuner->report(); };
+  return device;
+}
+
+void profile_gpu(bool on) {
+  gpu::profile(on);
 }
 
 }  // namespace gan

@@ -24,6 +24,9 @@ Facts use_device();
 // Of that device, now.
 MemoryRoom memory_room();
 
+// Tells a profiler that waits for it when to look at this process.
+void profile(bool on);
+
 // One that does not wait for the default stream. Lives as long as the process.
 Stream make_stream();
 

@@ -2,19 +2,22 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
+#include <functional>
 #include <iostream>
 #include <string>
 #include <utility>
 
 #include "engine/error.h"
+#include "engine/replay.h"
 
 namespace gan {
 namespace {
 
-constexpr int kWarmUp = 3, kRounds = 3, kLeast = 3, kMost = 20;  // calls of a round
-constexpr double kRoundSeconds = 0.005;                          // about, for slow calls
-constexpr double kClearly = 0.97;                                // of the first backend's time
+constexpr int kMostTogether = 20;        // calls recorded as one piece
+constexpr double kPieceSeconds = 0.002;  // of a piece, at most, by a first call's time
+constexpr int kRounds = 3, kMostPieces = 30;
+constexpr double kRoundSeconds = 0.003;
+constexpr double kClearly = 0.97;  // of the first backend's time
 
 std::string text_of(const Call& call) {
   const ConvGeometry& g = call.geometry;
@@ -81,27 +84,37 @@ void run(const Call& call, Backend& backend, const Operands& t, uint64_t version
 
 Tuner::Tuner(Memory& memory, Choices choices) : memory_(memory), choices_(std::move(choices)) {}
 
+// As a training step runs it: recorded many times over as one piece and replayed, so that what the host
+// takes for a call, which in cuDNN may be longer than the call itself, does not count. The operands are
+// the same every time; small ones stay in the device's cache, as what a layer has just written does for the
+// next one.
 double Tuner::seconds(const Call& call, Backend& backend, const Kernels::Backends& among) {
   const Operands operands(memory_, call, among);
   const uint64_t version = next_version();  // packed once, as over a step
-  const auto wait = [&] {
-    float first = 0;
-    memory_.copy_to_host(&first, operands.w.data(), sizeof(first));
-  };
-  const auto time = [&](int repeats) {
+  const auto once = [&] { run(call, backend, operands, version); };
+  const auto time = [&](const std::function<void()>& work, int times) {
+    const auto wait = [&] {
+      float first = 0;
+      memory_.copy_to_host(&first, operands.w.data(), sizeof(first));
+    };
     wait();
     const auto start = std::chrono::steady_clock::now();
-    for (int i = 0; i < repeats; ++i) run(call, backend, operands, version);
+    for (int i = 0; i < times; ++i) work();
     wait();
     const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-    return time.count() / repeats;
+    return time.count() / times;
   };
-  time(kWarmUp);
-  double best = time(kLeast);
-  const int repeats =
-      std::clamp(static_cast<int>(kRoundSeconds / std::max(best, 1e-9)), kLeast, kMost);
-  for (int round = 0; round < kRounds; ++round) best = std::min(best, time(repeats));
-  return best;
+  const auto as_many = [](double seconds, double each, double most) {
+    return static_cast<int>(std::clamp(seconds / std::max(each, 1e-9), 1.0, most));
+  };
+  once();  // finds its algorithm, packs its weights, takes its working memory
+  const int together = as_many(kPieceSeconds, time(once, 1), kMostTogether);
+  const std::function<void()> piece = repeated(memory_, together, once);
+  time(piece, 1);
+  const int times = as_many(kRoundSeconds, time(piece, 1), kMostPieces);
+  double best = time(piece, times);
+  for (int round = 1; round < kRounds; ++round) best = std::min(best, time(piece, times));
+  return best / together;
 }
 
 Backend* Tuner::choose(const Call& call, const Kernels::Backends& among) {
@@ -111,27 +124,44 @@ Backend* Tuner::choose(const Call& call, const Kernels::Backends& among) {
   for (const auto& backend : among) {
     if (backend->name() == known && backend->supports(call)) return backend.get();
   }
+  if (!announced_) {
+    std::cerr << "measuring which kernels are the fastest on this GPU"
+              << (choices_.file().empty() ? "" : ", once: kept in " + choices_.file().string())
+              << std::endl;
+    announced_ = true;
+  }
   Backend* fastest = nullptr;
   double least = 0;
-  std::string times;
+  Measured measured = {call, {}, ""};
   for (const auto& backend : among) {
     if (!backend->supports(call)) continue;
     double time = 0;
     try {
       time = seconds(call, *backend, among);
     } catch (const DeviceError& error) {  // memory that is short now may not be so next time
-      std::cerr << "not tuned: " << text << ": " << error.what() << std::endl;
+      std::cerr << "not measured: " << text << ": " << error.what() << std::endl;
       return nullptr;
     }
-    times += str(times.empty() ? "" : ", ", backend->name(), " ", fixed(1e6 * time, 1), " us");
+    measured.seconds.emplace_back(backend->name(), time);
     if (fastest && time > kClearly * least) continue;
     fastest = backend.get();
     least = time;
   }
   if (!fastest) return nullptr;
-  std::cerr << "tuned: " << text << ": " << times << " -> " << fastest->name() << std::endl;
-  choices_.keep(text, std::string(fastest->name()));
+  measured.chosen = fastest->name();
+  choices_.keep(text, measured.chosen);
+  measured_.push_back(std::move(measured));
   return fastest;
+}
+
+std::string Tuner::report() {
+  if (measured_.empty()) return "";
+  std::string text = reported_ ? "" : tuning_table(measured_);
+  text += str(tuning_summary(measured_),
+              choices_.file().empty() ? "" : "; kept in " + choices_.file().string(), "\n");
+  measured_.clear();
+  reported_ = true;
+  return text;
 }
 
 }  // namespace gan

@@ -37,8 +37,8 @@ expect 2 'OUT is missing'
 expect 2 'unknown option' "$folder/out" --fast
 expect 2 'wants programs' "$folder/out" --no-build
 expect 4 'no GPU' "$folder/out" --no-build --build "$folder/build"
-expect 0 '^2 passed, 0 failed, 2[0-9] skipped' "$folder/out" "${rehearse[@]}"
-grep -q '"skipped": 2' "$folder/out/summary.json" || exit 1
+expect 0 '^2 passed, 0 failed, 3[0-9] skipped' "$folder/out" "${rehearse[@]}"
+grep -q '"skipped": 3' "$folder/out/summary.json" || exit 1
 tar -tzf "$folder/out/results.tgz" | grep -q summary.json || exit 1
 expect 0 '^0 passed, 0 failed, 3 skipped' "$folder/only" "${rehearse[@]}" --only 'parity-*'
 # A part that does not notice that there is no GPU, one that does not know its arguments, one that is missing.
@@ -46,4 +46,26 @@ program gpu_training 'exit 0'
 program gpu_parity 'exit 2'
 rm "$folder/build/bin/gan_eval"
 expect 1 '^2 passed, 5 failed' "$folder/wrong" "${rehearse[@]}"
+
+# What becomes of a profiler's numbers.
+cat >"$folder/ncu.csv" <<'EOF'
+==PROF== Connected to process 7 (gan_bench)
+"ID","Process ID","Kernel Name","Section Name","Metric Name","Metric Unit","Metric Value"
+"0","7","void gan::cuda::<unnamed>::apply_kernel<gan::bf16, (int)8>(Rows<const T1>, long)","m","gpu__time_duration.sum","ns","3,000"
+"0","7","void gan::cuda::<unnamed>::apply_kernel<gan::bf16, (int)8>(Rows<const T1>, long)","m","dram__throughput.avg.pct_of_peak_sustained_elapsed","%","80.00"
+"1","7","void gan::cuda::<unnamed>::apply_kernel<gan::bf16, (int)8>(Rows<const T1>, long)","m","gpu__time_duration.sum","us","1"
+"1","7","void gan::cuda::<unnamed>::apply_kernel<gan::bf16, (int)8>(Rows<const T1>, long)","m","dram__throughput.avg.pct_of_peak_sustained_elapsed","%","40.00"
+"2","7","sm90_xmma_fprop","m","gpu__time_duration.sum","ns","1000"
+"2","7","sm90_xmma_fprop","m","sm__throughput.avg.pct_of_peak_sustained_elapsed","%","50.00"
+EOF
+times=$(dirname "$check")/kernel_times.awk
+sums=$(awk -f "$times" "$folder/ncu.csv") || exit 1
+for line in '4[.]0 *80[.]0% *2 *70% *0% *apply_kernel<bf16, 8>' '1[.]0 *20[.]0% *1 *0% *50% *sm90_xmma_fprop' \
+  '3 kernels of 2 kinds, 0[.]005 ms; most of it, 80%: apply_kernel<bf16, 8>'; do
+  grep -q "$line" <<<"$sums" || { printf 'no "%s" in:\n%s\n' "$line" "$sums"; exit 1; }
+done
+if awk -f "$times" /dev/null >/dev/null; then
+  echo "kernel_times.awk: no kernels are no error"
+  exit 1
+fi
 echo "all as expected"

@@ -1,4 +1,5 @@
 // How a GPU is opened, and the choice between backends, with some that take a known time.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <filesystem>
@@ -85,13 +86,70 @@ TEST_CASE("the tuner picks what is clearly faster, and remembers it for the same
   CHECK(runs(slow_first) == before);
 }
 
+TEST_CASE("what the tuner measured is a table once, a line later, and nothing where all is known") {
+  const TempFolder folder;
+  const std::filesystem::path cache = folder.path() / "tuning.txt";
+  Call call = {Op::conv_forward, DType::bf16, {1, 8, 8, 2}, {1, 4, 4, 6}, {.stride = 2}};
+  const Kernels::Backends backends = pair_of(2000, 50);
+  Tuner tuner(host_memory(), Choices("card", cache));
+  CHECK(tuner.report().empty());
+  tuner.choose(call, backends);
+  const std::string table = tuner.report();
+  INFO(table);
+  CHECK_THAT(table, Catch::Contains("forward") && Catch::Contains("weight gradient"));
+  CHECK_THAT(table, Catch::Contains("conv 3x3/2 bfloat16 1x8x8x2 > 1x4x4x6"));
+  CHECK_THAT(table, Catch::Matches("(.|\n)* 2[0-9]{3}[.][0-9]  +[0-9.]+[*]\n(.|\n)*"));
+  CHECK_THAT(table, Catch::Contains("1 convolution measured: 0 to one, 1 to two; kept in " +
+                                    cache.string()));
+  CHECK(tuner.report().empty());
+  call.x.n = call.y.n = 2;
+  tuner.choose(call, backends);
+  CHECK(tuner.report() ==
+        "1 convolution measured: 0 to one, 1 to two; kept in " + cache.string() + "\n");
+
+  Tuner again(host_memory(), Choices("card", cache));
+  again.choose(call, backends);
+  CHECK(again.report().empty());
+}
+
+TEST_CASE("directions of a layer share a line, other layers have their own") {
+  const Shape x = {1, 8, 8, 2}, y = {1, 8, 8, 4};
+  const auto measured = [&](Op op, double one, double two) {
+    return Measured{{op, DType::f32, x, y, {}}, {{"one", one}, {"two", two}}, "one"};
+  };
+  const std::vector<Measured> all = {measured(Op::conv_forward, 1e-6, 2e-6),
+                                     measured(Op::conv_transpose_forward, 3e-6, 4e-6),
+                                     measured(Op::conv_backward_weights, 5e-6, 6e-6)};
+  const std::string table = tuning_table(all);
+  INFO(table);
+  CHECK(std::count(table.begin(), table.end(), '\n') == 4);
+  CHECK_THAT(table, Catch::Matches("(.|\n)*1[.]0[*] +2[.]0 +5[.]0[*] +6[.]0\n(.|\n)*"));
+  CHECK(tuning_summary(all) == "3 convolutions measured: 3 to one, 0 to two");
+}
+
+TEST_CASE("by preference the chooser is not asked, and what was taken is forgotten") {
+  int asked = 0;
+  Kernels kernels(pair_of(0, 0), [&](const Call&, const Kernels::Backends& among) {
+    ++asked;
+    return among.back().get();
+  });
+  const Call call = {Op::conv_forward, DType::f32, {1, 4, 4, 2}, {1, 4, 4, 2}, {}};
+  kernels.by_preference([&] { CHECK(kernels(call).name() == "one"); });
+  CHECK_THROWS_AS(kernels.by_preference([] { throw DataError("no"); }), DataError);
+  CHECK(asked == 0);
+  CHECK(kernels.choices().empty());
+  CHECK(kernels(call).name() == "two");
+  CHECK(asked == 1);
+}
+
 TEST_CASE(
     "the tuner measures own kernels on numbers that are not zero, and does without where memory is "
     "short",
     "[smallest]") {
-  CudaMemory memory(gpu::make_stream());
+  const gpu::Stream stream = gpu::make_stream();
+  CudaMemory memory(stream);
   Kernels::Backends backends;
-  backends.push_back(make_cuda_backend(memory));
+  backends.push_back(make_cuda_backend(memory, stream));
   Tuner tuner(memory, {});
   const ConvGeometry half = {.stride = 2};
   for (const Op op : {Op::conv_forward, Op::conv_backward_data, Op::conv_backward_weights}) {

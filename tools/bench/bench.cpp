@@ -30,6 +30,20 @@ bool Session::wants(const std::string& name) const {
   return true;
 }
 
+const Results& Session::reference(const std::string& name,
+                                  const std::function<Results(Device&)>& compute) {
+  const auto known = references.find(name);
+  if (known != references.end()) return known->second;
+  Device device = open_device({.device = "cpu", .backend = "reference"});
+  return references.emplace(name, compute(device)).first->second;
+}
+
+Results checked(Device& device, const std::function<Results(Device&)>& compute) {
+  Results results;
+  device.kernels.by_preference([&] { results = compute(device); });
+  return results;
+}
+
 int burst_of(const Device& device) {
   return device.memory.steps_ahead() > 0 ? 20 : 1;
 }
@@ -47,9 +61,8 @@ cases::Precision case_precision(const Device& device) {
   return cases::Precision::f32;
 }
 
-Timing time_call(Memory& memory, Backend& backend, const cases::OpCase& op_case,
-                 cases::Precision precision, const cases::Values& values, double seconds,
-                 double estimate) {
+Timing time_call(Device& device, Backend& backend, const cases::OpCase& op_case,
+                 cases::Precision precision, double seconds, double estimate) {
   constexpr int64_t kCaches = 64 << 20, kMostCopies = 16;
   const int64_t copies =
       std::clamp<int64_t>(kCaches / cases::least_bytes(op_case, precision), 1, kMostCopies);
@@ -59,8 +72,9 @@ Timing time_call(Memory& memory, Backend& backend, const cases::OpCase& op_case,
   };
   std::vector<Copy> all;
   for (int64_t i = 0; i < copies; ++i) {
-    all.push_back({std::make_unique<cases::OpTensors>(memory, op_case, precision), next_version()});
-    all.back().tensors->fill(values, Write::overwrite);
+    all.push_back(
+        {std::make_unique<cases::OpTensors>(device.memory, op_case, precision), next_version()});
+    all.back().tensors->fill_quickly(device.kernels);
   }
   size_t next = 0;
   const auto give = [&] {
@@ -70,10 +84,10 @@ Timing time_call(Memory& memory, Backend& backend, const cases::OpCase& op_case,
   const Tensor some = (*all[0].tensors)[all[0].tensors->fields()[0].name];
   const auto wait = [&] {
     std::byte first;
-    memory.copy_to_host(&first, some.data(), 1);
+    device.memory.copy_to_host(&first, some.data(), 1);
   };
-  for (size_t i = 0; i < all.size(); ++i) give();  // weights are packed now
-  return measure(seconds, burst_for(estimate), give, wait);
+  for (size_t i = 0; i < all.size(); ++i) give();  // weights are packed now, all memory is there
+  return measure_repeated(device.memory, seconds, estimate, give, wait);
 }
 
 double time_free_layout(const Device& device, const Call& call, double seconds, double estimate) {

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <functional>
+#include <iosfwd>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -59,6 +61,9 @@ struct Row {
   double share_of_peak() const;
 };
 
+// Tensors that two devices compute alike.
+using Results = std::vector<std::vector<float>>;
+
 // How long a call takes at its best, alone.
 struct BestTime {
   std::string backend;  // the subject's
@@ -75,9 +80,14 @@ struct Session {
   Options options;
   std::function<void(const Row&)> show;
   std::vector<BestTime> best_times = {};
+  // What the reference computes for a check, by its name: the same for every subject.
+  std::map<std::string, Results> references = {};
 
   // Whether the filter lets a row of this name through.
   bool wants(const std::string& name) const;
+  // What a check of this name computes on the reference. Computed once.
+  const Results& reference(const std::string& name,
+                           const std::function<Results(Device& reference)>& compute);
 };
 
 struct Level {
@@ -101,6 +111,14 @@ void step_level(Session& session);
 std::vector<std::string> image_rows(const Options& options);
 void image_level(Session& session);
 
+// What a check computes on a subject's device, with the backends that it prefers: which is the fastest at the
+// check's size nobody wants to know.
+Results checked(Device& device, const std::function<Results(Device& device)>& compute);
+
+// Runs one step of each kind for a profiler, which is told when it begins and ends, and neither checks nor
+// times it.
+void profile_steps(Session& session, std::ostream& out);
+
 // How often work is given to the device before it is waited for.
 int burst_of(const Device& device);
 
@@ -120,11 +138,11 @@ class MemoryMark {
 // In which precision the device's kernels are checked.
 cases::Precision case_precision(const Device& device);
 
-// Times one call. Its tensors are there often enough for the caches not to hold what the next run reads,
-// unless they are small.
-Timing time_call(Memory& memory, Backend& backend, const cases::OpCase& op_case,
-                 cases::Precision precision, const cases::Values& values, double seconds,
-                 double estimate);
+// Times one call on the device, by one of its backends, on random numbers. Its tensors are there often
+// enough for the caches not to hold what the next run reads, unless they are small. Where the device records
+// work the calls are replayed, as a step's are: what the host takes for them does not count.
+Timing time_call(Device& device, Backend& backend, const cases::OpCase& op_case,
+                 cases::Precision precision, double seconds, double estimate);
 
 // Seconds that a call takes oneDNN in the layouts it likes best; 0 where it cannot do it, or is not the
 // device's library.

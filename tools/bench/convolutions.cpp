@@ -7,8 +7,6 @@
 namespace gan::bench {
 namespace {
 
-constexpr uint64_t kSeed = 1;
-
 // The functions stand in the order of their Ops.
 cases::OpCase case_of(const Call& call) {
   cases::OpCase op_case;
@@ -35,16 +33,14 @@ double best_time(Session& session, Subject& subject, const Call& call, Backend& 
   const double estimate =
       least_seconds(subject.peaks, flop, static_cast<double>(least_bytes(op_case, precision)));
   const double seconds = session.options.seconds * kOperationShare;
-  const cases::Values values = make_values(op_case, precision, kSeed);
-  double best =
-      time_call(subject.device.memory, backend, op_case, precision, values, seconds, estimate)
-          .median;
+  const auto time = [&](Device& device, Backend& by) {
+    return time_call(device, by, op_case, precision, seconds, estimate).median;
+  };
+  double best = time(subject.device, backend);
   if (session.vendor) {
     Backend& vendor = session.vendor->kernels(call);
     if (vendor.name() == session.vendor_backend && vendor.name() != backend.name()) {
-      best = std::min(best, time_call(session.vendor->memory, vendor, op_case, precision, values,
-                                      seconds, estimate)
-                                .median);
+      best = std::min(best, time(*session.vendor, vendor));
     }
   }
   const double free = time_free_layout(subject.device, call, seconds, estimate);
@@ -58,21 +54,28 @@ void note_best(Session& session, const Subject& subject, const Call& call, doubl
     session.best_times.push_back({subject.backend, call, seconds});
 }
 
-double sum_of_convolutions(Session& session, Subject& subject, const std::function<void()>& work) {
-  const std::vector<Kernels::Choice> before = subject.device.kernels.choices();
+std::vector<ConvolutionUse> convolutions_of(Device& device, const std::function<void()>& work) {
+  const std::vector<Kernels::Choice> before = device.kernels.choices();
   work();
-  if (!session.options.convolutions) return 0;
-  const std::vector<Kernels::Choice> after = subject.device.kernels.choices();
-  double sum = 0;
+  const std::vector<Kernels::Choice>& after = device.kernels.choices();
+  std::vector<ConvolutionUse> used;
   for (size_t i = 0; i < after.size(); ++i) {
-    const Kernels::Choice& choice = after[i];
-    const int64_t uses = choice.uses - (i < before.size() ? before[i].uses : 0);
-    if (uses == 0 || choice.call.op > Op::conv_transpose_backward_weights) continue;
-    if (!known_best(session, subject, choice.call)) {
-      note_best(session, subject, choice.call,
-                best_time(session, subject, choice.call, *choice.backend));
+    const int64_t uses = after[i].uses - (i < before.size() ? before[i].uses : 0);
+    if (uses > 0 && after[i].call.op <= Op::conv_transpose_backward_weights)
+      used.push_back({after[i].call, after[i].backend, uses});
+  }
+  return used;
+}
+
+double sum_of_convolutions(Session& session, Subject& subject,
+                           const std::vector<ConvolutionUse>& convolutions) {
+  if (!session.options.convolutions) return 0;
+  double sum = 0;
+  for (const ConvolutionUse& use : convolutions) {
+    if (!known_best(session, subject, use.call)) {
+      note_best(session, subject, use.call, best_time(session, subject, use.call, *use.backend));
     }
-    sum += static_cast<double>(uses) * *known_best(session, subject, choice.call);
+    sum += static_cast<double>(use.uses) * *known_best(session, subject, use.call);
   }
   return sum;
 }

@@ -100,7 +100,7 @@ std::unique_ptr<Generator> ready_generator(Device& device, int width) {
 }
 
 // How far a small photo's colours are from the reference's.
-double network_error(Device& device, Generator& generator) {
+double network_error(Session& session, Device& device, Generator& generator) {
   constexpr int kCheckSize = 32;
   const auto colors = [&](Device& on, Generator& by) {
     Arena inputs(on.memory);
@@ -109,9 +109,13 @@ double network_error(Device& device, Generator& generator) {
     const Tensor gray = random_photos(inputs, 1, kCheckSize, 1);
     return to_host(on.memory, by.forward(context, tape.constant(gray)).value);
   };
-  Device reference = open_device({.device = "cpu", .backend = "reference"});
-  const auto expected = ready_generator(reference, generator.width());
-  return relative_error(colors(device, generator), colors(reference, *expected));
+  const Results& expected =
+      session.reference(str("image ", generator.width()), [&](Device& reference) {
+        return Results{colors(reference, *ready_generator(reference, generator.width()))};
+      });
+  const Results results =
+      checked(device, [&](Device& on) { return Results{colors(on, generator)}; });
+  return relative_error(results[0], expected[0]);
 }
 
 void measure_images(Session& session, Subject& subject) {
@@ -126,7 +130,7 @@ void measure_images(Session& session, Subject& subject) {
   squares.photos = options.batch_size;
   squares.peaks = subject.peaks;
   squares.limit = output_limit(device.precision);
-  squares.error = network_error(device, *generator);
+  squares.error = network_error(session, device, *generator);
   Row views = squares, files = squares;
   const auto time = [&](Row& row, const std::function<void()>& work) {
     if (!row.correct()) return;

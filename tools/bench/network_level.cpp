@@ -74,13 +74,23 @@ constexpr const char* kInference = "generator inference";
 constexpr const char* kWaited = "generator inference, waited for";
 constexpr const char* kTraining = "generator forward+backward";
 
-void check(Device& device, int width, Row& infer, Row& train) {
-  Device reference = open_device({.device = "cpu", .backend = "reference"});
-  NetworkRun expected(reference, width, 1, kCheckSize), checked(device, width, 1, kCheckSize);
-  infer.error = relative_error(checked.values(checked.infer()), expected.values(expected.infer()));
-  const double loss_error = relative_error(checked.values(checked.forward_backward()),
-                                           expected.values(expected.forward_backward()));
-  const double gradient_error = relative_error(checked.gradients(), expected.gradients());
+// The output, the loss, the gradients.
+Results results_of(Device& device, int width) {
+  NetworkRun run(device, width, 1, kCheckSize);
+  Results results;
+  results.push_back(run.values(run.infer()));
+  results.push_back(run.values(run.forward_backward()));
+  results.push_back(run.gradients());
+  return results;
+}
+
+void check(Session& session, Device& device, Row& infer, Row& train) {
+  const auto compute = [&](Device& on) { return results_of(on, infer.width); };
+  const Results& expected = session.reference(str("network ", infer.width), compute);
+  const Results results = checked(device, compute);
+  infer.error = relative_error(results[0], expected[0]);
+  const double loss_error = relative_error(results[1], expected[1]);
+  const double gradient_error = relative_error(results[2], expected[2]);
   // The loss has the stricter limit: brought to that of the gradients.
   train.error = std::max(gradient_error, loss_error * train.limit / infer.limit);
 }
@@ -101,7 +111,7 @@ void measure_network(Session& session, Subject& subject) {
   train.flop = batch * forward_backward_flop(width, options.size);
   infer.limit = output_limit(device.precision);
   train.limit = gradient_limit(device.precision);
-  check(device, width, infer, train);
+  check(session, device, infer, train);
   Row waited = infer;
   waited.name = kWaited;
 
@@ -111,10 +121,11 @@ void measure_network(Session& session, Subject& subject) {
       const MemoryMark mark(device.memory);
       NetworkRun run(device, width, batch, options.size);
       Tensor result;
-      row.convolutions = sum_of_convolutions(session, subject, [&] { result = (run.*work)(); });
-      row.timing = measure(
-          options.seconds, burst, [&] { result = (run.*work)(); }, [&] { run.wait_for(result); });
+      const auto once = [&] { result = (run.*work)(); };
+      const auto convolutions = convolutions_of(device, once);
+      row.timing = measure(options.seconds, burst, once, [&] { run.wait_for(result); });
       row.memory = mark.most();
+      row.convolutions = sum_of_convolutions(session, subject, convolutions);
     }
     session.show(row);
   };

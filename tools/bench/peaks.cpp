@@ -4,11 +4,9 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
-#include <vector>
 
 #include "engine/arena.h"
 #include "engine/parallel.h"
-#include "engine/random.h"
 #include "kernels/cpu/vectors.h"
 
 namespace gan::bench {
@@ -156,34 +154,35 @@ Peaks cpu_peaks(DevicePrecision precision) {
 
 Peaks gpu_peaks(Device& device) {
   constexpr int64_t kPictures = 16, kExtent = 64, kChannels = 512, kTaps = 9;
-  constexpr int kBurst = 10;
+  constexpr int kConvolutions = 10, kCopies = 100;  // at a time, each some milliseconds
   Arena arena(device.memory);
   const Shape pictures = {kPictures, kExtent, kExtent, kChannels};
   // Zeros would take less power, and with it less time, than what networks compute with.
+  const Tensor step = arena.allocate(vector_shape(2), DType::f32);  // a uint64_t
+  device.memory.fill_zero(step.data(), step.bytes());
   const auto random_numbers = [&](const Shape& shape, DType dtype) {
     const Tensor tensor = arena.allocate(shape, dtype);
-    std::vector<float> values(static_cast<size_t>(tensor.elements()));
-    Random random(static_cast<uint64_t>(tensor.elements()));
-    for (float& value : values) value = 2 * random.uniform() - 1;
-    from_host(device.memory, tensor, values.data());
+    device.kernels({Op::random, dtype, shape, shape, {}})
+        .fill_uniform({.seed = 1, .step = static_cast<const uint64_t*>(step.data())}, tensor);
     return tensor;
   };
   const Tensor x = random_numbers(pictures, device.pictures());
   const Tensor y = arena.allocate(pictures, device.pictures());
   const Weights w = {random_numbers({kChannels, 3, 3, kChannels}, DType::f32), next_version()};
-  const auto burst = [&](auto&& work) {
+  const auto burst = [&](int times, auto&& work) {
     return shortest([&] {
-             for (int i = 0; i < kBurst; ++i) work();
+             for (int i = 0; i < times; ++i) work();
              std::byte first;
              device.memory.copy_to_host(&first, y.data(), 1);
            }) /
-           kBurst;
+           times;
   };
   const ConvGeometry geometry;
   Backend& conv = device.kernels({Op::conv_forward, x.dtype(), pictures, pictures, geometry});
-  const double convolution = burst([&] { conv.conv_forward(geometry, x, w, {}, y); });
+  const double convolution =
+      burst(kConvolutions, [&] { conv.conv_forward(geometry, x, w, {}, y); });
   Backend& memory = device.kernels({Op::memory, x.dtype(), pictures, pictures});
-  const double copy = burst([&] { memory.copy(x, y); });
+  const double copy = burst(kCopies, [&] { memory.copy(x, y); });
   const double flop = 2.0 * static_cast<double>(x.elements()) * kTaps * kChannels;
   return {flop / convolution, 2.0 * static_cast<double>(x.bytes()) / copy,
           "a convolution of 512 channels, a copy"};

@@ -39,6 +39,8 @@ std::string known_names(const Request& request) {
 void check_filter(const Request& request, const Session& session) {
   if (request.sweep && (request.level == "op" || request.level == "image"))
     throw UsageError("--sweep is for the levels step and network");
+  if (request.profile && (request.level != "step" || request.sweep))
+    throw UsageError("--profile is for --level step, without --sweep");
   for (const Level& level : levels()) {
     if (!asked_for(request, level)) continue;
     for (const std::string& name : level.rows(request.options)) {
@@ -73,10 +75,17 @@ Session open_session(const Request& request) {
     DeviceOptions options = request.device;
     options.backend = backend;
     Device device = open_device(options);
-    const Peaks peaks = measure_peaks(device);
+    const Peaks peaks = request.profile ? Peaks() : measure_peaks(device);
     session.subjects.push_back({backend, std::move(device), peaks});
   }
+  if (request.profile) return session;
   open_vendor(request, session.subjects[0].device, session);
+  // What a GPU can do is what the best of its libraries gets out of it.
+  if (session.vendor && session.vendor->memory.device() == DeviceKind::gpu) {
+    const Peaks peaks = measure_peaks(*session.vendor);
+    for (Subject& subject : session.subjects)
+      subject.peaks.flop = std::max(subject.peaks.flop, peaks.flop);
+  }
   return session;
 }
 
@@ -84,7 +93,7 @@ ExitCode run(const Request& request, Session& session, std::ostream& out) {
   const Subject& first = session.subjects[0];
   const Header header = {request.program, first.device.description, threads(),
                          name_of(first.device.precision), first.peaks};
-  out << header_lines(header);
+  out << header_lines(header) << std::flush;
   if (!session.vendor) {
     out << "no " << session.vendor_backend << " in this precision or build: no times beside ours\n";
   }

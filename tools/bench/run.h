@@ -16,6 +16,7 @@ struct Request {
   std::string level = "all";
   Options options;
   bool sweep = false;     // levels step and network: how cost grows
+  bool profile = false;   // level step: run for a profiler, without results
   std::string json, csv;  // files; empty: none
   std::string program;    // name, version and commit
 };

@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <ostream>
 
 #include "engine/replay.h"
+#include "kernels/gpu_device.h"
 #include "tools/bench/convolutions.h"
 #include "tools/bench/cost.h"
 #include "tools/bench/limits.h"
@@ -25,10 +27,12 @@ constexpr int kStableCheckSize = 32;
 class Run {
  public:
   virtual ~Run() = default;
+  // As a training does them: recorded where the device records.
   virtual void step() = 0;
+  virtual void step_without_recording() = 0;
   virtual void wait() = 0;
   // The first step's losses or other numbers, then both networks' gradients.
-  virtual std::vector<std::vector<float>> results() = 0;
+  virtual Results results() = 0;
 };
 
 class ClassicRun final : public Run {
@@ -45,14 +49,15 @@ class ClassicRun final : public Run {
   void step() override {
     gan_.prepare();
     replay_.run(ClassicGan::key({}, gray_.shape().n),
-                {&gan_.generator_arena(), &gan_.discriminator_arena()}, [&] {
-                  if (device_.memory.records()) gan_.values_changed();
-                  gan_.compute(gray_, color_, {});
-                });
+                {&gan_.generator_arena(), &gan_.discriminator_arena()}, [&] { compute(); });
+  }
+  void step_without_recording() override {
+    gan_.prepare();
+    compute();
   }
   void wait() override { to_host(device_.memory, gan_.numbers()); }
 
-  std::vector<std::vector<float>> results() override {
+  Results results() override {
     const ClassicGan::StepLosses losses = gan_.step(gray_, color_, {});
     const auto& d = losses.discriminator;
     const auto& g = losses.generator;
@@ -63,6 +68,11 @@ class ClassicRun final : public Run {
   }
 
  private:
+  void compute() {
+    if (device_.memory.records()) gan_.values_changed();
+    gan_.compute(gray_, color_, {});
+  }
+
   Device& device_;
   std::unique_ptr<Generator> generator_;
   ClassicGan gan_;
@@ -85,14 +95,16 @@ class StableRun final : public Run {
 
   void step() override {
     gan_.prepare(color_.shape(), plan_);
-    replay_.run(gan_.key(plan_), {&gan_.generator_arena(), &gan_.discriminator_arena()}, [&] {
-      if (device_.memory.records()) gan_.values_changed();
-      gan_.compute(gray_, color_, plan_);
-    });
+    replay_.run(gan_.key(plan_), {&gan_.generator_arena(), &gan_.discriminator_arena()},
+                [&] { compute(); });
+  }
+  void step_without_recording() override {
+    gan_.prepare(color_.shape(), plan_);
+    compute();
   }
   void wait() override { to_host(device_.memory, gan_.numbers()); }
 
-  std::vector<std::vector<float>> results() override {
+  Results results() override {
     const StepReport r = gan_.step(gray_, color_, plan_);
     return {{static_cast<float>(r.chroma), static_cast<float>(r.moments),
              static_cast<float>(r.discriminator), static_cast<float>(r.adversarial),
@@ -102,6 +114,11 @@ class StableRun final : public Run {
   }
 
  private:
+  void compute() {
+    if (device_.memory.records()) gan_.values_changed();
+    gan_.compute(gray_, color_, plan_);
+  }
+
   Device& device_;
   StepPlan plan_;
   std::unique_ptr<Generator> generator_;
@@ -154,10 +171,10 @@ std::vector<Kind> kinds(int width) {
 }
 
 // How far a small run on the device is from one of the reference's.
-double error_of(const Kind& kind, Device& device, const Options& options) {
-  Device reference = open_device({.device = "cpu", .backend = "reference"});
-  const auto expected = kind.make(reference, options, true)->results();
-  const auto results = kind.make(device, options, true)->results();
+double error_of(Session& session, const Kind& kind, Device& device) {
+  const auto compute = [&](Device& on) { return kind.make(on, session.options, true)->results(); };
+  const Results& expected = session.reference(kind.name, compute);
+  const Results results = checked(device, compute);
   // The losses have the stricter limit: brought to that of the gradients.
   double error = relative_error(results[0], expected[0]) * gradient_limit(device.precision) /
                  output_limit(device.precision);
@@ -177,14 +194,15 @@ Row measure_step(Session& session, Subject& subject, const Kind& kind) {
   row.flop = options.batch_size * kind.flop;
   row.peaks = subject.peaks;
   row.limit = gradient_limit(subject.device.precision);
-  row.error = error_of(kind, subject.device, options);
+  row.error = error_of(session, kind, subject.device);
   if (row.correct()) {
     const MemoryMark mark(subject.device.memory);
     const auto run = kind.make(subject.device, options, false);
-    row.convolutions = sum_of_convolutions(session, subject, [&] { run->step(); });
-    row.timing = measure(
-        options.seconds, burst_of(subject.device), [&] { run->step(); }, [&] { run->wait(); });
+    const auto step = [&] { run->step(); };
+    const auto convolutions = convolutions_of(subject.device, step);
+    row.timing = measure(options.seconds, burst_of(subject.device), step, [&] { run->wait(); });
     row.memory = mark.most();
+    row.convolutions = sum_of_convolutions(session, subject, convolutions);
   }
   return row;
 }
@@ -201,6 +219,25 @@ void step_level(Session& session) {
   for (const Kind& kind : kinds(session.options.width)) {
     if (!session.wants(kind.name)) continue;
     for (Subject& subject : session.subjects) session.show(measure_step(session, subject, kind));
+  }
+}
+
+void profile_steps(Session& session, std::ostream& out) {
+  constexpr int kBefore = 2;  // choose kernels, pack weights, take memory
+  for (const Kind& kind : kinds(session.options.width)) {
+    if (!session.wants(kind.name)) continue;
+    for (Subject& subject : session.subjects) {
+      const auto run = kind.make(subject.device, session.options, false);
+      for (int i = 0; i < kBefore; ++i) run->step_without_recording();
+      run->wait();
+      const bool gpu = subject.device.memory.device() == DeviceKind::gpu;
+      if (gpu) profile_gpu(true);
+      run->step_without_recording();
+      run->wait();
+      if (gpu) profile_gpu(false);
+      out << kind.name << " (" << subject.backend << ", batch " << session.options.batch_size
+          << "): run once for a profiler, after " << kBefore << " times without one" << std::endl;
+    }
   }
 }
 

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cmath>
 
+#include "engine/replay.h"
+
 namespace gan::bench {
 namespace {
 
@@ -58,6 +60,18 @@ Timing measure(double seconds, int burst, const std::function<void()>& give,
     wait();
   });
   for (double* time : {&timing.median, &timing.p5, &timing.p95}) *time /= burst;
+  return timing;
+}
+
+Timing measure_repeated(Memory& memory, double seconds, double estimate,
+                        const std::function<void()>& give, const std::function<void()>& wait) {
+  constexpr int kMostRecorded = 50;  // recording takes time, too
+  constexpr int kLonger = 4;         // a wait for a device takes longer than reading the clock
+  const int burst = (memory.steps_ahead() > 0 ? kLonger : 1) * burst_for(estimate);
+  const int together = memory.records() ? std::min(burst, kMostRecorded) : 1;
+  Timing timing =
+      measure(seconds, (burst + together - 1) / together, repeated(memory, together, give), wait);
+  for (double* time : {&timing.median, &timing.p5, &timing.p95}) *time /= together;
   return timing;
 }
 

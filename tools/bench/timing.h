@@ -4,6 +4,8 @@
 #include <functional>
 #include <vector>
 
+#include "engine/memory.h"
+
 namespace gan::bench {
 
 struct Timing {
@@ -19,6 +21,11 @@ Timing measure(double seconds, const std::function<void()>& body);
 // all is done. With a burst of more than one the time is that from one to the next.
 Timing measure(double seconds, int burst, const std::function<void()>& give,
                const std::function<void()>& wait);
+
+// The same for short work of which one run is estimated at `estimate` seconds: in bursts long enough for the
+// clock, and recorded where the memory records. It has run before, and all its memory is there.
+Timing measure_repeated(Memory& memory, double seconds, double estimate,
+                        const std::function<void()>& give, const std::function<void()>& wait);
 
 // How many runs of work estimated at `seconds` make a burst long enough for the clock and, on a device that
 // works while the host goes on, for the wait at its end not to count.

@@ -71,6 +71,7 @@ class ClassicRecipe final : public Recipe {
                                    static_cast<double>(plan.noise), double(gan_.steps())});
     take_reports(false);
   }
+  void wait() override { reports_.wait(); }
 
   uint64_t steps() const override { return gan_.steps(); }
 

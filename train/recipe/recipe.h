@@ -31,6 +31,8 @@ class Recipe {
 
   // One step on the photos with these indices.
   virtual void step(const int32_t* photos, int64_t count, const Moment& moment) = 0;
+  // Until the device has done all steps: it may be some behind.
+  virtual void wait() = 0;
   // Updates of the generator so far.
   virtual uint64_t steps() const = 0;
   // The last step's losses in a few words, for the live line.

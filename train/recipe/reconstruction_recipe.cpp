@@ -39,6 +39,7 @@ class ReconstructionRecipe final : public Recipe {
     reports_.post(training_.loss(), {static_cast<double>(training_.steps())});
     take_reports(false);
   }
+  void wait() override { reports_.wait(); }
 
   uint64_t steps() const override { return training_.steps(); }
   std::string status() const override { return str("MSE ", fixed(loss_, 5)); }

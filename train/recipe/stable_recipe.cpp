@@ -93,6 +93,7 @@ class StableRecipe final : public Recipe {
     reports_.post(gan_.numbers(), notes_of(plan, count));
     take_reports(false);
   }
+  void wait() override { reports_.wait(); }
 
   uint64_t steps() const override { return gan_.steps(); }
 

@@ -40,6 +40,10 @@ bool StepReports::take(Report& report, bool all) {
   return true;
 }
 
+void StepReports::wait() {
+  if (!posted_.empty()) arrive(posted_.back());
+}
+
 void StepReports::state(Archive& archive) {
   if (device_.memory.steps_ahead() == 0) return;
   auto count = static_cast<int64_t>(posted_.size());

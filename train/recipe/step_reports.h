@@ -29,6 +29,9 @@ class StepReports {
   // none to take.
   bool take(Report& report, bool all = false);
 
+  // Until the device has done all steps that were posted.
+  void wait();
+
   // What was posted and not taken. Nothing on a device that reports at once.
   void state(Archive& archive);
 

@@ -65,6 +65,7 @@ class Run {
       : settings_(settings),
         version_(version),
         device_(device.description),
+        tuning_report_(device.tuning_report),
         folder_(settings.out, settings.resume  ? RunFolder::Existing::go_on
                               : settings.force ? RunFolder::Existing::replace
                                                : RunFolder::Existing::refuse),
@@ -178,6 +179,7 @@ class Run {
       moment_ = {epoch_, progress_at(epoch_ - 1 + static_cast<double>(epoch_steps_) / steps)};
       recipe_->step(&order[epoch_steps_ * batch], batch, moment_);
       ++epoch_steps_;
+      if (!std::exchange(told_tuning_, true)) std::cerr << tuning_report_() << std::flush;
       note_step();
       const double done = epoch_ - 1 + static_cast<double>(epoch_steps_) / steps;
       progress.update(epoch_steps_ * batch,
@@ -190,6 +192,7 @@ class Run {
         save_checkpoint(checkpoint());
       }
     }
+    recipe_->wait();
     record.photos_per_second =
         static_cast<double>((epoch_steps_ - before) * batch) / seconds_since(epoch_start);
     record.step = recipe_->steps();
@@ -482,6 +485,7 @@ class Run {
   }
 
   void conclude() const {
+    std::cerr << tuning_report_() << std::flush;
     if (!saving_.failure().empty()) {
       throw DataError(str(saving_.failure(), "; ", settings_.out,
                           " holds what could be saved before; ", resume_command(),
@@ -506,6 +510,8 @@ class Run {
 
   TrainSettings settings_;
   std::string version_, device_;
+  std::function<std::string()> tuning_report_;
+  bool told_tuning_ = false;
   RunFolder folder_;
   GrowingTable steps_table_, layers_table_;
   Report report_;

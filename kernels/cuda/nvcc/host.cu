@@ -1,6 +1,8 @@
 // kernels/cuda/host.h through the CUDA runtime.
 #include "kernels/cuda/host.h"
 
+#include <cuda_profiler_api.h>
+
 #include <vector>
 
 #include "kernels/cuda/wgmma.h"
@@ -93,6 +95,10 @@ MemoryRoom memory_room() {
   MemoryRoom room;
   check_cuda(cudaMemGetInfo(&room.free, &room.total), "asking for free memory");
   return room;
+}
+
+void profile(bool on) {
+  check_cuda(on ? cudaProfilerStart() : cudaProfilerStop(), "telling the profiler");
 }
 
 Stream make_stream() {

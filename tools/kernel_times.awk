@@ -1,0 +1,67 @@
+# Sums up what ncu measured, kernel by kernel:
+#
+#   ncu --csv --print-units base --metrics gpu__time_duration.sum,dram__throughput.avg.pct_of_peak_sustained_elapsed,sm__throughput.avg.pct_of_peak_sustained_elapsed ... >FILE
+#   awk -f tools/kernel_times.awk FILE
+#
+# memory, units: how near they came to the peak of the memory and of the busiest unit of the
+# multiprocessors, in percent, weighted by time. The last line is the sum. Exit code 1: no kernels in the file.
+
+# The name and its template arguments, without namespaces, casts and parameters.
+function short(name, i, c, depth) {
+  sub(/^void /, "", name)
+  gsub(/\(anonymous namespace\)::|<unnamed>::|gan::cuda::|gan::gpu::|gan::|\(int\)|\(bool\)/, "", name)
+  depth = 0
+  for (i = 1; i <= length(name); ++i) {
+    c = substr(name, i, 1)
+    if (c == "<") ++depth
+    if (c == ">") --depth
+    if (c == "(" && depth == 0) break
+  }
+  return substr(name, 1, i - 1)
+}
+
+/^"ID"/ {
+  count = split(substr($0, 2, length($0) - 2), heads, "\",\"")
+  for (i = 1; i <= count; ++i) column[heads[i]] = i
+  next
+}
+/^"/ && count {
+  split(substr($0, 2, length($0) - 2), cells, "\",\"")
+  id = cells[column["ID"]]
+  metric = cells[column["Metric Name"]]
+  unit = cells[column["Metric Unit"]]
+  value = cells[column["Metric Value"]]
+  gsub(/,/, "", value)
+  if (metric == "gpu__time_duration.sum") {
+    nanoseconds[id] = value * (unit ~ /^(us|usecond)/ ? 1e3 : unit ~ /^(ms|msecond)/ ? 1e6 : 1)
+    kernel[id] = short(cells[column["Kernel Name"]])
+  }
+  if (metric ~ /^dram__throughput/) memory[id] = value
+  if (metric ~ /^sm__throughput/) units[id] = value
+}
+END {
+  for (id in kernel) {
+    name = kernel[id]
+    if (!(name in time)) ++kinds
+    time[name] += nanoseconds[id]
+    ++launches[name]
+    memory_sum[name] += nanoseconds[id] * memory[id]
+    units_sum[name] += nanoseconds[id] * units[id]
+    total += nanoseconds[id]
+    ++kernels
+  }
+  if (!kernels) {
+    print "no kernels in the file"
+    exit 1
+  }
+  print "      us  share  launches  memory  units  kernel"
+  fflush()
+  for (name in time) {
+    printf "%8.1f %5.1f%% %9d %6.0f%% %5.0f%%  %s\n", time[name] / 1e3, 100 * time[name] / total, \
+      launches[name], memory_sum[name] / time[name], units_sum[name] / time[name], name | "sort -rn"
+  }
+  close("sort -rn")
+  for (name in time) if (time[name] > longest) { longest = time[name]; top = name }
+  printf "%d kernels of %d kinds, %.3f ms; most of it, %.0f%%: %s\n", kernels, kinds, total / 1e6, \
+    100 * longest / total, top
+}
