@@ -7,12 +7,14 @@
 //   dbeta = sum(dz), dgamma = sum(dz * xhat)
 //   dx = gamma * inv_std * (dz - dbeta/m - xhat * dgamma/m)
 //
-// Statistics are one pass: each thread keeps a running mean and sum of squares about it (Welford),
-// which are merged pairwise (Chan) over the block and then over the blocks, so no difference of
-// large sums is ever taken. Saved for the backward pass: mean and inv_std; z is computed again.
+// Statistics are one pass: a block adds up distances from the first pixel of its chunk and their
+// squares, which cannot cancel as values with a large mean would, and the chunks' means and squares
+// are merged in order (Chan, Golub and LeVeque 1979). Saved for the backward pass: mean and inv_std; z is computed again.
 //
-// A thread loads several rows before it uses the first (in_batches): with one at a time these kernels
-// reached 45% of the bandwidth of an H200.
+// Memory is kept busy by many loads under way at once: a thread takes four channels, which leaves
+// registers for the loads of several rows before the first is used (in_batches), and blocks that all
+// fit on the device at once load their channels' parameters only once. With one row at a time and
+// eight channels these kernels reached 35 to 45% of the bandwidth of an H200.
 //
 // Bytes per element, s = 2 or 4: training forward 3 s (statistics s, apply 2 s), inference 2 s,
 // backward 5 s (sums 2 s, apply 3 s); 5 to 15 instructions, so memory is the limit. enc2,
@@ -26,10 +28,10 @@
 namespace gan::cuda {
 namespace {
 
+constexpr int kChannels = 4;  // of a thread
 // Rows whose loads a thread has under way together, where one tensor is read and where two are.
-constexpr int kReadBatch = 8, kPairBatch = 4, kApplyBatch = 4, kApplyPairBatch = 2;
-constexpr int kApplyBlocks = 3,
-              kApplyPairBlocks = 2;  // on an SM at once: 80, 128 registers a thread
+constexpr int kReadBatch = 8, kPairBatch = 4;
+constexpr int kApplyBlocks = 3;  // on an SM at once: 80 registers a thread
 
 // The parameters of a channel's affine map; `spread` is inv_std, or the running variance.
 struct Statistics {
@@ -50,31 +52,16 @@ struct FinishTargets {
 
 // ---- Statistics
 
-// What is known of N channels after `count` pixels: v[0] count, then means, then squares.
-template <int N>
+// What is known of a channel: the count of pixels, their mean, the sum of squared distances from it.
 struct Moments {
-  float v[1 + 2 * N] = {};
+  float v[3] = {};
 
-  __device__ __forceinline__ void add(const float (&x)[N]) {
-    v[0] += 1.0f;
-    const float share = 1.0f / v[0];
-    GAN_UNROLL
-    for (int i = 0; i < N; ++i) {
-      const float distance = x[i] - v[1 + i];
-      v[1 + i] += distance * share;
-      v[1 + N + i] += distance * (x[i] - v[1 + i]);
-    }
-  }
-
-  static __device__ __forceinline__ void merge(float (&a)[1 + 2 * N], const float (&b)[1 + 2 * N]) {
+  static __device__ __forceinline__ void merge(float (&a)[3], const float (&b)[3]) {
     const float count = a[0] + b[0];
     const float share = count > 0 ? b[0] / count : 0.0f;
-    GAN_UNROLL
-    for (int i = 0; i < N; ++i) {
-      const float distance = b[1 + i] - a[1 + i];
-      a[1 + i] += distance * share;
-      a[1 + N + i] += b[1 + N + i] + distance * distance * (a[0] * share);
-    }
+    const float distance = b[1] - a[1];
+    a[1] += distance * share;
+    a[2] += b[2] + distance * distance * (a[0] * share);
     a[0] = count;
   }
 };
@@ -85,12 +72,13 @@ __global__ void __launch_bounds__(kThreads, kReductionBlocks)
     statistics_kernel(Rows<const T> x, int64_t columns, Chunks chunks, float* means,
                       float* squares) {
   gpu::Smem memory;
-  float* shared = memory.take<float>((1 + 2 * N) * static_cast<int>(blockDim.x * blockDim.y));
+  float* shared = memory.take<float>(2 * N * static_cast<int>(blockDim.x * blockDim.y));
   const int chunk = static_cast<int>(blockIdx.y);
   const int64_t column = N * (int64_t{blockIdx.x} * blockDim.x + threadIdx.x);
   const int count = columns - column < N ? static_cast<int>(columns - column) : N;
-  Moments<N> moments;
+  float first[N] = {}, sums[2 * N] = {};  // of distances, then of their squares
   if (column < columns) {
+    load(first, x.at(chunks.first(chunk), column), count);
     gpu::Packet<T, N> packet[kReadBatch];
     for_chunk_rows<kReadBatch>(
         chunks, chunk,
@@ -98,17 +86,23 @@ __global__ void __launch_bounds__(kThreads, kReductionBlocks)
         [&](int b, int64_t) {
           float v[N];
           unpack(v, packet[b]);
-          moments.add(v);
+          GAN_UNROLL
+          for (int i = 0; i < N; ++i) {
+            const float distance = v[i] - first[i];
+            sums[i] += distance;
+            sums[N + i] += distance * distance;
+          }
         });
   }
-  combine_tree(moments.v, static_cast<int>(threadIdx.y), static_cast<int>(blockDim.y),
-               shared + threadIdx.x, static_cast<int>(blockDim.x), Moments<N>::merge);
+  sum_over_y(sums, shared);
   if (threadIdx.y == 0 && column < columns) {
+    const float pixels = static_cast<float>(chunks.length(chunk));
     GAN_UNROLL
     for (int i = 0; i < N; ++i) {
       if (i >= count) break;
-      means[chunk * columns + column + i] = moments.v[1 + i];
-      squares[chunk * columns + column + i] = moments.v[1 + N + i];
+      const float offset = sums[i] / pixels;
+      means[chunk * columns + column + i] = first[i] + offset;
+      squares[chunk * columns + column + i] = sums[N + i] - offset * sums[i];
     }
   }
 }
@@ -135,7 +129,7 @@ __global__ void __launch_bounds__(kThreads)
   gpu::Smem memory;
   float* shared = memory.take<float>(3 * kFinishColumns * kFinishRows);
   const int64_t c = int64_t{blockIdx.x} * kFinishColumns + threadIdx.x;
-  Moments<1> moments;
+  Moments moments;
   if (c < columns) {
     float next[kFinishBatch][3];
     in_batches<kFinishBatch>(
@@ -145,10 +139,10 @@ __global__ void __launch_bounds__(kThreads)
           next[b][1] = means[i * columns + c];
           next[b][2] = squares[i * columns + c];
         },
-        [&](int b, int64_t) { Moments<1>::merge(moments.v, next[b]); });
+        [&](int b, int64_t) { Moments::merge(moments.v, next[b]); });
   }
   combine_tree(moments.v, static_cast<int>(threadIdx.y), kFinishRows, shared + threadIdx.x,
-               kFinishColumns, Moments<1>::merge);
+               kFinishColumns, Moments::merge);
   if (threadIdx.y == 0 && c < columns)
     finish_channel(c, moments.v[1], moments.v[2], moments.v[0], to);
 }
@@ -182,8 +176,8 @@ __global__ void __launch_bounds__(kThreads, kApplyBlocks)
   for_columns<N>(columns, [&](int64_t column, int count) {
     float mean[N], scale[N], beta[N];
     load_scales(mean, scale, beta, statistics, column, count);
-    gpu::Packet<T, N> packet[kApplyBatch];
-    for_row_batches<kApplyBatch>(
+    gpu::Packet<T, N> packet[kReadBatch];
+    for_row_batches<kReadBatch>(
         rows, [&](int b, int64_t row) { packet[b] = load_packed<N>(x.at(row, column), count); },
         [&](int b, int64_t row) {
           float v[N];
@@ -279,7 +273,7 @@ __global__ void __launch_bounds__(kThreads)
 // dx = scale * ((dz - mean_dz) + (x - mean) * by_x). The differences come before the factor, which may be
 // 300: of a channel of one pixel nothing is left, as it has to be.
 template <class T, int N>
-__global__ void __launch_bounds__(kThreads, kApplyPairBlocks)
+__global__ void __launch_bounds__(kThreads, kApplyBlocks)
     gradient_apply_kernel(Rows<const T> x, Rows<const T> dy, int64_t rows, int64_t columns,
                           Statistics statistics, float negative, const float* sum_dz,
                           const float* sum_dz_xhat, float share, Rows<T> dx) {
@@ -294,8 +288,8 @@ __global__ void __launch_bounds__(kThreads, kApplyPairBlocks)
       by_x[i] *= -inv_std[i] * share;
       mean_dz[i] *= share;
     }
-    gpu::Packet<T, N> x_packet[kApplyPairBatch], dy_packet[kApplyPairBatch];
-    for_row_batches<kApplyPairBatch>(
+    gpu::Packet<T, N> x_packet[kPairBatch], dy_packet[kPairBatch];
+    for_row_batches<kPairBatch>(
         rows,
         [&](int b, int64_t row) {
           x_packet[b] = load_packed<N>(x.at(row, column), count);
@@ -376,8 +370,8 @@ void apply(const Tensor& x, const Statistics& statistics, Activation act, const 
            gpu::Stream stream) {
   check_shape("batch norm", "y", y, x.shape());
   with_storage_type(x.dtype(), [&]<class T>(T) {
-    const Layout layout = channel_layout(kPacket<T>, x, y);
-    with_width<kPacket<T>>(layout.packets, [&]<int N>() {
+    const Layout layout = resident_layout(kChannels, kApplyBlocks, kReadBatch / 2, x, y);
+    with_width<kChannels>(layout.packets, [&]<int N>() {
       gpu::launch(apply_kernel<T, N>, layout.grid, layout.block, 0, stream, input<T>(x),
                   layout.rows, layout.columns, statistics, negative_slope(act), output<T>(y));
     });
@@ -389,8 +383,8 @@ void gradient_apply(const Tensor& x, const Tensor& dy, const Statistics& statist
                     gpu::Stream stream) {
   const float share = 1.0f / static_cast<float>(x.shape().pixels());
   with_storage_type(x.dtype(), [&]<class T>(T) {
-    const Layout layout = channel_layout(kPacket<T>, x, dy, dx);
-    with_width<kPacket<T>>(layout.packets, [&]<int N>() {
+    const Layout layout = resident_layout(kChannels, kApplyBlocks, kPairBatch, x, dy, dx);
+    with_width<kChannels>(layout.packets, [&]<int N>() {
       gpu::launch(gradient_apply_kernel<T, N>, layout.grid, layout.block, 0, stream, input<T>(x),
                   input<T>(dy), layout.rows, layout.columns, statistics, negative_slope(act),
                   sum_dz, sum_dz_xhat, share, output<T>(dx));
@@ -411,12 +405,12 @@ void batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
   const int64_t channels = x.shape().c;
   const FinishTargets targets = finish_targets(norm, saved, {}, channels);
   with_storage_type(x.dtype(), [&]<class T>(T) {
-    const ReductionLayout layout = reduction_layout(kPacket<T>, x);
+    const ReductionLayout layout = reduction_layout(kChannels, x);
     auto* means = static_cast<float*>(scratch);
     float* squares = means + layout.chunks.count * channels;
-    with_width<kPacket<T>>(layout.packets, [&]<int N>() {
+    with_width<kChannels>(layout.packets, [&]<int N>() {
       gpu::launch(statistics_kernel<T, N>, layout.grid, layout.block,
-                  gpu::Smem::bytes<float>((1 + 2 * N) * layout.block.x * layout.block.y), stream,
+                  gpu::Smem::bytes<float>(2 * N * layout.block.x * layout.block.y), stream,
                   input<T>(x), channels, layout.chunks, means, squares);
     });
     gpu::launch(statistics_finish_kernel, finish_grid(channels), finish_block(),
@@ -444,9 +438,9 @@ void batch_norm_backward(const Tensor& x, const Tensor& dy, const BatchNorm& nor
   float* sum_dz_xhat = sum_dz + channels;
   float* sums = sum_dz_xhat + channels;
   with_storage_type(x.dtype(), [&]<class T>(T) {
-    const ReductionLayout layout = reduction_layout(kPacket<T>, x, dy);
+    const ReductionLayout layout = reduction_layout(kChannels, x, dy);
     float* products = sums + layout.chunks.count * channels;
-    with_width<kPacket<T>>(layout.packets, [&]<int N>() {
+    with_width<kChannels>(layout.packets, [&]<int N>() {
       gpu::launch(gradient_sums_kernel<T, N>, layout.grid, layout.block,
                   gpu::Smem::bytes<float>(2 * N * layout.block.x * layout.block.y), stream,
                   input<T>(x), input<T>(dy), channels, layout.chunks, statistics,

@@ -138,9 +138,9 @@ ConvTile gemm_tile(ConvTile wanted, DType type, bool gather, const ConvShape& sh
 }
 
 // Among how many blocks a tile's sum is split where tiles are few: enough for two on every
-// multiprocessor, none with less than three steps of 64 terms.
+// multiprocessor, none with less than six steps of 64 terms, because joining costs as much as four.
 int64_t splits_of(ConvTile tile, const ConvShape& shape) {
-  constexpr int64_t kLeastTerms = 192, kStepTerms = 64;
+  constexpr int64_t kLeastTerms = 384, kStepTerms = 64;
   const int64_t tiles = tiles_of(tile, shape);
   if (2 * tiles > kFullDevice) return 1;
   const ConvGroup* const groups = shape.group;

@@ -285,6 +285,7 @@ template <class Tile>
 __device__ __forceinline__ bool join_splits(float* tile, float* parts, int index, int splits,
                                             int* flag) {
   constexpr int kArea = Tile::kM * Tile::kN, kVector = 4;
+  static_assert(kArea % (Tile::kThreads * kVector) == 0, "whole packets for every thread");
   const int thread = static_cast<int>(threadIdx.x);
   float* const tile_parts = parts + int64_t{index} * splits * kArea;
   float* const mine = tile_parts + static_cast<int64_t>(blockIdx.y) * kArea;
@@ -299,15 +300,25 @@ __device__ __forceinline__ bool join_splits(float* tile, float* parts, int index
   if (*flag == 0) return false;
   gpu::threadfence();  // the count | the other blocks' parts
   if (thread == 0) gpu::atomic_exch(split_arrivals + index, 0u);
-  for (int i = thread * kVector; i < kArea; i += Tile::kThreads * kVector) {
-    auto sum = gpu::load_packet(tile_parts + i);
-    for (int s = 1; s < splits; ++s) {
-      const auto part = gpu::load_packet(tile_parts + int64_t{s} * kArea + i);
+  // A thread's packets of one part are loaded together: one after the other they would take longer than
+  // the splitting saves.
+  constexpr int kPackets = kArea / (Tile::kThreads * kVector);
+  gpu::Packet<float> sum[kPackets] = {};
+  for (int s = 0; s < splits; ++s) {
+    const float* const part = tile_parts + int64_t{s} * kArea + thread * kVector;
+    gpu::Packet<float> next[kPackets];
+    GAN_UNROLL
+    for (int p = 0; p < kPackets; ++p)
+      next[p] = gpu::load_packet(part + p * Tile::kThreads * kVector);
+    GAN_UNROLL
+    for (int p = 0; p < kPackets; ++p) {
       GAN_UNROLL
-      for (int e = 0; e < kVector; ++e) sum.v[e] += part.v[e];
+      for (int e = 0; e < kVector; ++e) sum[p].v[e] += next[p].v[e];
     }
-    gpu::store_packet(at(i), sum);
   }
+  GAN_UNROLL
+  for (int p = 0; p < kPackets; ++p)
+    gpu::store_packet(at((p * Tile::kThreads + thread) * kVector), sum[p]);
   gpu::syncthreads();  // the sums are written | read by the epilogue in another order
   return true;
 }

@@ -100,7 +100,7 @@ __global__ void __launch_bounds__(kThreads, kReductionBlocks)
   const int count = columns - column < N ? static_cast<int>(columns - column) : N;
   float total[N] = {};
   if (column < columns) {
-    constexpr int kBatch = 8;
+    constexpr int kBatch = 4;
     gpu::Packet<T, N> packet[kBatch];
     for_chunk_rows<kBatch>(
         chunks, chunk,

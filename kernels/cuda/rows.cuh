@@ -126,6 +126,12 @@ __device__ __forceinline__ void unpack(float (&v)[N], const gpu::Packet<T, N>& p
 // Parameters and statistics lie dense in float32, at addresses that promise nothing.
 template <int N>
 __device__ __forceinline__ void load_parameters(float (&v)[N], const float* from, int count) {
+  if constexpr (N == 4) {
+    if (count == N && reinterpret_cast<uintptr_t>(from) % sizeof(v) == 0) {
+      unpack(v, gpu::load_packet<float, N>(from));
+      return;
+    }
+  }
   GAN_UNROLL
   for (int i = 0; i < N; ++i) v[i] = i < count ? from[i] : 0.0f;
 }
@@ -201,6 +207,18 @@ Layout channel_layout(int n, const Tensor& first, const Tensors&... others) {
   const int64_t rows = first.shape().pixels();
   const bool packets = takes_packets(first, n, rows) && (... && takes_packets(others, n, rows));
   return layout_of(rows, first.shape().c, n, packets);
+}
+
+// Channels matter, and a thread needs parameters of its channels: as many blocks as `blocks_per_sm` allow
+// at once, each thread with `rows_per_thread` rows or more.
+template <class... Tensors>
+Layout resident_layout(int n, int64_t blocks_per_sm, int64_t rows_per_thread, const Tensor& first,
+                       const Tensors&... others) {
+  Layout layout = channel_layout(n, first, others...);
+  const int64_t most = std::max<int64_t>(1, blocks_per_sm * 132 / layout.grid.x);
+  layout.grid.y =
+      std::clamp<int64_t>(ceil_div(layout.rows, layout.block.y * rows_per_thread), 1, most);
+  return layout;
 }
 
 // Only elements matter: dense tensors become one long row.
@@ -282,7 +300,7 @@ struct Chunks {
   }
 };
 
-inline constexpr int kReductionBlocks = 2;  // on an SM at once: 128 registers a thread
+inline constexpr int kReductionBlocks = 3;  // on an SM at once: 80 registers a thread
 inline constexpr int64_t kMaxChunks = kReductionBlocks * 132;
 inline constexpr int64_t kMinRowsPerThread = 8;
 
