@@ -9,7 +9,7 @@
 # The name and its template arguments, without namespaces, casts and parameters.
 function short(name, i, c, depth) {
   sub(/^void /, "", name)
-  gsub(/\(anonymous namespace\)::|<unnamed>::|gan::cuda::|gan::gpu::|gan::|\(int\)|\(bool\)/, "", name)
+  gsub(/\(anonymous namespace\)::|<unnamed>::|gan::|cuda::|gpu::|\(int\)|\(bool\)/, "", name)
   depth = 0
   for (i = 1; i <= length(name); ++i) {
     c = substr(name, i, 1)
