@@ -34,6 +34,8 @@ constexpr int64_t kSaturationPhotos = 64;   // of the training set, to fit the c
 constexpr int64_t kSamplePhotos = 8;
 constexpr uint64_t kNotedSteps = 10;        // from one row of steps.csv to the next
 constexpr double kCheckpointSeconds = 300;  // between checkpoints within an epoch
+// Short epochs are saved several at a time: training takes at least so many times as long as saving did.
+constexpr double kLeastTrainingPerSaving = 4;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -138,7 +140,8 @@ class Run {
       ++epoch_;
       epoch_steps_ = 0;
     }
-    save(record, whole ? checkpoint() : part);
+    keep(record);
+    if (!whole || saving_is_due()) save(record, whole ? checkpoint() : part);
     announce(record);
   }
 
@@ -375,13 +378,24 @@ class Run {
 
   // All files after an epoch or a part of one. One that cannot be written does not keep the others from
   // being. The checkpoint comes last: a run that goes on from it does not come by here again.
+  bool saving_is_due() const {
+    return stopping_ || epoch_ > settings_.epochs ||
+           seconds_since(last_checkpoint_) >= kLeastTrainingPerSaving * saving_seconds_;
+  }
+
+  // The weights that may be wanted later, for the next saving.
+  void keep(const EpochRecord& record) {
+    const bool supervised =
+        recipe_->knows_supervision() && recipe_->supervised_only() && record.settled;
+    if (!record.best && !supervised) return;
+    TensorFile now = generator_file(recipe_->result(), metadata(record));
+    if (supervised) before_discriminator_.set(now);
+    if (record.best) best_.set(std::move(now));
+  }
+
   void save(const EpochRecord& record, const TensorFile& now) {
-    last_checkpoint_ = Clock::now();
-    TensorFile last = generator_file(recipe_->result(), metadata(record));
-    if (record.best) best_.set(last);
-    if (recipe_->knows_supervision() && recipe_->supervised_only() && record.settled) {
-      before_discriminator_.set(last);
-    }
+    const Clock::time_point begin = Clock::now();
+    const TensorFile last = generator_file(recipe_->result(), metadata(record));
     if (restore_folder()) {
       saving_.attempt([&] { best_.write(); });
       saving_.attempt([&] { before_discriminator_.write(); });
@@ -397,6 +411,8 @@ class Run {
       write_checkpoint(now);
     }
     saving_.end_round();
+    last_checkpoint_ = Clock::now();
+    saving_seconds_ = seconds_since(begin);
   }
 
   Image samples() {
@@ -472,6 +488,8 @@ class Run {
     failure_ = why;
     events_.push_back({epoch_, why});
     if (restore_folder()) {
+      saving_.attempt([&] { best_.write(); });
+      saving_.attempt([&] { before_discriminator_.write(); });
       saving_.attempt([&] { folder_.write_events(events_); });
       saving_.attempt([&] {
         if (!rows_.empty()) report_.write(facts());
@@ -527,6 +545,7 @@ class Run {
   std::vector<NamedValues> rows_;  // of log.csv
   std::vector<EventRecord> events_;
   Clock::time_point start_ = Clock::now(), last_checkpoint_ = Clock::now();
+  double saving_seconds_ = 0;  // that the last saving took
   double seconds_before_ = 0;  // of training, before this process went on with it
   int epoch_ = 1;
   int64_t epoch_steps_ = 0;  // done of this epoch
