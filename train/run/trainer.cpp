@@ -141,6 +141,7 @@ class Run {
       epoch_steps_ = 0;
     }
     keep(record);
+    save_samples(record.epoch);
     if (!whole || saving_is_due()) save(record, whole ? checkpoint() : part);
     announce(record);
   }
@@ -393,6 +394,12 @@ class Run {
     if (record.best) best_.set(std::move(now));
   }
 
+  void save_samples(int epoch) {
+    if (restore_folder()) {
+      saving_.attempt([&] { write_png(folder_.sample(epoch), samples()); });
+    }
+  }
+
   void save(const EpochRecord& record, const TensorFile& now) {
     const Clock::time_point begin = Clock::now();
     const TensorFile last = generator_file(recipe_->result(), metadata(record));
@@ -406,7 +413,6 @@ class Run {
       saving_.attempt([&] {
         if (!events_.empty()) folder_.write_events(events_);
       });
-      saving_.attempt([&] { write_png(folder_.sample(record.epoch), samples()); });
       saving_.attempt([&] { report_.write(facts()); });
       write_checkpoint(now);
     }
