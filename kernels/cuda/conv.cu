@@ -311,12 +311,13 @@ ConvTile wgrad_tile(ConvTile wanted, DType type, WgradLoad load, const ConvShape
   return shape.out_c > 128 ? ConvTile::w256n128 : ConvTile::w128n128;
 }
 
-// Pixels of one split: enough splits for two blocks on every multiprocessor.
+// Pixels of one split: enough splits for two blocks on every multiprocessor, or one of those that fill it.
 int64_t split_pixels(const ConvShape& shape, ConvTile tile) {
   const Extent e = extent_of(tile);
   const int64_t columns = int64_t{shape.group[0].taps()} * shape.source_c;
   const int64_t tiles = ceil_div(shape.out_c, e.m) * ceil_div(columns, e.n);
-  const int64_t splits = std::max<int64_t>(1, 2 * kFullDevice / tiles);
+  const int64_t blocks = tile == ConvTile::w256n128 ? kFullDevice : 2 * kFullDevice;
+  const int64_t splits = std::max<int64_t>(1, blocks / tiles);
   const int64_t steps = ceil_div(shape.group[0].pixels, kWgradStep);
   return kWgradStep * std::max(kMinStepsPerSplit, ceil_div(steps, splits));
 }
