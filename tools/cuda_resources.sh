@@ -83,10 +83,10 @@ fi
 # What a block of a convolution asks for when launched, which its tile fixes (GemmMemory, WgradMemory):
 # the stages or the sums in their place, and conv_gemm's row table. Nothing for other kernels.
 shared_memory() { # KERNEL
-  sed -n 's/^conv_\(gemm\|wgrad\)<\(Bf16\|Fp32\|Tf32\)Unit<Tile<\([^>]*\)>.*/\1 \2 \3/p' <<<"$1" | awk -F '[ ,]+' '
+  sed -n 's/^conv_\(gemm\|wgrad\)<\(Bf16\|Fp32\|Tf32\|Wgmma\)Unit<Tile<\([^>]*\)>.*/\1 \2 \3/p' <<<"$1" | awk -F '[ ,]+' '
     function up(bytes) { return int((bytes + 127) / 128) * 128 }
     {
-      stages = ($2 == "Bf16" ? 2 : 4) * ($3 + $4) * $5 * $6
+      stages = ($2 == "Bf16" || $2 == "Wgmma" ? 2 : 4) * ($3 + $4) * $5 * $6
       sums = 4 * $3 * ($4 + 8)
       print up(stages > sums ? stages : sums) + ($1 == "gemm" ? 3 * up(4 * $3) : 0)
     }'

@@ -4,6 +4,7 @@
 // blockDim, gridDim), started with gan::gpu::launch() and using the wrappers below for everything
 // that is not plain arithmetic. Two compilers read it:
 //   nvcc (sm_80 or newer)  the wrappers are CUDA intrinsics and inline PTX; no other file holds asm
+//                          but wgmma.h, for the kernels that want a Hopper GPU
 //   the host compiler      the wrappers come from sim/shim.h: a fiber per thread, NaN-filled shared
 //                          memory, seeded schedules, so that the same source runs, and its bugs show,
 //                          on a machine without a GPU. See sim/README.md.
