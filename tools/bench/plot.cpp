@@ -117,8 +117,8 @@ std::string draw_roof(const Panel& panel, const Axis& x, const Axis& y) {
   if (knee > start)
     parts += line(x(start), y(panel.roof_slope * start), x(knee), y(panel.roof_y), style);
   parts += line(x(std::max(knee, x.low())), y(panel.roof_y), x(x.high()), y(panel.roof_y), style);
-  return parts + label(x(x.high()) - 4, y(panel.roof_y) - 6, panel.note,
-                       "text-anchor=\"end\" font-size=\"10\"");
+  // In the upper left corner, where no points are: along the line they would hide it.
+  return parts + label(x(x.low()) + 6, kTop + 14, str("line: ", panel.note), "font-size=\"10\"");
 }
 
 std::string draw_point(const Panel& panel, const Point& p, const Axis& x, const Axis& y) {
