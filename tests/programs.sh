@@ -186,6 +186,7 @@ gray_chroma=$(convert gray.png -colorspace HSL -channel G -separate -format '%[f
 [ "$gray_chroma" = 0 ] || fail "--saturation 0 left colour: $gray_chroma"
 expect 2 'neither in 0..3 nor auto' gan_colorize run/weights.bin wide.jpg -o never.png --saturation 4
 expect 2 '--tta' gan_colorize run/weights.bin wide.jpg -o never.png --tta twice
+expect 0 '' gan_colorize run/weights.bin wide.jpg -o smooth.png --smooth
 convert wide.jpg wide.bmp
 expect 0 'colored/wide_color.jpg' gan_colorize run/weights.bin wide.bmp --format jpg -o colored
 convert -size 1x1 xc:gray dot.png

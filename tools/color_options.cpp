@@ -33,11 +33,14 @@ void add_color_options(CLI::App& app, ColorOptions& options) {
             return good ? std::string() : str("Value ", text, " is neither in 0..3 nor auto");
           },
           "", "saturation"));
+  app.add_flag(
+      "--smooth", options.smooth,
+      "Even out colours within what the photo's edges enclose: fewer blotches, a little paler");
 }
 
 ColorizeOptions colorize_options(const ColorOptions& options,
                                  const std::map<std::string, std::string>& metadata) {
-  ColorizeOptions result{.flip = options.tta == "flip"};
+  ColorizeOptions result{.flip = options.tta == "flip", .smooth = options.smooth};
   std::string text = options.saturation;
   if (text == "auto") {
     const auto known = metadata.find("saturation");

@@ -56,7 +56,8 @@ Subject network(const Options& options, const LoadedGenerator& loaded, Device& d
           {{"weights", options.weights},
            {"output", options.network_output ? "network" : "own luma"},
            {"tta", options.color.tta},
-           {"saturation", color.saturation}},
+           {"saturation", color.saturation},
+           {"smooth", color.smooth}},
           std::move(colorizer)};
 }
 

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/parallel.h"
 #include "train/color/color.h"
+#include "train/color/smooth_chroma.h"
 
 namespace gan {
 namespace {
@@ -212,17 +214,22 @@ std::vector<ChromaPlane> Colorizer::chroma(const std::vector<Image>& photos) {
   const auto gain = static_cast<float>(options_.saturation);
   if (generator_.head() == ColorHead::rgb) {
     for (const Image& colors : pictures(photos)) planes.push_back(chroma_of(colors, gain));
-    return planes;
-  }
-  const std::vector<float> values = run(photos);
-  size_t next = 0;
-  for (const Image& photo : photos) {
-    ChromaPlane plane = blank(photo.width / shrink(generator_), photo.height / shrink(generator_));
-    for (size_t i = 0; i < plane.cb.size(); ++i) {
-      plane.cb[i] = 127.5f * gain * values[next++];
-      plane.cr[i] = 127.5f * gain * values[next++];
+  } else {
+    const std::vector<float> values = run(photos);
+    const int by = shrink(generator_);
+    size_t next = 0;
+    for (const Image& photo : photos) {
+      ChromaPlane plane = blank(photo.width / by, photo.height / by);
+      for (size_t i = 0; i < plane.cb.size(); ++i) {
+        plane.cb[i] = 127.5f * gain * values[next++];
+        plane.cr[i] = 127.5f * gain * values[next++];
+      }
+      planes.push_back(std::move(plane));
     }
-    planes.push_back(std::move(plane));
+  }
+  if (options_.smooth) {
+    parallel_for(static_cast<int64_t>(photos.size()),
+                 [&](int64_t i) { planes[i] = smoothed_chroma(planes[i], photos[i]); });
   }
   return planes;
 }

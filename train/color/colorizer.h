@@ -17,6 +17,7 @@ constexpr int kWorkSize = 128;
 struct ColorizeOptions {
   bool flip = false;      // average the answers to the photo and to its mirror image
   double saturation = 1;  // factor on chroma; what leaves the gamut shrinks back into it
+  bool smooth = false;    // chroma smoothed along the photo's edges (smooth_chroma.h)
 };
 
 class Colorizer {
