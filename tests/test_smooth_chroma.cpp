@@ -22,7 +22,7 @@ Image gray_photo(int width, int height, uint8_t level) {
 
 }  // namespace
 
-TEST_CASE("smoothed chroma is the weighted mean of its formula", "[color]") {
+TEST_CASE("smoothed chroma is what its formula says", "[color]") {
   Random random(5);
   for (const int by : {1, 2}) {
     const int width = 11, height = 7;
@@ -38,7 +38,7 @@ TEST_CASE("smoothed chroma is the weighted mean of its formula", "[color]") {
     const int radius = static_cast<int>(std::ceil(2 * s));
     for (int y = 0; y < height; ++y) {
       for (int x = 0; x < width; ++x) {
-        double weights = 0, cb = 0;
+        double weights = 0, cb = 0, cr = 0, strength = 0;
         for (int v = 0; v < height; ++v) {
           for (int u = 0; u < width; ++u) {
             if (std::abs(u - x) > radius || std::abs(v - y) > radius) continue;
@@ -46,10 +46,17 @@ TEST_CASE("smoothed chroma is the weighted mean of its formula", "[color]") {
             const double weight = std::exp(-((u - x) * (u - x) + (v - y) * (v - y)) / (2 * s * s)) *
                                   std::exp(-d * d / (2 * 12.75 * 12.75));
             weights += weight;
-            cb += weight * static_cast<double>(plane.cb[v * width + u]);
+            const double other_cb = plane.cb[v * width + u], other_cr = plane.cr[v * width + u];
+            cb += weight * other_cb;
+            cr += weight * other_cr;
+            strength += weight * std::hypot(other_cb, other_cr);
           }
         }
-        CHECK(smooth.cb[y * width + x] == Approx(cb / weights).margin(1e-4));
+        const int at = y * width + x;
+        const double own = std::hypot(plane.cb[at], plane.cr[at]), mean = std::hypot(cb, cr);
+        const double wanted = std::min(own, strength / weights);
+        CHECK(smooth.cb[at] == Approx(cb / mean * wanted).margin(1e-3));
+        CHECK(smooth.cr[at] == Approx(cr / mean * wanted).margin(1e-3));
       }
     }
   }
@@ -62,7 +69,9 @@ TEST_CASE("smoothing keeps one colour, evens out spots and stops at edges", "[co
 
   ChromaPlane spot = plane_of(32, 32, 0, 0);
   spot.cr[16 * 32 + 16] = 100;
-  CHECK(smoothed_chroma(spot, gray_photo(64, 64, 90)).cr[16 * 32 + 16] < 5);
+  const ChromaPlane even = smoothed_chroma(spot, gray_photo(64, 64, 90));
+  CHECK(even.cr[16 * 32 + 16] < 5);
+  CHECK(even.cr[16 * 32 + 17] == 0);  // and what had no colour gets none
 
   Image edge = gray_photo(64, 64, 40);
   ChromaPlane sides = plane_of(32, 32, -40, 0);

@@ -55,11 +55,15 @@ ChromaPlane smoothed_chroma(const ChromaPlane& plane, const Image& photo) {
   const int radius = static_cast<int>(std::ceil(2 * spread));
   const std::vector<float> near = bell(spread, radius + 1), alike = bell(kLevelSpread, kLevels);
 
+  std::vector<float> strengths;
+  for (size_t i = 0; i < plane.cb.size(); ++i)
+    strengths.push_back(std::hypot(plane.cb[i], plane.cr[i]));
+
   ChromaPlane out = plane;
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
       const size_t at = static_cast<size_t>(y) * width + x;
-      float weights = 0, cb = 0, cr = 0;
+      float weights = 0, cb = 0, cr = 0, strength = 0;
       for (int v = std::max(0, y - radius); v <= std::min(height - 1, y + radius); ++v) {
         for (int u = std::max(0, x - radius); u <= std::min(width - 1, x + radius); ++u) {
           const size_t other = static_cast<size_t>(v) * width + u;
@@ -68,10 +72,13 @@ ChromaPlane smoothed_chroma(const ChromaPlane& plane, const Image& photo) {
           weights += weight;
           cb += weight * plane.cb[other];
           cr += weight * plane.cr[other];
+          strength += weight * strengths[other];
         }
       }
-      out.cb[at] = cb / weights;  // its own weight is 1
-      out.cr[at] = cr / weights;
+      const float mean = std::hypot(cb, cr);  // times weights, which are 1 or more
+      const float wanted = std::min(strengths[at], strength / weights);
+      out.cb[at] = mean > 0 ? cb / mean * wanted : 0;
+      out.cr[at] = mean > 0 ? cr / mean * wanted : 0;
     }
   }
   return out;
