@@ -129,6 +129,10 @@ grep -q -- 'Settings: --tta flip --saturation 1.5 --work-size 128' noted.txt || 
 grep -q "Weights-SHA-256: $hash" noted.txt || fail "no SHA-256 in the file"
 expect 0 'saturation 1?[0-9.]+, as the weights recommend' gan_colorize $w mine.png -o auto.png --saturation auto
 
+expect 0 '' gan_colorize $w mine.png -o own.png --no-smooth
+identify -verbose own.png | grep -q -- 'Settings: --tta none --saturation 1 --no-smooth --work-size 128' ||
+  fail "--no-smooth is not in the file"
+
 # --- Who gives a photo in colour is told once that its colours are not used.
 expect 0 'note: mine.png: has colours of its own' gan_colorize $w mine.png -o told.png
 expect 0 '3 done' gan_colorize $w album/1.png album/2.png album/3.png -o told

@@ -186,7 +186,9 @@ gray_chroma=$(convert gray.png -colorspace HSL -channel G -separate -format '%[f
 [ "$gray_chroma" = 0 ] || fail "--saturation 0 left colour: $gray_chroma"
 expect 2 'neither in 0..3 nor auto' gan_colorize run/weights.bin wide.jpg -o never.png --saturation 4
 expect 2 '--tta' gan_colorize run/weights.bin wide.jpg -o never.png --tta twice
-expect 0 '' gan_colorize run/weights.bin wide.jpg -o smooth.png --smooth
+expect 0 '' gan_colorize run/weights.bin wide.jpg -o smooth.png
+expect 0 '' gan_colorize run/weights.bin wide.jpg -o own.png --no-smooth
+cmp -s smooth.png own.png && fail "--no-smooth changes nothing"
 convert wide.jpg wide.bmp
 expect 0 'colored/wide_color.jpg' gan_colorize run/weights.bin wide.bmp --format jpg -o colored
 convert -size 1x1 xc:gray dot.png
@@ -228,6 +230,8 @@ absent never.png
 expect 0 'CIEDE2000' gan_eval run/weights.bin photos --split validation
 expect 0 '"ciede2000"' gan_eval run/weights.bin photos --json --quiet
 expect 0 '"saturation": 0.5' gan_eval run/weights.bin photos --json --quiet --tta flip --saturation 0.5
+expect 0 '"smooth": true' gan_eval run/weights.bin photos --json --quiet
+expect 0 '"smooth": false' gan_eval run/weights.bin photos --json --quiet --no-smooth
 expect 0 'colourfulness ratio +0.000' gan_eval --baseline gray photos
 expect 0 'blotch +0.00 +\[0.00, 0.00\]' gan_eval --baseline gray photos
 expect 0 '"confidence95"' gan_eval --baseline gray photos --json

@@ -34,8 +34,8 @@ void add_color_options(CLI::App& app, ColorOptions& options) {
           },
           "", "saturation"));
   app.add_flag(
-      "--smooth", options.smooth,
-      "Even out colours within what the photo's edges enclose: fewer blotches, a little paler");
+      "--no-smooth{false}", options.smooth,
+      "Leave a network's chroma as it is; else it evens out within what the photo's edges enclose");
 }
 
 ColorizeOptions colorize_options(const ColorOptions& options,

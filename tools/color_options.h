@@ -12,10 +12,10 @@ namespace gan {
 struct ColorOptions {
   std::string tta = "none";
   std::string saturation = "1";
-  bool smooth = false;
+  bool smooth = true;
 };
 
-// Adds --tta, --saturation and --smooth.
+// Adds --tta, --saturation and --no-smooth.
 void add_color_options(CLI::App& app, ColorOptions& options);
 
 // What they mean for weights with this metadata: the saturation `auto` is the metadata's

@@ -125,7 +125,7 @@ std::vector<int> parse_work_sizes(const std::string& text) {
 // What a result says about how it was made.
 std::map<std::string, std::string> notes(const Options& options, double saturation) {
   std::string settings = str("--tta ", options.color.tta, " --saturation ", saturation,
-                             options.color.smooth ? " --smooth" : "");
+                             options.color.smooth ? "" : " --no-smooth");
   if (options.album.raw) {
     settings += " --raw";
   } else {

@@ -125,6 +125,13 @@ Image mirror_image(const Image& photo) {
   return out;
 }
 
+std::vector<Image> recolored_each(const std::vector<Image>& photos,
+                                  const std::vector<ChromaPlane>& planes) {
+  std::vector<Image> out;
+  for (size_t i = 0; i < photos.size(); ++i) out.push_back(with_chroma(photos[i], planes[i]));
+  return out;
+}
+
 // By how much the head's answer is smaller than the photo.
 int shrink(const Generator& generator) {
   return generator.head() == ColorHead::chroma64 ? 2 : 1;
@@ -208,7 +215,7 @@ std::vector<Image> Colorizer::pictures(const std::vector<Image>& photos) {
   return out;
 }
 
-std::vector<ChromaPlane> Colorizer::chroma(const std::vector<Image>& photos) {
+std::vector<ChromaPlane> Colorizer::own_chroma(const std::vector<Image>& photos) {
   if (photos.empty()) return {};
   std::vector<ChromaPlane> planes;
   const auto gain = static_cast<float>(options_.saturation);
@@ -227,7 +234,12 @@ std::vector<ChromaPlane> Colorizer::chroma(const std::vector<Image>& photos) {
       planes.push_back(std::move(plane));
     }
   }
-  if (options_.smooth) {
+  return planes;
+}
+
+std::vector<ChromaPlane> Colorizer::chroma(const std::vector<Image>& photos) {
+  std::vector<ChromaPlane> planes = own_chroma(photos);
+  if (options_.smooth && generator_.head() != ColorHead::rgb) {
     parallel_for(static_cast<int64_t>(photos.size()),
                  [&](int64_t i) { planes[i] = smoothed_chroma(planes[i], photos[i]); });
   }
@@ -236,7 +248,7 @@ std::vector<ChromaPlane> Colorizer::chroma(const std::vector<Image>& photos) {
 
 std::vector<Image> Colorizer::predict(const std::vector<Image>& photos) {
   if (photos.empty()) return {};
-  if (generator_.head() != ColorHead::rgb) return recolor_squares(photos);
+  if (generator_.head() != ColorHead::rgb) return recolored_each(photos, own_chroma(photos));
   std::vector<Image> out = pictures(photos);
   if (options_.saturation != 1) {
     const auto gain = static_cast<float>(options_.saturation);
@@ -246,11 +258,7 @@ std::vector<Image> Colorizer::predict(const std::vector<Image>& photos) {
 }
 
 std::vector<Image> Colorizer::recolor_squares(const std::vector<Image>& photos) {
-  if (photos.empty()) return {};
-  const std::vector<ChromaPlane> planes = chroma(photos);
-  std::vector<Image> out;
-  for (size_t i = 0; i < photos.size(); ++i) out.push_back(with_chroma(photos[i], planes[i]));
-  return out;
+  return recolored_each(photos, chroma(photos));
 }
 
 // The photo's place is reckoned in the pixels of the answer, so that it is the same in both.

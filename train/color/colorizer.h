@@ -17,7 +17,7 @@ constexpr int kWorkSize = 128;
 struct ColorizeOptions {
   bool flip = false;      // average the answers to the photo and to its mirror image
   double saturation = 1;  // factor on chroma; what leaves the gamut shrinks back into it
-  bool smooth = false;    // chroma smoothed along the photo's edges (smooth_chroma.h)
+  bool smooth = true;     // a chroma head's answer is smoothed along the photo's edges (smooth_chroma.h)
 };
 
 class Colorizer {
@@ -50,7 +50,7 @@ class Colorizer {
   // CIEDE2000 12.41; where the photo is stretched to fill the frame, 12.48; with a short side of
   // `side` pixels, which is 1.6 times the work, 12.89.
   Image work_image(const Photo& photo, int side = kWorkSize) const;
-  // The network's chroma for work images of one common size.
+  // The network's chroma for work images of one common size, smoothed if the options say so.
   std::vector<ChromaPlane> chroma(const std::vector<Image>& work_images);
   // The photo in the chroma of its work image, at its own size and with its own luma; alpha, bits and
   // metadata stay. Moving the photo here saves memory.
@@ -68,6 +68,8 @@ class Colorizer {
   std::vector<float> run(const std::vector<Image>& photos);
   // The RGB head's pictures, before saturation.
   std::vector<Image> pictures(const std::vector<Image>& photos);
+  // chroma() before it is smoothed.
+  std::vector<ChromaPlane> own_chroma(const std::vector<Image>& photos);
 
   Device& device_;
   Generator& generator_;

@@ -5,81 +5,103 @@
 #include <vector>
 
 #include "engine/error.h"
-#include "train/color/color.h"
+#include "kernels/cpu/simd.h"
 
 namespace gan {
 namespace {
 
-constexpr double kSpread = 8;           // s, in pixels of the photo
-constexpr double kLevelSpread = 12.75;  // r, in levels of luma
-constexpr int kLevels = 256;
-
-// exp(-i^2 / 2 spread^2) for i = 0..count - 1.
-std::vector<float> bell(double spread, int count) {
-  std::vector<float> weights;
-  for (int i = 0; i < count; ++i)
-    weights.push_back(static_cast<float>(std::exp(-i * i / (2 * spread * spread))));
-  return weights;
+float bump(float t) {
+  const float b = std::max(0.0f, 1 - t * t);
+  return b * b;
 }
 
-// The photo's luma in the plane's resolution, in whole levels.
-std::vector<uint8_t> luma_of(const Image& photo, int width, int height) {
-  const int by = photo.width / width;
-  std::vector<uint8_t> levels(static_cast<size_t>(width) * height);
-  for (int y = 0; y < height; ++y) {
-    for (int x = 0; x < width; ++x) {
-      int sum = 0;
-      for (int v = 0; v < by; ++v) {
-        for (int u = 0; u < by; ++u) {
-          const uint8_t* p = photo.at(by * x + u, by * y + v);
-          sum += photo.channels >= 3 ? luma_u8(p[0], p[1], p[2]) : p[0];
-        }
-      }
-      levels[static_cast<size_t>(y) * width + x] =
-          static_cast<uint8_t>((sum + by * by / 2) / (by * by));
+// Weighted sums for the pixels of one row.
+struct RowSums {
+  std::vector<float> weight, cb, cr;
+  explicit RowSums(size_t size) : weight(size), cb(size), cr(size) {}
+};
+
+// `count` neighbours' colours, all as near, for as many pixels of luma `luma`.
+GAN_SIMD void add_colors(const float* luma, const float* other_luma, const float* other_cb,
+                         const float* other_cr, float nearness, int count, float* weight, float* cb,
+                         float* cr) {
+  constexpr float kScale = 1 / (kSmoothLevels * kSmoothLevels);
+  GAN_INDEPENDENT
+  for (int x = 0; x < count; ++x) {
+    const float d = other_luma[x] - luma[x];
+    const float b = 1 - d * d * kScale;
+    const float alike = b > 0 ? b : 0;
+    const float w = nearness * alike * alike;
+    weight[x] += w;
+    cb[x] += w * other_cb[x];
+    cr[x] += w * other_cr[x];
+  }
+}
+
+struct Planes {
+  int width, height;
+  std::vector<float> luma, cb, cr;
+  ptrdiff_t at(int x, int y) const { return ptrdiff_t{y} * width + x; }
+};
+
+std::vector<float> finite(std::vector<float> values) {
+  constexpr float kMost = 1e4f;
+  for (float& v : values) v = std::isfinite(v) ? std::clamp(v, -kMost, kMost) : 0.0f;
+  return values;
+}
+
+void add_neighbours(const Planes& planes, int y, RowSums& sums) {
+  const int w = planes.width, r = kSmoothReach - 1;
+  for (int v = std::max(0, y - r); v <= std::min(planes.height - 1, y + r); ++v) {
+    for (int dx = -std::min(r, w - 1); dx <= std::min(r, w - 1); ++dx) {
+      const auto dy = static_cast<float>(v - y);
+      const float nearness =
+          bump(std::hypot(static_cast<float>(dx), dy) / static_cast<float>(kSmoothReach));
+      if (nearness <= 0) continue;
+      const int from = std::max(0, -dx), count = w - std::abs(dx);
+      const ptrdiff_t other = planes.at(from + dx, v);
+      add_colors(&planes.luma[planes.at(from, y)], &planes.luma[other], &planes.cb[other],
+                 &planes.cr[other], nearness, count, &sums.weight[from], &sums.cb[from],
+                 &sums.cr[from]);
     }
   }
-  return levels;
 }
 
 }  // namespace
 
-ChromaPlane smoothed_chroma(const ChromaPlane& plane, const Image& photo) {
-  const int width = plane.width, height = plane.height;
+ChromaPlane smoothed_chroma(const ChromaPlane& chroma, const Image& photo) {
+  const int width = chroma.width, height = chroma.height;
   require(width > 0 && height > 0 && photo.width % width == 0 &&
               photo.width / width * height == photo.height,
           "a plane of ", width, " x ", height, " is no fraction of a photo of ", photo.width, " x ",
           photo.height);
-  const std::vector<uint8_t> luma = luma_of(photo, width, height);
-  const double spread = kSpread * width / photo.width;
-  const int radius = static_cast<int>(std::ceil(2 * spread));
-  const std::vector<float> near = bell(spread, radius + 1), alike = bell(kLevelSpread, kLevels);
-
-  std::vector<float> strengths;
-  for (size_t i = 0; i < plane.cb.size(); ++i)
-    strengths.push_back(std::hypot(plane.cb[i], plane.cr[i]));
-
-  ChromaPlane out = plane;
+  const Image luma = shrunk_luma(to_photo(photo), width, height);
+  const Planes planes{width,
+                      height,
+                      {luma.pixels.begin(), luma.pixels.end()},
+                      finite(chroma.cb),
+                      finite(chroma.cr)};
+  ChromaPlane out{width, height, planes.cb, planes.cr};
+  double before = 0, after = 0;
   for (int y = 0; y < height; ++y) {
+    RowSums sums(static_cast<size_t>(width));
+    add_neighbours(planes, y, sums);
     for (int x = 0; x < width; ++x) {
-      const size_t at = static_cast<size_t>(y) * width + x;
-      float weights = 0, cb = 0, cr = 0, strength = 0;
-      for (int v = std::max(0, y - radius); v <= std::min(height - 1, y + radius); ++v) {
-        for (int u = std::max(0, x - radius); u <= std::min(width - 1, x + radius); ++u) {
-          const size_t other = static_cast<size_t>(v) * width + u;
-          const float weight = near[std::abs(u - x)] * near[std::abs(v - y)] *
-                               alike[std::abs(luma[other] - luma[at])];
-          weights += weight;
-          cb += weight * plane.cb[other];
-          cr += weight * plane.cr[other];
-          strength += weight * strengths[other];
-        }
-      }
-      const float mean = std::hypot(cb, cr);  // times weights, which are 1 or more
-      const float wanted = std::min(strengths[at], strength / weights);
-      out.cb[at] = mean > 0 ? cb / mean * wanted : 0;
-      out.cr[at] = mean > 0 ? cr / mean * wanted : 0;
+      float &cb = out.cb[planes.at(x, y)], &cr = out.cr[planes.at(x, y)];
+      const float own = std::hypot(cb, cr);
+      const float mean_cb = sums.cb[x] / sums.weight[x], mean_cr = sums.cr[x] / sums.weight[x];
+      const float mean = std::hypot(mean_cb, mean_cr);
+      const float shrink = mean > own ? own / mean : 1;
+      cb = shrink * mean_cb;
+      cr = shrink * mean_cr;
+      before += own;
+      after += shrink * mean;
     }
+  }
+  if (after > 0) {
+    const float gain = std::min(kMostSmoothGain, static_cast<float>(before / after));
+    for (float& v : out.cb) v *= gain;
+    for (float& v : out.cr) v *= gain;
   }
   return out;
 }
