@@ -281,6 +281,8 @@ grep -q '^| head-128 | --head 128 | ' ablation/ablation.md || fail "ablation.md:
 "$ablation" "${rows[@]}" >out.txt 2>err.txt || fail "ablation.sh again: $(tail -1 err.txt)"
 [ "$(grep -c 'finished already' out.txt)" = 2 ] || fail "ablation.sh trained finished rows again"
 "$ablation" --bin "$bin" pairs/color ablation 0.02 >out.txt 2>err.txt && fail "ablation.sh mixed budgets"
+"$ablation" "${rows[@]/no-adversary,head-128/no-smooth}" >out.txt 2>err.txt && fail "ablation.sh measured a run that is not there"
+grep -q 'row full, which has not been trained' err.txt || fail "ablation.sh: $(tail -1 err.txt)"
 "$ablation" --rows nothing pairs/color ablation >out.txt 2>err.txt && fail "ablation.sh knows a row 'nothing'"
 
 # --- Misuse of gan_train.

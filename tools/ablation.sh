@@ -9,7 +9,8 @@
 #   --width N     base width of the generator (32)
 #   --rows A,B    only these rows, of:
 #                   full no-balance no-moments no-coherence no-adversary plain bce spectral
-#                   no-penalties no-augment no-ema no-anneal no-move head-128
+#                   no-penalties no-augment no-ema no-anneal no-move head-128 no-smooth
+#                 (no-smooth measures the run of full again)
 #   --seed N      of all rows (1)
 #   --bin DIR     where gan_train and gan_eval are (build/bin)
 set -euo pipefail
@@ -39,6 +40,7 @@ all_rows=(
   "no-anneal --no-anneal"
   "no-move --no-move"
   "head-128 --head 128"
+  "no-smooth --no-smooth"
 )
 
 width=32 seed=1 wanted="" bin=$root/build/bin positional=()
@@ -98,11 +100,18 @@ for row in "${rows[@]}"; do
     echo "== $name: finished already"
     continue
   fi
-  echo "== $name: gan_train ${flags[*]}"
-  "$bin/gan_train" "$data" --out "$run" --force --quiet --recipe stable --width "$width" --seed "$seed" \
-    --epochs 100000 --time-limit "$minutes" "${flags[@]}"
+  weights=$run/weights.bin measured=()
+  if [ "$name" = no-smooth ]; then
+    weights=$out/full/weights.bin measured=("${flags[@]}")
+    [ -s "$weights" ] || die "row no-smooth measures the weights of row full, which has not been trained" 3
+    mkdir -p "$run"
+  else
+    echo "== $name: gan_train ${flags[*]}"
+    "$bin/gan_train" "$data" --out "$run" --force --quiet --recipe stable --width "$width" --seed "$seed" \
+      --epochs 100000 --time-limit "$minutes" "${flags[@]}"
+  fi
   # Only what was measured to the end counts as finished.
-  "$bin/gan_eval" "$run/weights.bin" "$data" --split validation --quiet --json >"$run/quality.json.part"
+  "$bin/gan_eval" "$weights" "$data" --split validation --quiet --json "${measured[@]}" >"$run/quality.json.part"
   mv "$run/quality.json.part" "$run/quality.json"
 done
 

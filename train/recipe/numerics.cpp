@@ -46,7 +46,7 @@ bool NumericsGuard::observe(uint64_t step, const NotFinite& found) {
           ": ", found.what);
   if (returns_ == kMostReturns) {
     throw DataError(str(why, "; going back to healthy networks ", kMostReturns,
-                        " times did not help, try smaller --lr-g and --lr-d"));
+                        " times did not help, try smaller ", rates_));
   }
   in_a_row_ = 0;
   ++returns_;

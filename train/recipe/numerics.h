@@ -28,6 +28,9 @@ NotFinite find_not_finite(const NamedNetworks& networks);
 // from there with half the learning rates; when that does not help either, it has to end.
 class NumericsGuard {
  public:
+  // `rates`: the options of gan_train that set the learning rates.
+  explicit NumericsGuard(std::string rates = "--lr-g and --lr-d") : rates_(std::move(rates)) {}
+
   // After a step, or an epoch: what was not finite. True: go back to the last healthy networks. Throws
   // DataError when that was done before and did not help.
   bool observe(uint64_t step, const NotFinite& found);
@@ -37,12 +40,13 @@ class NumericsGuard {
   std::vector<std::string> end_epoch();
   bool healthy() const { return healthy_; }
 
-  // On the learning rates of both networks.
+  // On the learning rates.
   double rate() const { return rate_; }
 
   void state(Archive& archive);
 
  private:
+  std::string rates_;
   int in_a_row_ = 0;       // dropped updates
   int dropped_ = 0;        // in this epoch
   int returns_ = 0;        // to healthy networks, since an epoch that ended well

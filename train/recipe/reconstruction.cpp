@@ -12,6 +12,7 @@ Reconstruction::Reconstruction(Device& device, Generator& generator,
                                const ReconstructionSettings& settings, DType dtype)
     : device_(device),
       generator_(generator),
+      settings_(settings),
       prepare_(device.memory, dtype, settings.seed, generator.parameters()),
       adam_(generator.parameters(),
             {settings.lr_generator, settings.beta1, settings.beta2, settings.adam_eps}),
@@ -32,9 +33,25 @@ void Reconstruction::compute(const Tensor& gray, const Tensor& real) {
   adam_.update(device_.kernels, loss_);
 }
 
-void Reconstruction::state(Archive& archive) {
+void Reconstruction::network(Archive& archive) {
   archive.network("generator", generator_.parameters());
   archive.optimizer("generator_adam", device_.memory, adam_);
+}
+
+Reconstruction::Snapshot Reconstruction::snapshot() {
+  Snapshot copy;
+  Archive archive = Archive::saving(copy);
+  network(archive);
+  return copy;
+}
+
+void Reconstruction::restore(const Snapshot& snapshot) {
+  Archive archive = Archive::loading(snapshot, "the last healthy network");
+  network(archive);
+}
+
+void Reconstruction::state(Archive& archive) {
+  network(archive);
   archive.number("step", step_);
 }
 

@@ -40,13 +40,25 @@ class Reconstruction {
   uint64_t steps() const { return step_; }
   Generator& generator() { return generator_; }
   const Arena& arena() const { return tape_.arena(); }
-  // The network, its optimiser and the count of steps.
+  // From the next step on, relative to the settings'.
+  void scale_learning_rate(double factor) {
+    adam_.set_learning_rate(factor * settings_.lr_generator);
+  }
+
+  // The network and its optimiser, to go back to.
+  using Snapshot = TensorFile;
+  Snapshot snapshot();
+  void restore(const Snapshot& snapshot);
+  // The same and the count of steps.
   void state(Archive& archive);
   size_t peak_bytes() const { return tape_.peak_bytes(); }
 
  private:
+  void network(Archive& archive);
+
   Device& device_;
   Generator& generator_;
+  ReconstructionSettings settings_;
   // The network holds its memory before its optimiser is made.
   struct Prepare {
     Prepare(Memory& memory, DType dtype, uint64_t seed, ParameterSet& parameters);
