@@ -331,7 +331,11 @@ TEST_CASE("the autopilot knows each state and answers it", "[stable]") {
   SECTION("no gradient left counts as won") {
     Signals s = well;
     s.adversarial_share = 0.001;
-    CHECK(states(s, 2) == only(HealthState::d_won));
+    CHECK(states(s, 1).empty());
+    const std::vector<HealthEvent> events = autopilot.observe(s, knobs);
+    REQUIRE(events.size() == 1);
+    CHECK(events[0].state == HealthState::d_won);
+    CHECK_THAT(events[0].text, Catch::StartsWith("the generator's gradient from D is 0.1%"));
   }
   SECTION("D blind: it sees no difference, or calls everything real") {
     Signals s = well;
@@ -361,6 +365,13 @@ TEST_CASE("the autopilot knows each state and answers it", "[stable]") {
     CHECK(states(s, 5).empty());
     s.variety_ratio = 0.07;
     CHECK(states(s, 1) == only(HealthState::color_collapse));
+  }
+  SECTION("colours that supervision gave up are not lost to the discriminator") {
+    Signals s = well;
+    autopilot.remember_colors(s);
+    s.variety_ratio = 0.2;
+    autopilot.remember_colors(s);
+    CHECK(states(s, 5).empty());
   }
   SECTION("it neither turns nor speaks of what a run does not have") {
     autopilot = Autopilot({.penalty = false, .augmentation = false, .moments = false});

@@ -78,7 +78,12 @@ std::vector<HealthEvent> Autopilot::observe(const Signals& s, Knobs& knobs) {
     }
     HealthEvent event = {HealthState::d_won, "", true, true};
     event.stop = won_times_ > kWonTimes;
-    event.text = str("D is right on ", percent(balanced), " of the photos; ",
+    const std::string seen =
+        balanced > kWon || !no_gradient
+            ? str("D is right on ", percent(balanced), " of the photos")
+            : str("the generator's gradient from D is ", fixed(100 * s.adversarial_share, 1),
+                  "% of that from the true colours");
+    event.text = str(seen, "; ",
                      event.stop ? "for the fourth time, so the run ends with its best weights"
                                 : str(means_.penalty ? "penalty x4" : "its learning rate halved",
                                       ", back to the last healthy networks, starting again"));
@@ -118,7 +123,7 @@ std::vector<HealthEvent> Autopilot::observe(const Signals& s, Knobs& knobs) {
              listed({means_.moments ? "moment loss x2" : "", "back to the last healthy networks"})),
          true});
   }
-  remember_colors(s);
+  keep_best_colors(s);
 
   const double bias = std::max(std::abs(s.bias_a), std::abs(s.bias_b));
   drift_epochs_ = bias > kTint && bias > last_bias_ ? drift_epochs_ + 1 : 0;
@@ -163,7 +168,14 @@ std::string Autopilot::lost_colors(const Signals& s) const {
   return "";
 }
 
-void Autopilot::remember_colors(const Signals& s) {  // fmax: NaN is no number to remember
+// What supervision itself gave up by now is not the discriminator's fault, nor in the networks to go
+// back to.
+void Autopilot::remember_colors(const Signals& s) {
+  best_colorfulness_ = best_entropy_ = best_variety_ = 0;
+  keep_best_colors(s);
+}
+
+void Autopilot::keep_best_colors(const Signals& s) {  // fmax: NaN is no number to keep
   best_colorfulness_ = std::fmax(best_colorfulness_, s.colorfulness_ratio);
   best_entropy_ = std::fmax(best_entropy_, s.entropy_ratio);
   best_variety_ = std::fmax(best_variety_, s.variety_ratio);

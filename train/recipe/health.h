@@ -85,6 +85,7 @@ class Autopilot {
 
  private:
   std::string lost_colors(const Signals& signals) const;
+  void keep_best_colors(const Signals& signals);
 
   Means means_;
   int won_epochs_ = 0, won_times_ = 0, blind_epochs_ = 0, drift_epochs_ = 0, worse_epochs_ = 0;
