@@ -59,9 +59,13 @@ ColorHead color_head_named(const std::string& name) {
   throw UsageError(str("unknown colour head '", name, "'; known: rgb, chroma64, chroma128"));
 }
 
+bool is_generator_width(int width) {
+  return width >= 4 && width <= 512 && width % 4 == 0;
+}
+
 std::unique_ptr<Generator> make_generator(const std::string& model, int width, ColorHead head) {
   const Model& found = model_named(model);
-  if (found.has_width && (width < 4 || width > 512 || width % 4 != 0)) {
+  if (found.has_width && !is_generator_width(width)) {
     throw UsageError(str("width ", width, ": use a multiple of 4 from 4 to 512"));
   }
   if (head == ColorHead::rgb) return found.make(width);

@@ -42,6 +42,9 @@ class Generator {
   int width_;
 };
 
+// Whether networks can be that wide: multiples of 4 from 4 to 512.
+bool is_generator_width(int width);
+
 // The names that make_generator knows.
 const std::vector<std::string>& generator_models();
 // `width`: base width of "gan", "autoencoder9-skip" and "unet"; the others have only one size and

@@ -1,5 +1,6 @@
 #include "model/weights.h"
 
+#include <charconv>
 #include <cmath>
 #include <utility>
 
@@ -24,11 +25,13 @@ int number_from_metadata(const std::map<std::string, std::string>& metadata,
                          const std::string& name, int missing, const std::string& path) {
   const auto found = metadata.find(name);
   if (found == metadata.end()) return missing;
-  try {
-    return std::stoi(found->second);
-  } catch (const std::exception&) {
-    throw DataError(str(path, ": metadata ", name, " is '", found->second, "', expected a number"));
+  const std::string& text = found->second;
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    throw DataError(str(path, ": metadata ", name, " is '", text, "', expected a number"));
   }
+  return number;
 }
 
 // Files from before there were heads say nothing, and predict RGB.
@@ -122,7 +125,11 @@ void save_generator(const std::string& path, const Generator& generator,
 
 std::optional<int> width_of_weights(const std::string& path) {
   const int width = number_from_metadata(read_tensor_file(path).metadata, "width", 0, path);
-  return width > 0 ? std::optional(width) : std::nullopt;
+  if (width == 0) return {};
+  if (!is_generator_width(width)) {
+    throw DataError(str(path, ": metadata width is ", width, ", no width that a network can have"));
+  }
+  return width;
 }
 
 LoadedGenerator load_generator(const std::string& path, Memory& memory) {

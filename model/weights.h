@@ -41,7 +41,7 @@ void save_generator(const std::string& path, const Generator& generator,
                     std::map<std::string, std::string> metadata);
 
 // The base width of the generator in a weights file; none where its metadata does not say. Throws DataError
-// when the file cannot be read.
+// when the file cannot be read or names a width that no network has.
 std::optional<int> width_of_weights(const std::string& path);
 
 struct LoadedGenerator {

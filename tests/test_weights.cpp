@@ -183,6 +183,7 @@ TEST_CASE("a weights file that does not fit is refused with the reason", "[model
     file.metadata["width"] =
         GENERATE("0", "-64", "1000000000", "99999999999999999999", "512x", "many", "");
     CHECK(written_refusal() != "");
+    if (file.metadata["width"] != "0") CHECK_THROWS_AS(width_of_weights(path), DataError);
   }
   SECTION("a width that the tensors do not have takes no memory for it") {
     file.metadata["width"] = "512";
