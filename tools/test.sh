@@ -30,26 +30,26 @@ fuzz() {
   ctest --test-dir build-fuzz --output-on-failure --no-tests=error --label-regex fuzz
 }
 
-build_and_test() { # FOLDER CMAKE-ARGUMENTS... [-- CTEST-ARGUMENTS...]
-  local folder=$1 cmake_arguments=()
-  shift
+build_and_test() { # FOLDER TARGET CMAKE-ARGUMENTS... [-- CTEST-ARGUMENTS...]
+  local folder=$1 target=$2 cmake_arguments=()
+  shift 2
   while [ $# -gt 0 ] && [ "$1" != -- ]; do
     cmake_arguments+=("$1")
     shift
   done
   [ $# -eq 0 ] || shift
   cmake -S . -B "$folder" -G Ninja -DGAN_WERROR=ON "${cmake_arguments[@]}"
-  cmake --build "$folder" --parallel "$(nproc)"
+  cmake --build "$folder" --parallel "$(nproc)" --target "$target"
   "${launcher[@]}" ctest --test-dir "$folder" --output-on-failure --no-tests=error "$@"
 }
 launcher=()
 
 if [ "$sanitize" = yes ]; then
-  build_and_test build-asan -DGAN_SANITIZE=address -DCMAKE_BUILD_TYPE=RelWithDebInfo -- --label-regex unit
+  build_and_test build-asan unit_tests -DGAN_SANITIZE=address -DCMAKE_BUILD_TYPE=RelWithDebInfo -- --label-regex unit
   # ThreadSanitizer wants to know where memory lies, which addresses drawn at random keep from it.
   launcher=(setarch "$(uname -m)" -R)
-  build_and_test build-tsan -DGAN_SANITIZE=thread -DCMAKE_BUILD_TYPE=RelWithDebInfo -- --label-regex unit
+  build_and_test build-tsan unit_tests -DGAN_SANITIZE=thread -DCMAKE_BUILD_TYPE=RelWithDebInfo -- --label-regex unit
   launcher=()
 fi
-build_and_test build-tests
+build_and_test build-tests all
 fuzz
