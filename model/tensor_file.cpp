@@ -140,8 +140,8 @@ FileTensor make_file_tensor(std::string name, std::vector<int64_t> shape,
   FileTensor made{std::move(name), "F32", std::move(shape), {}};
   require(made.elements() == static_cast<int64_t>(values.size()), "tensor ", made.name,
           " has shape ", shape_text(made.shape), " but ", values.size(), " values");
-  made.data.resize(values.size() * sizeof(float));
-  std::memcpy(made.data.data(), values.data(), made.data.size());
+  const auto* bytes = reinterpret_cast<const std::byte*>(values.data());
+  made.data.assign(bytes, bytes + values.size() * sizeof(float));
   return made;
 }
 
