@@ -1,10 +1,15 @@
 // Colouring photos: whatever the network says, the photo's own luma stays.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <memory>
+#include <vector>
 
 #include "engine/random.h"
+#include "kernels/cpu/cpu_backend.h"
 #include "kernels/device.h"
 #include "model/weights.h"
+#include "tools/flowers/photo.h"
 #include "train/color/color.h"
 #include "train/color/colorizer.h"
 #include "train/metrics/metrics.h"
@@ -40,7 +45,38 @@ std::unique_ptr<Generator> random_generator(Device& device, ColorHead head) {
   return generator;
 }
 
+// What the weights in the box make of a painted photo with these products.
+Image colored_with(CpuProducts products, uint64_t index) {
+  const std::vector<uint8_t> rgb = flowers::take_photo(5, index).rgb;
+  Image photo(flowers::kPhotoSize, flowers::kPhotoSize, 3);
+  std::copy(rgb.begin(), rgb.end(), photo.pixels.begin());
+  std::vector<std::unique_ptr<Backend>> backends;
+  backends.push_back(make_cpu_backend(products));
+  Device device = {host_memory(), Kernels(std::move(backends)), "", DevicePrecision::fp32};
+  const LoadedGenerator loaded = load_generator(GAN_WEIGHTS "/flowers.bin", device.memory);
+  return Colorizer(device, *loaded.generator).colorize(photo);
+}
+
 }  // namespace
+
+TEST_CASE("bf16 products move hardly a colour by more than one level of 255", "[colorizer]") {
+  int64_t all = 0, near = 0;
+  double moved = 0;
+  for (const uint64_t index : {0, 1}) {
+    const Image exact = colored_with(CpuProducts::f32, index);
+    const Image rounded = colored_with(CpuProducts::bf16, index);
+    REQUIRE(rounded.pixels.size() == exact.pixels.size());
+    for (size_t i = 0; i < exact.pixels.size(); ++i) {
+      const int distance = std::abs(exact.pixels[i] - rounded.pixels[i]);
+      ++all;
+      near += distance <= 1;
+      moved += distance;
+    }
+  }
+  CAPTURE(near, all, moved);
+  CHECK(static_cast<double>(near) >= 0.999 * static_cast<double>(all));
+  CHECK(moved > 0);
+}
 
 TEST_CASE("any chroma on any photo leaves its luma alone", "[colorizer]") {
   Random random(11);

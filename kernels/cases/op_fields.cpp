@@ -279,6 +279,13 @@ int64_t least_bytes(const OpCase& op_case, Precision precision) {
 Values make_values(const OpCase& c, Precision precision, uint64_t seed) {
   Values values;
   uint64_t stream = 0;
+  const bool sixteenths = precision == Precision::bf16_products &&
+                          op_of(c.function) <= Op::conv_transpose_backward_weights;
+  const auto made = [&](double value, Content content) {
+    if (content == Content::bytes) return std::round(value);
+    if (sixteenths && content != Content::real) return std::round(value * 16) / 16;
+    return representable(value, content, precision);
+  };
   for (const Field& field : fields_of(c)) {
     std::vector<double>& v = values[field.name];
     v.resize(static_cast<size_t>(field.shape.elements()));
@@ -287,9 +294,7 @@ Values make_values(const OpCase& c, Precision precision, uint64_t seed) {
       Random random(Random::State{seed, stream, kDraws * static_cast<uint64_t>(begin)});
       for (int64_t i = begin; i < end; ++i) {
         const double value = field.low + (field.high - field.low) * random.uniform_f64();
-        v[static_cast<size_t>(i)] = field.content == Content::bytes
-                                        ? std::round(value)
-                                        : representable(value, field.content, precision);
+        v[static_cast<size_t>(i)] = made(value, field.content);
       }
     });
     ++stream;

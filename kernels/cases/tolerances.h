@@ -11,7 +11,9 @@ namespace gan::cases {
 // How a backend computes. Pictures are stored as float32 (f32, tf32, bf16_products), bfloat16 or
 // float64; parameters, their gradients, statistics and losses as float32, or float64 for f64. Inputs
 // are made representable in the factors' precision (tf32: 11 significant bits, bf16 and
-// bf16_products: 8), so that every product is exact and only the sums may differ.
+// bf16_products: 8), so that every product is exact and only the sums may differ. With bf16_products
+// those of convolutions are sixteenths: then what minimal filtering multiplies, sums of a few of them, has no
+// more than 8 bits either.
 enum class Precision : uint8_t { f32, tf32, bf16, bf16_products, f64 };
 
 constexpr DType data_type(Precision precision) {

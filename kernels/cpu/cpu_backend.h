@@ -13,8 +13,9 @@
 
 namespace gan {
 
-// What convolutions multiply: float32, or factors rounded to bfloat16 with sums in float32. Everything
-// is stored in float32 either way.
+// What convolutions multiply: float32, or factors rounded to bfloat16 with sums in float32 (of minimal
+// filtering the transformed numbers; of a layer that sees a photo none). Everything is stored in
+// float32 either way.
 enum class CpuProducts : uint8_t { f32, bf16 };
 
 class CpuBackend final : public Backend {

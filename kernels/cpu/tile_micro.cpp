@@ -133,10 +133,49 @@ GAN_INLINE void sum_products(const TileResult& r) {
   }
 }
 
+// As transform_row; Rounding stores the vectors as bfloat16.
+template <class Rounding, const auto& kMatrix, size_t row>
+GAN_INLINE void rounded_row(const RoundedTileRow& r) {
+  using Vector = typename Rounding::Vector;
+  constexpr size_t kProducts = kMatrix.size(), kSide = kMatrix[0].size();
+  constexpr int64_t kLanes = sizeof(Vector) / sizeof(float);
+  const int64_t next = r.tiles * r.channels;
+  bf16* to = r.to;
+  const float* const* pixels = r.pixels;
+  for (int64_t tile = 0; tile < r.tiles; ++tile, pixels += kSide * kSide, to += r.channels) {
+    for (int64_t c = 0; c < r.channels; c += kLanes) {
+      Vector column[kSide];
+      unrolled<kSide>([&](auto x) GAN_INLINE_LAMBDA {
+        sum_of<kMatrix, row>(
+            [&](int y, Vector& value)
+                GAN_INLINE_LAMBDA { load(pixels[y * static_cast<int>(kSide) + x] + c, value); },
+            column[x]);
+      });
+      unrolled<kProducts>([&](auto p) GAN_INLINE_LAMBDA {
+        Vector sum;
+        sum_of<kMatrix, p>([&](int x, Vector& value) GAN_INLINE_LAMBDA { value = column[x]; }, sum);
+        Rounding::put(sum, to + p * next + c);
+      });
+    }
+  }
+}
+
+template <class V>
+struct RoundingAnywhere {
+  using Vector = typename V::Vector;
+  static GAN_INLINE void put(const Vector& value, bf16* to) {
+    for (size_t i = 0; i < sizeof value / sizeof(float); ++i) to[i] = bf16(value[i]);
+  }
+};
+
 struct Baseline {
   template <const auto& kMatrix, size_t row>
   static void transform(const TileRow& r) {
     transform_row<Narrow, kMatrix, row>(r);
+  }
+  template <const auto& kMatrix, size_t row>
+  static void rounded(const RoundedTileRow& r) {
+    rounded_row<RoundingAnywhere<Narrow>, kMatrix, row>(r);
   }
   template <const auto& kMatrix>
   static void result(const TileResult& r) {
@@ -150,6 +189,10 @@ struct Avx2 {
   __attribute__((target("avx2"))) static void transform(const TileRow& r) {
     transform_row<Medium, kMatrix, row>(r);
   }
+  template <const auto& kMatrix, size_t row>
+  __attribute__((target("avx2"))) static void rounded(const RoundedTileRow& r) {
+    rounded_row<RoundingAnywhere<Medium>, kMatrix, row>(r);
+  }
   template <const auto& kMatrix>
   __attribute__((target("avx2"))) static void result(const TileResult& r) {
     sum_products<Medium, kMatrix>(r);
@@ -160,9 +203,35 @@ struct Avx512 {
   __attribute__((target("avx512f"))) static void transform(const TileRow& r) {
     transform_row<Wide, kMatrix, row>(r);
   }
+  template <const auto& kMatrix, size_t row>
+  __attribute__((target("avx512f"))) static void rounded(const RoundedTileRow& r) {
+    rounded_row<RoundingAnywhere<Wide>, kMatrix, row>(r);
+  }
   template <const auto& kMatrix>
   __attribute__((target("avx512f"))) static void result(const TileResult& r) {
     sum_products<Wide, kMatrix>(r);
+  }
+};
+#endif
+
+// Clang refuses the instruction's registers in a function that is not for its processors.
+#if defined(__x86_64__) && !defined(__clang__)
+#define GAN_ROUNDING_INSTRUCTION 1
+
+// One instruction, to which the smallest numbers (below 2^-126) are zeros.
+struct RoundingAvx512 {
+  using Vector = Wide::Vector;
+  typedef uint16_t Halves __attribute__((vector_size(32)));
+  static GAN_INLINE void put(const Vector& value, bf16* to) {
+    Halves halves;
+    asm("vcvtneps2bf16 %1, %0" : "=v"(halves) : "v"(value));
+    std::memcpy(&to->bits, &halves, sizeof halves);
+  }
+};
+struct Avx512Bf16 : Avx512 {
+  template <const auto& kMatrix, size_t row>
+  __attribute__((target("avx512f,avx512bf16"))) static void rounded(const RoundedTileRow& r) {
+    rounded_row<RoundingAvx512, kMatrix, row>(r);
   }
 };
 #endif
@@ -185,6 +254,10 @@ constexpr TileMicro micro_of() {
   micro.weights = kTile.weights;
   for (size_t q = 0; q < kTile.g.size(); ++q) micro.g[q] = kTile.g[q];
   for (size_t p = 0; p < kTile.weight_of.size(); ++p) micro.weight_of[p] = kTile.weight_of[p];
+  micro.rounded = []<size_t... row>(std::index_sequence<row...>) {
+    return decltype(micro.rounded){Set::template rounded<kB<kTile>, row>...};
+  }
+  (std::make_index_sequence<kTile.b.size()>{});
   micro.input = rows_of<Set, kB<kTile>>();
   micro.gradient = rows_of<Set, kAMirrored<kTile>>();
   micro.result = Set::template result<kA<kTile>>;
@@ -201,6 +274,9 @@ constexpr TileMicro kMicros[] = {micro_of<Set, kSame2>(), micro_of<Set, kDown2>(
 
 const TileMicro* tile_micro(TileAlgorithm algorithm) {
   const auto index = static_cast<size_t>(algorithm);
+#if defined(GAN_ROUNDING_INSTRUCTION)
+  if (__builtin_cpu_supports("avx512bf16")) return &kMicros<Avx512Bf16>[index];
+#endif
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512f")) return &kMicros<Avx512>[index];
   if (__builtin_cpu_supports("avx2")) return &kMicros<Avx2>[index];

@@ -5,7 +5,16 @@
 #include <array>
 #include <cstdint>
 
+#include "engine/dtype.h"
+
 namespace gan::cpu {
+
+// As TileRow below, with sums that are rounded to the nearest bfloat16, ties to even.
+struct RoundedTileRow {
+  const float* const* pixels = nullptr;
+  int64_t tiles = 0, channels = 0;
+  bf16* to = nullptr;  // [product of the row][tile][channel]
+};
 
 // One row of a transformed tile, of several tiles: M x M' with M a matrix of bilinear.h, a row of M
 // at a time. A whole transformed layer would not fit the cache; a row of it does.
@@ -36,6 +45,7 @@ struct TileMicro {
   std::array<Row, kMaxProducts> input{};     // row p of B x B'
   std::array<Row, kMaxProducts> gradient{};  // row p of A' dy A
   void (*result)(const TileResult&) = nullptr;
+  std::array<void (*)(const RoundedTileRow&), kMaxProducts> rounded{};  // as `input`
 };
 
 // Null where the compiler has no vector types.

@@ -1,0 +1,166 @@
+// Convolution forward and data gradient by minimal filtering with products of bfloat16 pairs.
+//
+// As conv_winograd.cpp, with transformed tiles and weights rounded to bfloat16, sums in float32. The
+// multiplications take half of the time then, and what surrounds them counts twice: so a block's
+// tiles are transformed once for all channels of a task, and all of the transformed block stays in
+// the second-level cache while the results' channels pass by:
+//
+//   inputs -> B x B', rounded                          [p][q][tile][pair of channels]
+//   for each tile of results' channels:
+//     products[p, q] = tiles[p, q] * panel[weights of p, q]
+//     A products A' -> results
+//
+// Rounding after the transforms errs about as much as rounding before a plain convolution: where a
+// picture is smooth the differences in B x are small, and their errors with them.
+#include <algorithm>
+#include <vector>
+
+#include "engine/parallel.h"
+#include "kernels/cpu/bf16.h"
+#include "kernels/cpu/conv.h"
+#include "kernels/cpu/conv_filter.h"
+#include "kernels/cpu/conv_input.h"
+#include "kernels/cpu/conv_micro.h"
+#include "kernels/cpu/conv_tiles.h"
+#include "kernels/cpu/epilogue.h"
+
+namespace gan::cpu {
+namespace {
+
+constexpr int64_t kBlockBytes = 256 * 1024;  // of a transformed block
+constexpr int64_t kMostTiles = 48;           // of a block; a multiple of kGatherPixels
+constexpr int64_t kEnoughTasks = 16;
+constexpr int64_t kPackChannels = 16;  // input channels packed at a time: a cache line of weights
+
+struct Job {
+  const Tiling& tiling;
+  const TileMicro& micro;
+  const Tensor &from, &to;
+  const Pair* panels;
+  const Epilogue& epilogue;
+  Write write;
+
+  int64_t ins() const { return from.shape().c; }
+  int64_t outs() const { return to.shape().c; }
+  int64_t steps() const { return steps_for<Pair>(ins()); }
+};
+
+// [weight row][weight column][tile of results' channels][pair of input channels][channel of tile]
+void pack_panels(const Tiling& tiling, const Tensor& weights, bool out_first, Pair* panels) {
+  const TileMicro& micro = tiling.micro();
+  const Shape& s = weights.shape();
+  const int64_t ins = out_first ? s.c : s.n, outs = out_first ? s.n : s.c;
+  const int64_t steps = steps_for<Pair>(ins), all = int64_t{micro.weights} * micro.weights;
+  const int64_t pieces = (ins + kPackChannels - 1) / kPackChannels;
+  parallel_for((outs + kTile - 1) / kTile * pieces, [&](int64_t task) {
+    const int64_t first = task / pieces * kTile, width = std::min(kTile, outs - first);
+    const int64_t begin = task % pieces * kPackChannels, end = std::min(ins, begin + kPackChannels);
+    constexpr int64_t kMost = int64_t{TileMicro::kMaxWeights} * TileMicro::kMaxWeights * kTile;
+    float even[kMost], odd[kMost];
+    for (int64_t i = begin; i < end; i += 2) {
+      transformed_weights(tiling, weights, out_first, i, first, width, even, kTile);
+      transformed_weights(tiling, weights, out_first, i + 1, first, width, odd, kTile);
+      for (int64_t weight = 0; weight < all; ++weight)
+        round_to_pairs(even + weight * kTile, odd + weight * kTile, width,
+                       panels + (weight * outs + first) * steps + i / 2 * width);
+    }
+  });
+}
+
+// The transformed tiles times their weights, result channels [first, first + width).
+void multiply(const Job& job, const bf16* block, int64_t tiles, int64_t first, int64_t width,
+              float* products) {
+  const TileMicro& m = job.micro;
+  const int64_t steps = job.steps();
+  const auto* in = reinterpret_cast<const Pair*>(block);
+  Gather<Pair> g;
+  g.segments = 1;
+  g.segment[0] = {0, steps};
+  g.width = width;
+  for (int p = 0; p < m.products; ++p) {
+    for (int q = 0; q < m.products; ++q) {
+      const int64_t weight = m.weight_of[p] * m.weights + m.weight_of[q];
+      g.panel = job.panels + (weight * job.outs() + first) * steps;
+      for (int64_t tile = 0; tile < tiles; tile += kGatherPixels) {
+        for (int64_t i = 0; i < kGatherPixels; ++i, in += steps, products += width) {
+          g.in[i] = in;
+          g.out[i] = products;
+        }
+        conv_micro<Pair>()->gather(g);
+      }
+    }
+  }
+}
+
+// Tiles [begin, end), result channels [first, last).
+void convolve_block(const Job& job, int64_t begin, int64_t end, int64_t first, int64_t last) {
+  static thread_local ThreadScratch block_scratch, product_scratch, outside_scratch;
+  static thread_local std::vector<const float*> inputs;
+  static thread_local std::vector<float*> outputs, results;
+  const TileMicro& m = job.micro;
+  const int64_t ins = job.ins(), tiles = round_up(end - begin, kGatherPixels);
+  const int64_t in_side = int64_t{m.inputs} * m.inputs, out_side = int64_t{m.outputs} * m.outputs;
+  float* outside = outside_scratch.numbers(ins + kTile);
+  std::fill_n(outside, ins + kTile, 0.0f);
+  // Tiles that fill the last six are zeros, and go nowhere.
+  inputs.assign(tiles * in_side, outside);
+  outputs.assign(tiles * out_side, nullptr);
+  for (int64_t tile = begin; tile < end; ++tile) {
+    job.tiling.inputs(job.from, tile, outside, &inputs[(tile - begin) * in_side]);
+    job.tiling.outputs(job.to, tile, nullptr, &outputs[(tile - begin) * out_side]);
+  }
+
+  const int64_t row = m.products * tiles * ins;
+  bf16* block = block_scratch.numbers<bf16>(m.products * row);
+  for (int p = 0; p < m.products; ++p) m.rounded[p]({inputs.data(), tiles, ins, block + p * row});
+
+  float* products = product_scratch.numbers(m.products * m.products * tiles * kTile);
+  results.resize(outputs.size());
+  for (int64_t k = first; k < last; k += kTile) {
+    const int64_t width = std::min(kTile, last - k);
+    multiply(job, block, tiles, k, width, products);
+    std::transform(outputs.begin(), outputs.end(), results.begin(),
+                   [&](float* pixel) { return pixel ? pixel + k : outside + ins; });
+    m.result({products, tiles, width, results.data(), job.write == Write::accumulate});
+    for (float* pixel : outputs) {
+      if (pixel) apply_epilogue(job.epilogue, k, width, pixel + k);
+    }
+  }
+}
+
+}  // namespace
+
+void conv_winograd_pairs(ConvDirection direction, const ConvShape& shape, const Tensor& from,
+                         const Weights& weights, WeightPacks& packs, const Epilogue& epilogue,
+                         const Tensor& to, Write write) {
+  const Tiling tiling(direction, shape);
+  const TileMicro& m = tiling.micro();
+  const int64_t ins = from.shape().c, outs = to.shape().c;
+  const bool forward = direction == ConvDirection::forward;
+  const uint64_t layout =
+      1u << 17 | static_cast<uint64_t>(tiling.algorithm()) << 8 | (forward ? 0u : 1u);
+  const int64_t lanes = int64_t{m.weights} * m.weights * steps_for<Pair>(ins) * outs;
+  const auto* panels = static_cast<const Pair*>(
+      packs.find(weights, layout, static_cast<size_t>(lanes) * sizeof(Pair), [&](void* memory) {
+        pack_panels(tiling, weights.values, forward, static_cast<Pair*>(memory));
+      }));
+  const Job job = {tiling, m, from, to, panels, epilogue, write};
+
+  // Blocks of about equal size; with few of them the results' channels are shared among tasks, too.
+  const int64_t tile_bytes = m.products * m.products * ins * static_cast<int64_t>(sizeof(bf16));
+  const int64_t most = std::clamp(kBlockBytes / tile_bytes / kGatherPixels * kGatherPixels,
+                                  2 * kGatherPixels, kMostTiles);
+  const int64_t tiles = tiling.tiles(), least = (tiles + most - 1) / most;
+  const int64_t block = round_up((tiles + least - 1) / least, kGatherPixels);
+  const int64_t blocks = (tiles + block - 1) / block;
+  const int64_t panels_count = (outs + kTile - 1) / kTile;
+  const int64_t wanted = std::clamp<int64_t>((kEnoughTasks + blocks - 1) / blocks, 1, panels_count);
+  const int64_t part = (panels_count + wanted - 1) / wanted * kTile;
+  const int64_t parts = (outs + part - 1) / part;
+  parallel_for(blocks * parts, [&](int64_t task) {
+    const int64_t begin = task / parts * block, first = task % parts * part;
+    convolve_block(job, begin, std::min(tiles, begin + block), first, std::min(outs, first + part));
+  });
+}
+
+}  // namespace gan::cpu
