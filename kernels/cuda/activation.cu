@@ -19,6 +19,7 @@ template <class T, int N>
 __global__ void __launch_bounds__(kThreads)
     activation_forward_kernel(Activation act, int64_t rows, int64_t columns, Rows<const T> x,
                               Rows<T> y) {
+  gpu::await_earlier_kernels();
   for_packets<N>(rows, columns, [&](int64_t row, int64_t column, int count) {
     float v[N];
     load(v, x.at(row, column), count);
@@ -32,6 +33,7 @@ template <class T, int N>
 __global__ void __launch_bounds__(kThreads)
     activation_backward_kernel(Activation act, int64_t rows, int64_t columns, Rows<const T> y,
                                Rows<const T> dy, Rows<T> dx, Write write) {
+  gpu::await_earlier_kernels();
   for_packets<N>(rows, columns, [&](int64_t row, int64_t column, int count) {
     float v[N], slope[N];
     load(v, y.at(row, column), count);

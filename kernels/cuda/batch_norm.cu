@@ -71,6 +71,7 @@ template <class T, int N>
 __global__ void __launch_bounds__(kThreads, kReductionBlocks)
     statistics_kernel(Rows<const T> x, int64_t columns, Chunks chunks, float* means,
                       float* squares) {
+  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(2 * N * static_cast<int>(blockDim.x * blockDim.y));
   const int chunk = static_cast<int>(blockIdx.y);
@@ -126,6 +127,7 @@ __device__ __forceinline__ void finish_channel(int64_t c, float mean, float squa
 __global__ void __launch_bounds__(kThreads)
     statistics_finish_kernel(const float* means, const float* squares, int64_t columns,
                              Chunks chunks, FinishTargets to) {
+  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(3 * kFinishColumns * kFinishRows);
   const int64_t c = int64_t{blockIdx.x} * kFinishColumns + threadIdx.x;
@@ -150,6 +152,7 @@ __global__ void __launch_bounds__(kThreads)
 __global__ void __launch_bounds__(kThreads)
     channel_finish_kernel(const float* mean, const float* variance, float pixels, int64_t columns,
                           FinishTargets to) {
+  gpu::await_earlier_kernels();
   const int64_t c = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (c < columns) finish_channel(c, mean[c], variance[c] * pixels, pixels, to);
 }
@@ -173,6 +176,7 @@ template <class T, int N>
 __global__ void __launch_bounds__(kThreads, kApplyBlocks)
     apply_kernel(Rows<const T> x, int64_t rows, int64_t columns, Statistics statistics,
                  float negative, Rows<T> y) {
+  gpu::await_earlier_kernels();
   for_columns<N>(columns, [&](int64_t column, int count) {
     float mean[N], scale[N], beta[N];
     load_scales(mean, scale, beta, statistics, column, count);
@@ -199,6 +203,7 @@ template <class T, int N>
 __global__ void __launch_bounds__(kThreads, kReductionBlocks)
     gradient_sums_kernel(Rows<const T> x, Rows<const T> dy, int64_t columns, Chunks chunks,
                          Statistics statistics, float negative, float* sums, float* products) {
+  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(2 * N * static_cast<int>(blockDim.x * blockDim.y));
   const int chunk = static_cast<int>(blockIdx.y);
@@ -245,6 +250,7 @@ __global__ void __launch_bounds__(kThreads)
     gradient_finish_kernel(const float* sums, const float* products, int64_t columns, int chunks,
                            const float* inv_std, float* sum_dz, float* sum_dz_xhat, float* dgamma,
                            float* dbeta, Write write) {
+  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(2 * kFinishColumns * kFinishRows);
   const int64_t c = int64_t{blockIdx.x} * kFinishColumns + threadIdx.x;
@@ -277,6 +283,7 @@ __global__ void __launch_bounds__(kThreads, kApplyBlocks)
     gradient_apply_kernel(Rows<const T> x, Rows<const T> dy, int64_t rows, int64_t columns,
                           Statistics statistics, float negative, const float* sum_dz,
                           const float* sum_dz_xhat, float share, Rows<T> dx) {
+  gpu::await_earlier_kernels();
   for_columns<N>(columns, [&](int64_t column, int count) {
     float mean[N], scale[N], beta[N], by_x[N], mean_dz[N], inv_std[N];
     load_scales(mean, scale, beta, statistics, column, count);
@@ -317,6 +324,7 @@ __global__ void __launch_bounds__(kThreads, kApplyBlocks)
 __global__ void __launch_bounds__(kThreads)
     fold_kernel(Rows<const float> w, int rows, int columns, int taps, bool transposed, Statistics s,
                 Rows<float> folded_w, float* folded_bias) {
+  gpu::await_earlier_kernels();
   const int column = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   const int row = static_cast<int>(blockIdx.y * blockDim.y + threadIdx.y);
   if (row >= rows || column >= columns) return;

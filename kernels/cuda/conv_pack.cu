@@ -17,6 +17,7 @@ constexpr int kPackThreads = 256;
 template <class T>
 __global__ void __launch_bounds__(kPackThreads)
     pack_copy_kernel(const float* w, int64_t count, T* packed) {
+  gpu::await_earlier_kernels();
   const int64_t i = int64_t{blockIdx.x} * kPackThreads + threadIdx.x;
   if (i < count) packed[i] = from_float<T>(gpu::ldg(w + i));
 }
@@ -29,6 +30,7 @@ template <class T>
 __global__ void __launch_bounds__(kPackTile* kPackRows)
     pack_gradient_kernel(const ConvShape shape, int kernel, TapOrders orders, const float* w,
                          T* packed) {
+  gpu::await_earlier_kernels();
   gpu::Smem shared;
   // One column more, so that a column's elements lie in different banks.
   float* const tile = shared.take<float>(kPackTile * (kPackTile + 1));

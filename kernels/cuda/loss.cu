@@ -43,6 +43,7 @@ template <Loss loss, class T, int N>
 __global__ void __launch_bounds__(kThreads, kReductionBlocks)
     loss_kernel(int64_t rows, int64_t columns, Rows<const T> x, Rows<const T> target,
                 float constant, float weight, Rows<T> dx, Write write, float* partial) {
+  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(static_cast<int>(blockDim.x * blockDim.y));
   float sum[1] = {};
@@ -68,6 +69,7 @@ __global__ void __launch_bounds__(kThreads, kReductionBlocks)
     relativistic_loss_kernel(int64_t rows, int64_t columns, Rows<const T> higher,
                              Rows<const T> lower, float weight, Rows<T> d_higher, Rows<T> d_lower,
                              Write write, float* partial) {
+  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(static_cast<int>(blockDim.x * blockDim.y));
   float sum[1] = {};
@@ -92,6 +94,7 @@ __global__ void __launch_bounds__(kThreads, kReductionBlocks)
 // loss = share * the sum of `count` partial sums; one block.
 __global__ void __launch_bounds__(kThreads)
     loss_finish_kernel(const float* partial, int count, float share, float* loss) {
+  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(kThreads);
   float sum[1] = {};
