@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/random.h"
+#include "kernels/cuda/activation.h"
 #include "kernels/cuda/adam.h"
 #include "kernels/cuda/batch.h"
 #include "kernels/cuda/batch_norm.h"
@@ -214,6 +215,36 @@ TEST_CASE("a copy converts the element type, a slice at a time if need be") {
     std::vector<float> expected = t.read(x);
     for (float& value : expected) value = rounded(value);
     CHECK(t.read(back) == expected);
+  }
+}
+
+TEST_CASE("a bias and an activation are applied in place, to a slice, too", "[smallest]") {
+  DeviceTensors t;
+  for (const int64_t channels : {5, 8}) {
+    const Shape shape = {2, 9, 3, channels};
+    const std::vector<float> values = uniform(shape.elements(), 20);
+    const Tensor bias = t.random(vector_shape(channels), 21);
+    const std::vector<float> shifts = t.read(bias);
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+      for (const Activation act : {Activation::none, Activation::leaky_relu, Activation::tanh}) {
+        for (const bool biased : {true, false}) {
+          const Tensor y = t.make({2, 9, 3, 2 * channels}, dtype).channels(channels, channels);
+          from_host(t.memory, y, values.data());
+          const std::vector<float> before = t.read(y);
+          cuda::bias_activation(act, biased ? bias : Tensor(), y, nullptr);
+          const std::vector<float> after = t.read(y);
+          double worst = 0;
+          for (size_t i = 0; i < after.size(); ++i) {
+            const double z = before[i] + (biased ? shifts[i % shifts.size()] : 0.0f);
+            const double expected = act == Activation::tanh         ? std::tanh(z)
+                                    : act == Activation::leaky_relu ? std::max(z, kLeakySlope * z)
+                                                                    : z;
+            worst = std::max(worst, std::abs(after[i] - expected));
+          }
+          CHECK(worst < (dtype == DType::bf16 ? 0x1p-7 : 1e-6));
+        }
+      }
+    }
   }
 }
 
