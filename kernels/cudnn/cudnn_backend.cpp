@@ -41,7 +41,8 @@ class CudnnBackend final : public Backend {
         stream_(stream),
         tf32_(precision == DevicePrecision::tf32),
         own_(memory, stream, tf32_ ? CudaPrecision::tf32 : CudaPrecision::fp32),
-        blas_(memory, stream, tf32_) {
+        blas_(memory, stream, tf32_),
+        converted_(memory, stream) {
     cudnnHandle_t made = nullptr;
     cudnn::check(cudnnCreate(&made), "beginning to use the GPU");
     handle_.reset(made);
@@ -132,11 +133,6 @@ class CudnnBackend final : public Backend {
     ConvProblem problem;
     std::optional<ConvPlan> plan;  // none: cuDNN refuses it
   };
-  // Weights in the pictures' type.
-  struct Converted {
-    Buffer memory;
-    uint64_t version = 0;
-  };
 
   ConvPlan* plan_for(const ConvProblem& problem) const {
     for (const auto& known : known_) {
@@ -163,13 +159,8 @@ class CudnnBackend final : public Backend {
   void* converted(const Weights& w, DType dtype) {
     if (dtype == DType::f32) return w.values.data();
     const size_t bytes = static_cast<size_t>(w.values.elements()) * size_of(dtype);
-    Converted& entry = converted_[w.values.data()];
-    if (entry.memory.bytes() < bytes) entry = {Buffer(memory_, bytes), 0};
-    if (w.version == 0 || entry.version != w.version) {
-      cuda::copy(w.values, Tensor(entry.memory.data(), w.values.shape(), dtype), stream_);
-    }
-    entry.version = w.version;
-    return entry.memory.data();
+    return converted_.get({w.values.data(), Op::memory, dtype, 0, 0, 0, 0, w.values.elements(), 1},
+                          w, bytes, [&](void* to) { return cuda::cast_job(w.values, to); });
   }
 
   // Runs the call through cuDNN; x and y are the call's forward input and output. A bias with ReLU behind
@@ -228,7 +219,7 @@ class CudnnBackend final : public Backend {
   cudnn::Blas blas_;
   cudnn::Handle handle_;
   mutable std::vector<std::unique_ptr<Known>> known_;  // supports() makes plans
-  std::map<const void*, Converted> converted_;
+  cuda::PackedWeights converted_;                      // weights in the pictures' type
   std::vector<Buffer> rooms_[2];  // results on their way, cuDNN's working memory
 };
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/random.h"
+#include "engine/version.h"
 #include "kernels/cuda/activation.h"
 #include "kernels/cuda/adam.h"
 #include "kernels/cuda/batch.h"
@@ -113,6 +114,47 @@ TEST_CASE("packed weights are made anew when their version changes, and only the
   CHECK(run(second) == zero);
   from_host(t.memory, w, uniform(w_shape.elements(), 2).data());
   CHECK(run(0) == result);
+}
+
+TEST_CASE("weights of one family are packed together", "[smallest]") {
+  DeviceTensors t;
+  const Shape shape = {1, 6, 6, 16}, smaller = {1, 3, 3, 40}, w_shape = {40, 3, 3, 16};
+  const ConvGeometry down = {.stride = 2};
+  const Tensor x = t.random(shape, 1), y = t.make(smaller), dy = t.random(smaller, 4),
+               dx = t.make(shape), first = t.random(w_shape, 2), second = t.random(w_shape, 3);
+  const auto forward = [&](const Tensor& w, uint64_t version) {
+    t.backend.conv_forward(down, x, {w, version}, {}, y);
+    return t.read(y);
+  };
+  const auto backward = [&](const Tensor& w, uint64_t version) {
+    t.backend.conv_backward_data(down, dy, {w, version}, dx, Write::overwrite);
+    return t.read(dx);
+  };
+  uint64_t version = new_family();
+  forward(first, version);
+  forward(second, version);
+  backward(second, version);
+  backward(first, new_family());  // another family's from now on
+  for (uint64_t seed : {5, 7}) {
+    from_host(t.memory, first, uniform(w_shape.elements(), seed).data());
+    from_host(t.memory, second, uniform(w_shape.elements(), seed + 1).data());
+    version = next_in_family(version);
+    const auto launches = [before = gpu::host_calls().launches] {
+      return gpu::host_calls().launches - before;
+    };
+    const std::vector<float> second_forward = forward(second, version);
+    CHECK(launches() == 2);
+    const std::vector<float> first_forward = forward(first, version);
+    CHECK(launches() == 3);
+    const std::vector<float> second_backward = backward(second, version);
+    CHECK(launches() == 4);
+    CHECK(second_forward == forward(second, 0));
+    CHECK(first_forward == forward(first, 0));
+    CHECK(second_backward == backward(second, 0));
+    version = next_in_family(version);
+    forward(first, version);
+    backward(second, version);
+  }
 }
 
 TEST_CASE("batch norm in parts equals batch norm as a whole", "[smallest]") {
