@@ -94,10 +94,11 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// partial[chunk][c]
+// partial[chunk][c]; a single chunk's are the sums.
 template <class T, int N>
 __global__ void __launch_bounds__(kThreads, kReductionBlocks)
-    channel_sum_kernel(Rows<const T> x, int64_t columns, Chunks chunks, float* partial) {
+    channel_sum_kernel(Rows<const T> x, int64_t columns, Chunks chunks, float* partial,
+                       Write write) {
   gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(N * static_cast<int>(blockDim.x * blockDim.y));
@@ -119,7 +120,7 @@ __global__ void __launch_bounds__(kThreads, kReductionBlocks)
   }
   sum_over_y(total, shared);
   if (threadIdx.y == 0 && column < columns)
-    store_parameters(partial + chunk * columns + column, total, count, Write::overwrite);
+    store_parameters(partial + chunk * columns + column, total, count, write);
 }
 
 __global__ void __launch_bounds__(kThreads)
@@ -226,11 +227,14 @@ void channel_sum(const Tensor& x, const Tensor& sums, Write write, void* scratch
   auto* partial = static_cast<float*>(scratch);
   with_storage_type(x.dtype(), [&]<class T>(T) {
     const ReductionLayout layout = reduction_layout(kPacket<T>, x);
+    const bool single = layout.chunks.count == 1;
     with_width<kPacket<T>>(layout.packets, [&]<int N>() {
       gpu::launch(channel_sum_kernel<T, N>, layout.grid, layout.block,
                   gpu::Smem::bytes<float>(N * layout.block.x * layout.block.y), stream, input<T>(x),
-                  channels, layout.chunks, partial);
+                  channels, layout.chunks, single ? sums.as<float>() : partial,
+                  single ? write : Write::overwrite);
     });
+    if (single) return;
     gpu::launch(channel_sum_finish_kernel, finish_grid(channels), finish_block(),
                 gpu::Smem::bytes<float>(kFinishColumns * kFinishRows), stream, partial, channels,
                 layout.chunks.count, sums.as<float>(), write);
