@@ -21,7 +21,7 @@ namespace {
 constexpr int kPackTile = 32;  // rows and columns of a tile: a warp reads or writes 32 neighbours
 constexpr int kPackRows = 8;   // of threads
 constexpr int kPackThreads = kPackTile * kPackRows;
-constexpr int kCastEach = 8;  // weights of a thread, whose loads are under way together
+constexpr int kCastEach = 4;  // weights of a thread, whose loads are under way together
 constexpr int kMostJobs = 32;
 
 // A launch's tensors; block_end[i]: the first block behind those of tensor i.
