@@ -66,6 +66,7 @@ struct Call {
   DType dtype = DType::f32;
   Shape x = {}, y = {};
   ConvGeometry geometry = {};
+  bool finishes = false;  // a forward convolution with a bias or an activation
   bool operator==(const Call&) const = default;
 };
 
@@ -75,10 +76,11 @@ struct Weights {
   uint64_t version = 0;
 };
 
-// What is added after a convolution's sum: y = act(sum + bias).
+// What is added after a convolution's sum: y = act(sum + bias). A bias changes only when its weights do.
 struct Epilogue {
   Tensor bias;
   Activation act = Activation::none;
+  explicit operator bool() const { return bias || act != Activation::none; }
 };
 
 struct BatchNorm {

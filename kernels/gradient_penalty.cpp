@@ -42,9 +42,10 @@ Tensor gradient_penalty(Context& context, const std::vector<ChainStage>& chain, 
   for (const ChainStage& stage : chain) {
     require(!stage.conv.transposed, "gradient_penalty: a transposed convolution in the chain");
     const Tensor y = fresh(output_shape(stage.conv, value.shape(), stage.w->value));
-    kernels(conv_call(Op::conv_forward, stage, value, y))
-        .conv_forward(stage.conv.geometry, value, {stage.w->value, stage.w->version},
-                      {stage.bias->value, stage.act}, y);
+    Call forward = conv_call(Op::conv_forward, stage, value, y);
+    forward.finishes = true;
+    kernels(forward).conv_forward(stage.conv.geometry, value, {stage.w->value, stage.w->version},
+                                  {stage.bias->value, stage.act}, y);
     passes.push_back({value, y, {}});
     value = stage.pool ? pooled(y) : y;
   }

@@ -19,7 +19,9 @@ Weights weights_of(const Variable& w) {
 
 void conv_forward(Kernels& kernels, const Conv& conv, const Tensor& x, const Weights& w,
                   const Epilogue& epilogue, const Tensor& y) {
-  Backend& backend = kernels(conv_call(Op::conv_forward, Op::conv_transpose_forward, conv, x, y));
+  Call call = conv_call(Op::conv_forward, Op::conv_transpose_forward, conv, x, y);
+  call.finishes = static_cast<bool>(epilogue);
+  Backend& backend = kernels(call);
   if (conv.transposed) {
     backend.conv_transpose_forward(conv.geometry, x, w, epilogue, y);
   } else {

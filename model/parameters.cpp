@@ -1,9 +1,11 @@
 #include "model/parameters.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "engine/random.h"
+#include "engine/version.h"
 
 namespace gan {
 namespace {
@@ -71,7 +73,8 @@ void ParameterSet::allocate(Memory& memory, DType dtype, Use use) {
     }
     next += aligned(p.value.elements());
   }
-  values_changed();
+  const uint64_t version = new_family();
+  for (Parameter& p : parameters_) p.version = version;
 }
 
 void ParameterSet::initialize(uint64_t seed) {
@@ -95,7 +98,10 @@ void ParameterSet::forget_gradients() {
 }
 
 void ParameterSet::values_changed() {
-  for (Parameter& p : parameters_) p.version = next_version();
+  uint64_t newest = 0;  // of a family, which running statistics of their own version are not
+  for (const Parameter& p : parameters_) newest = std::max(newest, p.version);
+  const uint64_t version = next_in_family(newest);
+  for (Parameter& p : parameters_) p.version = version;
 }
 
 }  // namespace gan

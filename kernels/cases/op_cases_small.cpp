@@ -415,7 +415,9 @@ Op op_of(Function function) {
 }
 
 Call call_of(const OpCase& c, DType dtype) {
-  return {op_of(c.function), dtype, c.x, c.y, c.geometry};
+  const Op op = op_of(c.function);
+  const bool forward = op == Op::conv_forward || op == Op::conv_transpose_forward;
+  return {op, dtype, c.x, c.y, c.geometry, forward && (c.bias || c.act != Activation::none)};
 }
 
 int64_t reduction_length(const OpCase& c) {

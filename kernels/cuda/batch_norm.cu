@@ -11,6 +11,9 @@
 // squares, which cannot cancel as values with a large mean would, and the chunks' means and squares
 // are merged in order (Chan, Golub and LeVeque 1979). Saved for the backward pass: mean and inv_std; z is computed again.
 //
+// The second pass over a tensor, apply, walks each block's rows in the other direction than the first
+// one, so that it begins with what the L2 cache still holds: some 40 MB of up to 268 MB.
+//
 // Memory is kept busy by many loads under way at once: a thread takes four channels, which leaves
 // registers for the loads of several rows before the first is used (in_batches), and blocks that all
 // fit on the device at once load their channels' parameters only once. With one row at a time and
@@ -71,6 +74,7 @@ template <class T, int N>
 __global__ void __launch_bounds__(kThreads, kReductionBlocks)
     statistics_kernel(Rows<const T> x, int64_t columns, Chunks chunks, float* means,
                       float* squares) {
+  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(2 * N * static_cast<int>(blockDim.x * blockDim.y));
   const int chunk = static_cast<int>(blockIdx.y);
@@ -126,6 +130,7 @@ __device__ __forceinline__ void finish_channel(int64_t c, float mean, float squa
 __global__ void __launch_bounds__(kThreads)
     statistics_finish_kernel(const float* means, const float* squares, int64_t columns,
                              Chunks chunks, FinishTargets to) {
+  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(3 * kFinishColumns * kFinishRows);
   const int64_t c = int64_t{blockIdx.x} * kFinishColumns + threadIdx.x;
@@ -150,6 +155,7 @@ __global__ void __launch_bounds__(kThreads)
 __global__ void __launch_bounds__(kThreads)
     channel_finish_kernel(const float* mean, const float* variance, float pixels, int64_t columns,
                           FinishTargets to) {
+  gpu::await_earlier_kernels();
   const int64_t c = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (c < columns) finish_channel(c, mean[c], variance[c] * pixels, pixels, to);
 }
@@ -169,16 +175,28 @@ __device__ __forceinline__ void load_scales(float (&mean)[N], float (&scale)[N],
     scale[i] = gamma[i] * (s.spread_is_variance ? gpu::fast_rsqrt(scale[i] + s.eps) : scale[i]);
 }
 
+// The rows of a block's chunk from the last to the first. The pass before read the same chunks from the
+// first row to the last, so the last rows are those that the L2 cache still holds.
+template <int Batch, class Load, class Use>
+__device__ __forceinline__ void for_chunk_rows_down(const Chunks& chunks, Load&& load, Use&& use) {
+  const int chunk = static_cast<int>(blockIdx.y);
+  const int64_t length = chunks.length(chunk), last = chunks.first(chunk) + length - 1;
+  in_batches<Batch>(
+      threadIdx.y, length, blockDim.y, [&](int b, int64_t i) { load(b, last - i); },
+      [&](int b, int64_t i) { use(b, last - i); });
+}
+
 template <class T, int N>
 __global__ void __launch_bounds__(kThreads, kApplyBlocks)
-    apply_kernel(Rows<const T> x, int64_t rows, int64_t columns, Statistics statistics,
+    apply_kernel(Rows<const T> x, Chunks chunks, int64_t columns, Statistics statistics,
                  float negative, Rows<T> y) {
+  gpu::await_earlier_kernels();
   for_columns<N>(columns, [&](int64_t column, int count) {
     float mean[N], scale[N], beta[N];
     load_scales(mean, scale, beta, statistics, column, count);
     gpu::Packet<T, N> packet[kReadBatch];
-    for_row_batches<kReadBatch>(
-        rows, [&](int b, int64_t row) { packet[b] = load_packed<N>(x.at(row, column), count); },
+    for_chunk_rows_down<kReadBatch>(
+        chunks, [&](int b, int64_t row) { packet[b] = load_packed<N>(x.at(row, column), count); },
         [&](int b, int64_t row) {
           float v[N];
           unpack(v, packet[b]);
@@ -199,6 +217,7 @@ template <class T, int N>
 __global__ void __launch_bounds__(kThreads, kReductionBlocks)
     gradient_sums_kernel(Rows<const T> x, Rows<const T> dy, int64_t columns, Chunks chunks,
                          Statistics statistics, float negative, float* sums, float* products) {
+  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(2 * N * static_cast<int>(blockDim.x * blockDim.y));
   const int chunk = static_cast<int>(blockIdx.y);
@@ -245,6 +264,7 @@ __global__ void __launch_bounds__(kThreads)
     gradient_finish_kernel(const float* sums, const float* products, int64_t columns, int chunks,
                            const float* inv_std, float* sum_dz, float* sum_dz_xhat, float* dgamma,
                            float* dbeta, Write write) {
+  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(2 * kFinishColumns * kFinishRows);
   const int64_t c = int64_t{blockIdx.x} * kFinishColumns + threadIdx.x;
@@ -274,9 +294,10 @@ __global__ void __launch_bounds__(kThreads)
 // 300: of a channel of one pixel nothing is left, as it has to be.
 template <class T, int N>
 __global__ void __launch_bounds__(kThreads, kApplyBlocks)
-    gradient_apply_kernel(Rows<const T> x, Rows<const T> dy, int64_t rows, int64_t columns,
+    gradient_apply_kernel(Rows<const T> x, Rows<const T> dy, Chunks chunks, int64_t columns,
                           Statistics statistics, float negative, const float* sum_dz,
                           const float* sum_dz_xhat, float share, Rows<T> dx) {
+  gpu::await_earlier_kernels();
   for_columns<N>(columns, [&](int64_t column, int count) {
     float mean[N], scale[N], beta[N], by_x[N], mean_dz[N], inv_std[N];
     load_scales(mean, scale, beta, statistics, column, count);
@@ -289,8 +310,8 @@ __global__ void __launch_bounds__(kThreads, kApplyBlocks)
       mean_dz[i] *= share;
     }
     gpu::Packet<T, N> x_packet[kPairBatch], dy_packet[kPairBatch];
-    for_row_batches<kPairBatch>(
-        rows,
+    for_chunk_rows_down<kPairBatch>(
+        chunks,
         [&](int b, int64_t row) {
           x_packet[b] = load_packed<N>(x.at(row, column), count);
           dy_packet[b] = load_packed<N>(dy.at(row, column), count);
@@ -317,6 +338,7 @@ __global__ void __launch_bounds__(kThreads, kApplyBlocks)
 __global__ void __launch_bounds__(kThreads)
     fold_kernel(Rows<const float> w, int rows, int columns, int taps, bool transposed, Statistics s,
                 Rows<float> folded_w, float* folded_bias) {
+  gpu::await_earlier_kernels();
   const int column = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   const int row = static_cast<int>(blockIdx.y * blockDim.y + threadIdx.y);
   if (row >= rows || column >= columns) return;
@@ -366,14 +388,22 @@ FinishTargets finish_targets(const BatchNorm& norm, const BatchNormSaved& saved,
           static_cast<float>(norm.eps),  static_cast<float>(norm.momentum)};
 }
 
+// A chunk of rows for every block along y. Of large tensors the same as reduction_layout's.
+Chunks chunks_of(const Layout& layout) {
+  const int64_t size = std::max<int64_t>(1, ceil_div(layout.rows, layout.grid.y));
+  return {layout.rows, size, static_cast<int>(std::max<int64_t>(1, ceil_div(layout.rows, size)))};
+}
+
 void apply(const Tensor& x, const Statistics& statistics, Activation act, const Tensor& y,
            gpu::Stream stream) {
   check_shape("batch norm", "y", y, x.shape());
   with_storage_type(x.dtype(), [&]<class T>(T) {
     const Layout layout = resident_layout(kChannels, kApplyBlocks, kReadBatch / 2, x, y);
+    const Chunks chunks = chunks_of(layout);
     with_width<kChannels>(layout.packets, [&]<int N>() {
-      gpu::launch(apply_kernel<T, N>, layout.grid, layout.block, 0, stream, input<T>(x),
-                  layout.rows, layout.columns, statistics, negative_slope(act), output<T>(y));
+      gpu::launch(apply_kernel<T, N>, {layout.grid.x, chunks.count}, layout.block, 0, stream,
+                  input<T>(x), chunks, layout.columns, statistics, negative_slope(act),
+                  output<T>(y));
     });
   });
 }
@@ -384,10 +414,11 @@ void gradient_apply(const Tensor& x, const Tensor& dy, const Statistics& statist
   const float share = 1.0f / static_cast<float>(x.shape().pixels());
   with_storage_type(x.dtype(), [&]<class T>(T) {
     const Layout layout = resident_layout(kChannels, kApplyBlocks, kPairBatch, x, dy, dx);
+    const Chunks chunks = chunks_of(layout);
     with_width<kChannels>(layout.packets, [&]<int N>() {
-      gpu::launch(gradient_apply_kernel<T, N>, layout.grid, layout.block, 0, stream, input<T>(x),
-                  input<T>(dy), layout.rows, layout.columns, statistics, negative_slope(act),
-                  sum_dz, sum_dz_xhat, share, output<T>(dx));
+      gpu::launch(gradient_apply_kernel<T, N>, {layout.grid.x, chunks.count}, layout.block, 0,
+                  stream, input<T>(x), input<T>(dy), chunks, layout.columns, statistics,
+                  negative_slope(act), sum_dz, sum_dz_xhat, share, output<T>(dx));
     });
   });
 }

@@ -429,19 +429,14 @@ size_t conv_pack_bytes(const Call& call) {
   return static_cast<size_t>(kernel * kernel * plain.x.c * plain.y.c) * size_of(call.dtype);
 }
 
-void conv_pack(const Call& call, const Tensor& w, void* packed, gpu::Stream stream) {
+WeightJob conv_pack_job(const Call& call, const Tensor& w, void* packed) {
   const Plain plain = plain_of(call);
   const int64_t kernel = call.geometry.kernel;
   check_shape("packing weights", "w", w, {plain.y.c, kernel, kernel, plain.x.c});
   require(w.dense() && w.dtype() == DType::f32, "packing weights: w must be dense float32");
-  const ConvShape shape = shape_of(call.geometry, plain);
-  with_storage_type(call.dtype, [&](auto element) {
-    auto* const to = static_cast<decltype(element)*>(packed);
-    if (plain.direction == Direction::forward)
-      pack_forward(w, to, stream);
-    else
-      pack_gradient(call.geometry, shape, w, to, stream);
-  });
+  require(plain.direction != Direction::weight_gradient, "packing weights: there are none");
+  if (plain.direction == Direction::forward) return cast_job(w, packed);
+  return data_gradient_job(call.geometry, shape_of(call.geometry, plain), w, packed);
 }
 
 size_t conv_scratch_bytes(const Call& call, bool sums) {

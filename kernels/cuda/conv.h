@@ -22,6 +22,7 @@
 
 #include "kernels/backend.h"
 #include "kernels/cuda/gpu.h"
+#include "kernels/cuda/weights.h"
 
 namespace gan::cuda {
 
@@ -94,13 +95,13 @@ bool conv_supports(const Call& call);
 size_t conv_pack_bytes(const Call& call);
 // w: float32 {rows, kernel, kernel, columns}, see engine/tensor.h.
 // packed: 16-byte aligned.
-void conv_pack(const Call& call, const Tensor& w, void* packed, gpu::Stream stream);
+WeightJob conv_pack_job(const Call& call, const Tensor& w, void* packed);
 
 // The launchers' scratch memory, 16-byte aligned; may be 0. Forward directions and data gradients
 // need it only for an epilogue that sums: `sums` tells whether there is one.
 size_t conv_scratch_bytes(const Call& call, bool sums = false);
 
-// y = epilogue(conv(prologue(x), w)). `packed` comes from conv_pack with the same operation.
+// y = epilogue(conv(prologue(x), w)). `packed` comes from conv_pack_job with the same operation.
 void conv_forward(const ConvGeometry& geometry, ConvChoice choice, const Tensor& x,
                   const void* packed, const ConvPrologue& prologue, const ConvEpilogue& epilogue,
                   const Tensor& y, void* scratch, gpu::Stream stream);

@@ -66,11 +66,8 @@ void launch_few_wgrad(const WgradArgs<gpu::bf16>& args, gpu::Stream stream);
 
 // ---- Weights
 
-template <class T>
-void pack_forward(const Tensor& w, T* packed, gpu::Stream stream);
-template <class T>
-void pack_gradient(const ConvGeometry& geometry, const ConvShape& shape, const Tensor& w, T* packed,
-                   gpu::Stream stream);
+WeightJob data_gradient_job(const ConvGeometry& geometry, const ConvShape& shape, const Tensor& w,
+                            void* to);
 
 // The terms of one step of a weight gradient; splits are whole steps.
 inline constexpr int kWgradStep = 32;

@@ -44,7 +44,7 @@ cuda::ConvEpilogue with_bias(const Epilogue& wanted) {
 }  // namespace
 
 CudaBackend::CudaBackend(Memory& memory, CUstream_st* stream, CudaPrecision precision)
-    : memory_(memory), stream_(stream), precision_(precision) {}
+    : memory_(memory), stream_(stream), precision_(precision), packed_(memory, stream) {}
 
 std::string CudaBackend::description() const {
   return precision_ == CudaPrecision::tf32 ? "cuda (own kernels, tf32)" : "cuda (own kernels)";
@@ -102,13 +102,9 @@ const void* CudaBackend::packed(const Call& call, const Weights& w) {
   if (bytes == 0) return w.values.data();
   const ConvGeometry& g = call.geometry;
   const Shape& s = w.values.shape();
-  Packed& entry = packed_[{w.values.data(), call.op, call.dtype, g.kernel, g.stride, g.padding,
-                           g.output_padding, s.n, s.c}];
-  if (entry.memory.bytes() < bytes) entry = {Buffer(memory_, bytes), 0};
-  if (w.version == 0 || entry.version != w.version)
-    cuda::conv_pack(call, w.values, entry.memory.data(), stream_);
-  entry.version = w.version;
-  return entry.memory.data();
+  return packed_.get({w.values.data(), call.op, call.dtype, g.kernel, g.stride, g.padding,
+                      g.output_padding, s.n, s.c},
+                     w, bytes, [&](void* to) { return cuda::conv_pack_job(call, w.values, to); });
 }
 
 void CudaBackend::conv_forward(const ConvGeometry& geometry, const Tensor& x, const Weights& w,

@@ -4,12 +4,11 @@
 // optimiser's state float32. Sums are float32 in a fixed order: the same call gives the same bits.
 #pragma once
 
-#include <map>
 #include <memory>
-#include <tuple>
 #include <vector>
 
 #include "kernels/backend.h"
+#include "kernels/cuda/weights.h"
 
 struct CUstream_st;
 
@@ -112,15 +111,6 @@ class CudaBackend final : public Backend {
                       const Tensor& gray, const Tensor& color) override;
 
  private:
-  // Weights in the order in which a convolution reads them, and the version they were made from.
-  struct Packed {
-    Buffer memory;
-    uint64_t version = 0;
-  };
-  // Weights by address, operation, element type, kernel and stride, rows and columns: what the
-  // packed form depends on.
-  using PackedKey = std::tuple<const void*, Op, DType, int, int, int, int, int64_t, int64_t>;
-
   // Working memory, valid until the next call; grows to the largest need, then stays. What it was
   // before stays too: recorded steps go on using it.
   void* scratch(size_t bytes);
@@ -131,7 +121,7 @@ class CudaBackend final : public Backend {
   CUstream_st* stream_;
   CudaPrecision precision_;
   std::vector<Buffer> scratch_;  // the last is the present one
-  std::map<PackedKey, Packed> packed_;
+  cuda::PackedWeights packed_;
 };
 
 std::unique_ptr<Backend> make_cuda_backend(Memory& memory, CUstream_st* stream = nullptr,

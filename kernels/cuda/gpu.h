@@ -13,6 +13,7 @@
 //   shared  Smem::take, Smem::bytes (no static __shared__ arrays)
 //   warp    shfl, shfl_up, shfl_down, shfl_xor, ballot, any, all, syncwarp, lane_id
 //   block   syncthreads, barrier_sync, barrier_arrive
+//   grid    await_earlier_kernels, in every kernel
 //   memory  load_packet, load_packet_nc, store_packet, ldg, threadfence
 //   atomic  atomic_add, atomic_max, atomic_cas, atomic_exch
 //   copies  cp_async<4|8|16>, cp_async_commit, cp_async_wait<N>, cp_async_wait_all
@@ -104,6 +105,14 @@ inline HostCalls& host_calls() {
   return calls;
 }
 
+// Whether launches may overlap: a kernel's blocks come to the device as soon as all blocks of the kernel
+// before it are there and leave room, get ready, and wait in await_earlier_kernels() for its end. That
+// hides the microsecond between two kernels. set_overlap() of host.h changes it.
+inline bool& launches_overlap() {
+  static bool overlap = false;
+  return overlap;
+}
+
 // Converts a launch argument to the kernel's parameter type; an integer must keep its value.
 template <class Param, class Arg>
 Param launch_argument(Arg argument) {
@@ -145,13 +154,24 @@ void launch(void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t smem_bytes,
     check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                     static_cast<int>(smem_bytes)),
                "asking for more than 48 KiB of shared memory");
-  const dim3 cuda_grid(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y),
-                       static_cast<unsigned>(grid.z));
-  const dim3 cuda_block(static_cast<unsigned>(block.x), static_cast<unsigned>(block.y),
-                        static_cast<unsigned>(block.z));
+  const auto extent = [](const Dim3& d) {
+    return dim3(static_cast<unsigned>(d.x), static_cast<unsigned>(d.y), static_cast<unsigned>(d.z));
+  };
+  // A stream being captured makes of this attribute an edge that lets the two kernels overlap, where
+  // the one before is a kernel, and an ordinary edge where it is a copy or comes from another stream.
+  cudaLaunchAttribute overlap = {};
+  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  overlap.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config = {};
+  config.gridDim = extent(grid);
+  config.blockDim = extent(block);
+  config.dynamicSmemBytes = smem_bytes;
+  config.stream = stream;
+  config.attrs = &overlap;
+  config.numAttrs = launches_overlap() ? 1 : 0;
   ++host_calls().launches;
-  kernel<<<cuda_grid, cuda_block, smem_bytes, stream>>>(launch_argument<Params>(args)...);
-  check_cuda(cudaGetLastError(), "kernel launch");
+  check_cuda(cudaLaunchKernelEx(&config, kernel, launch_argument<Params>(args)...),
+             "kernel launch");
 }
 
 inline void* device_alloc(size_t bytes) {
@@ -257,6 +277,24 @@ __device__ __forceinline__ void barrier_sync(int id, int threads) {
 }
 __device__ __forceinline__ void barrier_arrive(int id, int threads) {
   asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory");
+}
+
+// ---- Grid
+
+// Lets the next kernel's blocks come, then waits until all kernels before this one are done and what they
+// wrote can be read. Every thread calls it, before it returns and before it touches memory that any other
+// kernel writes or reads; arguments, indices and shared memory may be prepared first.
+//
+// That is enough: the kernel before this one has ended when the wait does, and its own wait saw the end
+// of the one before, so nothing older is under way that could still read what is overwritten here, or
+// write what is read. The blocks that are let in early take nothing from this kernel: they come when
+// all of its own have. What is no kernel of ours (a copy, cuDNN's kernels) keeps its ordinary order.
+// Before sm_90, and in a launch that does not overlap, there is nothing to wait for.
+__device__ __forceinline__ void await_earlier_kernels() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
 }
 
 // ---- Memory

@@ -38,11 +38,18 @@ __device__ __forceinline__ float term(float x, float target, float& slope) {
   }
 }
 
+// Where each block leaves its part. A single block's is the loss, with the mean's share in it.
+struct LossSums {
+  float* sums;
+  float share = 1;
+};
+
 // `target` is read by l1 and mse, `constant` by bce; without dx.data no gradient is wanted.
 template <Loss loss, class T, int N>
 __global__ void __launch_bounds__(kThreads, kReductionBlocks)
     loss_kernel(int64_t rows, int64_t columns, Rows<const T> x, Rows<const T> target,
-                float constant, float weight, Rows<T> dx, Write write, float* partial) {
+                float constant, float weight, Rows<T> dx, Write write, LossSums to) {
+  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(static_cast<int>(blockDim.x * blockDim.y));
   float sum[1] = {};
@@ -59,7 +66,8 @@ __global__ void __launch_bounds__(kThreads, kReductionBlocks)
     if (dx.data) store(dx.at(row, column), slope, count, write);
   });
   sum_over_block(sum, shared);
-  if (threadIdx.x == 0 && threadIdx.y == 0) partial[blockIdx.y * gridDim.x + blockIdx.x] = sum[0];
+  if (threadIdx.x == 0 && threadIdx.y == 0)
+    to.sums[blockIdx.y * gridDim.x + blockIdx.x] = to.share * sum[0];
 }
 
 // A gradient whose `data` is null is not wanted.
@@ -67,7 +75,8 @@ template <class T, int N>
 __global__ void __launch_bounds__(kThreads, kReductionBlocks)
     relativistic_loss_kernel(int64_t rows, int64_t columns, Rows<const T> higher,
                              Rows<const T> lower, float weight, Rows<T> d_higher, Rows<T> d_lower,
-                             Write write, float* partial) {
+                             Write write, LossSums to) {
+  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(static_cast<int>(blockDim.x * blockDim.y));
   float sum[1] = {};
@@ -86,18 +95,32 @@ __global__ void __launch_bounds__(kThreads, kReductionBlocks)
     if (d_lower.data) store(d_lower.at(row, column), down, count, write);
   });
   sum_over_block(sum, shared);
-  if (threadIdx.x == 0 && threadIdx.y == 0) partial[blockIdx.y * gridDim.x + blockIdx.x] = sum[0];
+  if (threadIdx.x == 0 && threadIdx.y == 0)
+    to.sums[blockIdx.y * gridDim.x + blockIdx.x] = to.share * sum[0];
 }
 
 // loss = share * the sum of `count` partial sums; one block.
 __global__ void __launch_bounds__(kThreads)
     loss_finish_kernel(const float* partial, int count, float share, float* loss) {
+  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(kThreads);
   float sum[1] = {};
   for (int i = static_cast<int>(threadIdx.x); i < count; i += kThreads) sum[0] += partial[i];
   sum_over_block(sum, shared);
   if (threadIdx.x == 0) *loss = share * sum[0];
+}
+
+LossSums loss_sums(const Layout& layout, double share, const Tensor& loss, void* scratch) {
+  if (layout.grid.x * layout.grid.y == 1) return {loss.as<float>(), static_cast<float>(share)};
+  return {static_cast<float*>(scratch)};
+}
+
+// What the loss kernels leave to do.
+void finish_parts(const Layout& layout, const LossSums& parts, double share, const Tensor& loss,
+                  gpu::Stream stream) {
+  const int64_t blocks = layout.grid.x * layout.grid.y;
+  if (blocks > 1) finish_loss(parts.sums, blocks, static_cast<float>(share), loss, stream);
 }
 
 template <Loss kind>
@@ -107,19 +130,19 @@ void run_loss(const Tensor& x, const Tensor& target, float constant, float weigh
   check_shape("loss", "loss", loss, vector_shape(1));
   if (dx) check_shape("loss", "dx", dx, x.shape());
   const double share = 1.0 / static_cast<double>(x.elements());
-  auto* partial = static_cast<float*>(scratch);
   // Absent tensors have no say in the layout.
   const Tensor& second = target ? target : x;
   const Tensor& third = dx ? dx : x;
   with_storage_type(x.dtype(), [&]<class T>(T) {
     const Layout layout = element_layout(kPacket<T>, x, second, third);
+    const LossSums parts = loss_sums(layout, share, loss, scratch);
     with_width<kPacket<T>>(layout.packets, [&]<int N>() {
       gpu::launch(loss_kernel<kind, T, N>, layout.grid, layout.block,
                   gpu::Smem::bytes<float>(layout.block.x * layout.block.y), stream, layout.rows,
                   layout.columns, input<T>(x), input<T>(target), constant,
-                  static_cast<float>(weight * share), output<T>(dx), write, partial);
+                  static_cast<float>(weight * share), output<T>(dx), write, parts);
     });
-    finish_loss(partial, layout.grid.x * layout.grid.y, static_cast<float>(share), loss, stream);
+    finish_parts(layout, parts, share, loss, stream);
   });
 }
 
@@ -160,18 +183,18 @@ void relativistic_loss(const Tensor& higher, const Tensor& lower, float weight, 
   for (const Tensor& gradient : {d_higher, d_lower})
     if (gradient) check_shape("relativistic loss", "gradient", gradient, higher.shape());
   const double share = 1.0 / static_cast<double>(higher.elements());
-  auto* partial = static_cast<float*>(scratch);
   with_storage_type(higher.dtype(), [&]<class T>(T) {
     const Layout layout = element_layout(kPacket<T>, higher, lower, d_higher ? d_higher : higher,
                                          d_lower ? d_lower : lower);
+    const LossSums parts = loss_sums(layout, share, loss, scratch);
     with_width<kPacket<T>>(layout.packets, [&]<int N>() {
       gpu::launch(relativistic_loss_kernel<T, N>, layout.grid, layout.block,
                   gpu::Smem::bytes<float>(layout.block.x * layout.block.y), stream, layout.rows,
                   layout.columns, input<T>(higher), input<T>(lower),
                   static_cast<float>(weight * share), output<T>(d_higher), output<T>(d_lower),
-                  write, partial);
+                  write, parts);
     });
-    finish_loss(partial, layout.grid.x * layout.grid.y, static_cast<float>(share), loss, stream);
+    finish_parts(layout, parts, share, loss, stream);
   });
 }
 

@@ -23,6 +23,7 @@ constexpr int kTile = 32, kTileRows = 8;
 template <class T, int N>
 __global__ void __launch_bounds__(kThreads)
     fill_kernel(int64_t rows, int64_t columns, Rows<T> y, float value) {
+  gpu::await_earlier_kernels();
   float v[N];
   GAN_UNROLL
   for (int i = 0; i < N; ++i) v[i] = value;
@@ -34,6 +35,7 @@ __global__ void __launch_bounds__(kThreads)
 template <class From, class To, int N>
 __global__ void __launch_bounds__(kThreads)
     copy_kernel(int64_t rows, int64_t columns, Rows<const From> x, Rows<To> y, Write write) {
+  gpu::await_earlier_kernels();
   for_packets<N>(rows, columns, [&](int64_t row, int64_t column, int count) {
     float v[N];
     load(v, x.at(row, column), count);
@@ -57,12 +59,14 @@ __device__ __forceinline__ void add_scaled(int64_t rows, int64_t columns, float 
 template <class T, int N>
 __global__ void __launch_bounds__(kThreads)
     axpby_kernel(int64_t rows, int64_t columns, float a, Rows<const T> x, float b, Rows<T> y) {
+  gpu::await_earlier_kernels();
   add_scaled<N>(rows, columns, a, x, b, y);
 }
 
 template <class T, int N>
 __global__ void __launch_bounds__(kThreads)
     mix_kernel(int64_t rows, int64_t columns, const float* factors, Rows<const T> x, Rows<T> y) {
+  gpu::await_earlier_kernels();
   add_scaled<N>(rows, columns, factors[0], x, factors[1], y);
 }
 
@@ -70,6 +74,7 @@ __global__ void __launch_bounds__(kThreads)
 template <class From, class To>
 __global__ void __launch_bounds__(kThreads)
     transpose_kernel(int64_t rows, int64_t taps, int64_t columns, Rows<const From> x, Rows<To> y) {
+  gpu::await_earlier_kernels();
   gpu::Smem memory;
   // One column more than is used, so that reading down a column meets 32 different banks.
   float* tile = memory.take<float>(kTile * (kTile + 1));
@@ -89,10 +94,12 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// partial[chunk][c]
+// partial[chunk][c]; a single chunk's are the sums.
 template <class T, int N>
 __global__ void __launch_bounds__(kThreads, kReductionBlocks)
-    channel_sum_kernel(Rows<const T> x, int64_t columns, Chunks chunks, float* partial) {
+    channel_sum_kernel(Rows<const T> x, int64_t columns, Chunks chunks, float* partial,
+                       Write write) {
+  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(N * static_cast<int>(blockDim.x * blockDim.y));
   const int chunk = static_cast<int>(blockIdx.y);
@@ -113,12 +120,13 @@ __global__ void __launch_bounds__(kThreads, kReductionBlocks)
   }
   sum_over_y(total, shared);
   if (threadIdx.y == 0 && column < columns)
-    store_parameters(partial + chunk * columns + column, total, count, Write::overwrite);
+    store_parameters(partial + chunk * columns + column, total, count, write);
 }
 
 __global__ void __launch_bounds__(kThreads)
     channel_sum_finish_kernel(const float* partial, int64_t columns, int chunks, float* sums,
                               Write write) {
+  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(kFinishColumns * kFinishRows);
   const int64_t c = int64_t{blockIdx.x} * kFinishColumns + threadIdx.x;
@@ -219,11 +227,14 @@ void channel_sum(const Tensor& x, const Tensor& sums, Write write, void* scratch
   auto* partial = static_cast<float*>(scratch);
   with_storage_type(x.dtype(), [&]<class T>(T) {
     const ReductionLayout layout = reduction_layout(kPacket<T>, x);
+    const bool single = layout.chunks.count == 1;
     with_width<kPacket<T>>(layout.packets, [&]<int N>() {
       gpu::launch(channel_sum_kernel<T, N>, layout.grid, layout.block,
                   gpu::Smem::bytes<float>(N * layout.block.x * layout.block.y), stream, input<T>(x),
-                  channels, layout.chunks, partial);
+                  channels, layout.chunks, single ? sums.as<float>() : partial,
+                  single ? write : Write::overwrite);
     });
+    if (single) return;
     gpu::launch(channel_sum_finish_kernel, finish_grid(channels), finish_block(),
                 gpu::Smem::bytes<float>(kFinishColumns * kFinishRows), stream, partial, channels,
                 layout.chunks.count, sums.as<float>(), write);

@@ -22,13 +22,14 @@ constexpr double kClearly = 0.97;  // of the first backend's time
 std::string text_of(const Call& call) {
   const ConvGeometry& g = call.geometry;
   return str(name_of(call.op), " ", name_of(call.dtype), " ", call.x, " ", call.y, " kernel ",
-             g.kernel, " stride ", g.stride, " padding ", g.padding);
+             g.kernel, " stride ", g.stride, " padding ", g.padding,
+             call.finishes ? " finished" : "");
 }
 
 // The tensors of a convolution, filled with random numbers: zeros take less power, and with it less time.
 struct Operands {
   Buffer memory;
-  Tensor x, y, w;
+  Tensor x, y, w, bias;
 
   Operands(Memory& device, const Call& call, const Kernels::Backends& among) {
     const bool transposed = call.op >= Op::conv_transpose_forward;
@@ -41,17 +42,20 @@ struct Operands {
     const size_t x_bytes = rounded(call.x.elements(), call.dtype);
     const size_t y_bytes = rounded(call.y.elements(), call.dtype);
     const size_t w_bytes = rounded(weights.elements(), DType::f32);
-    memory = Buffer(device, x_bytes + y_bytes + w_bytes + sizeof(uint64_t));
+    const size_t bias_bytes = rounded(call.y.c, DType::f32);
+    const size_t bias_at = x_bytes + y_bytes + w_bytes, step_at = bias_at + bias_bytes;
+    memory = Buffer(device, step_at + sizeof(uint64_t));
     device.fill_zero(memory.data(), memory.bytes());
     auto* start = static_cast<std::byte*>(memory.data());
     x = Tensor(start, call.x, call.dtype);
     y = Tensor(start + x_bytes, call.y, call.dtype);
     w = Tensor(start + x_bytes + y_bytes, weights, DType::f32);
+    bias = Tensor(start + bias_at, vector_shape(call.y.c), DType::f32);
     for (const auto& backend : among) {
       if (!backend->supports({Op::random, call.dtype, call.x, call.x, {}})) continue;
-      const auto* step = reinterpret_cast<const uint64_t*>(start + x_bytes + y_bytes + w_bytes);
+      const auto* step = reinterpret_cast<const uint64_t*>(start + step_at);
       uint32_t stream = 0;
-      for (const Tensor& tensor : {x, y, w}) {
+      for (const Tensor& tensor : {x, y, w, bias}) {
         backend->fill_uniform({.seed = 1, .stream = ++stream, .step = step}, tensor);
       }
       break;
@@ -62,15 +66,16 @@ struct Operands {
 void run(const Call& call, Backend& backend, const Operands& t, uint64_t version) {
   const ConvGeometry& g = call.geometry;
   const Weights w = {t.w, version};
+  const Epilogue end = call.finishes ? Epilogue{t.bias, Activation::relu} : Epilogue{};
   switch (call.op) {
     case Op::conv_forward:
-      return backend.conv_forward(g, t.x, w, {}, t.y);
+      return backend.conv_forward(g, t.x, w, end, t.y);
     case Op::conv_backward_data:
       return backend.conv_backward_data(g, t.y, w, t.x, Write::overwrite);
     case Op::conv_backward_weights:
       return backend.conv_backward_weights(g, t.x, t.y, t.w, Write::overwrite);
     case Op::conv_transpose_forward:
-      return backend.conv_transpose_forward(g, t.x, w, {}, t.y);
+      return backend.conv_transpose_forward(g, t.x, w, end, t.y);
     case Op::conv_transpose_backward_data:
       return backend.conv_transpose_backward_data(g, t.y, w, t.x, Write::overwrite);
     case Op::conv_transpose_backward_weights:

@@ -20,14 +20,15 @@ size_t direction_of(const Call& call) {
 
 bool same_layer(const Call& a, const Call& b) {
   const bool alike = (a.op >= Op::conv_transpose_forward) == (b.op >= Op::conv_transpose_forward);
-  return alike && a.dtype == b.dtype && a.x == b.x && a.y == b.y && a.geometry == b.geometry;
+  return alike && a.dtype == b.dtype && a.x == b.x && a.y == b.y && a.geometry == b.geometry &&
+         a.finishes == b.finishes;
 }
 
 std::string layer_text(const Call& call) {
   const ConvGeometry& g = call.geometry;
   return str(call.op >= Op::conv_transpose_forward ? "conv_transpose " : "conv ", g.kernel, "x",
              g.kernel, g.stride > 1 ? str("/", g.stride) : "", " ", name_of(call.dtype), " ",
-             call.x, " > ", call.y);
+             call.x, " > ", call.y, call.finishes ? " +" : "");
 }
 
 std::string to_the_left(std::string text, size_t width) {

@@ -58,6 +58,7 @@ ConvPlan::ConvPlan(cudnnHandle_t handle, Memory& memory, const ConvProblem& p, C
   check(cudnnSetConvolutionMathType(descriptors_.conv.get(), algorithm_.math),
         "choosing the arithmetic");
   scratch_bytes_ = working_bytes(handle);
+  if (p.direction == Direction::forward) biased_relu_.emplace(p);
 }
 
 // A negative number: none.
@@ -151,6 +152,26 @@ void ConvPlan::run(cudnnHandle_t handle, void* x, void* w, void* y, void* scratc
                        scratch_bytes_, &zero, d.w.get(), w),
                    "weight gradient");
   }
+}
+
+bool ConvPlan::run_biased_relu(cudnnHandle_t handle, const void* x, const void* w, const void* bias,
+                               void* y, void* scratch) {
+  if (!biased_relu_ || biased_relu_state_ == BiasedRelu::refused) return false;
+  const float one = 1, zero = 0;
+  const ConvDescriptors& d = descriptors_;
+  // z, which could be added, is not read; cuDNN still wants it described as y is.
+  const cudnnStatus_t status = cudnnConvolutionBiasActivationForward(
+      handle, &one, d.x.get(), x, d.w.get(), w, d.conv.get(),
+      static_cast<cudnnConvolutionFwdAlgo_t>(algorithm_.number), scratch, scratch_bytes_, &zero,
+      d.y.get(), y, biased_relu_->bias.get(), bias, biased_relu_->relu.get(), d.y.get(), y);
+  if (status != CUDNN_STATUS_SUCCESS && biased_relu_state_ == BiasedRelu::unknown) {
+    cudaGetLastError();  // the next launch of ours would be blamed for it
+    biased_relu_state_ = BiasedRelu::refused;
+    return false;
+  }
+  check(status, "forward with bias and activation");
+  biased_relu_state_ = BiasedRelu::works;
+  return true;
 }
 
 }  // namespace gan::cudnn

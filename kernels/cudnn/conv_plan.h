@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 
 #include "kernels/cuda/choices.h"
@@ -19,6 +20,10 @@ class ConvPlan {
   size_t scratch_bytes() const { return scratch_bytes_; }
   // forward: y = conv(x, w); data_gradient: x from y and w; weight_gradient: w from x and y.
   void run(cudnnHandle_t handle, void* x, void* w, void* y, void* scratch) const;
+  // forward: y = relu(conv(x, w) + bias) in one pass. False, with nothing done, where cuDNN cannot; the
+  // first call finds out, so it must not be recorded.
+  bool run_biased_relu(cudnnHandle_t handle, const void* x, const void* w, const void* bias,
+                       void* y, void* scratch);
 
  private:
   // What cuDNN found, or knows of itself.
@@ -33,6 +38,8 @@ class ConvPlan {
   ConvDescriptors descriptors_;
   Algorithm algorithm_;
   size_t scratch_bytes_ = 0;
+  std::optional<BiasReluDescriptors> biased_relu_;  // forward only
+  enum class BiasedRelu : uint8_t { unknown, works, refused } biased_relu_state_ = {};
 };
 
 // Names a problem in the list of known algorithms.

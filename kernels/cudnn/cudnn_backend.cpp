@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "kernels/cuda/activation.h"
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/linear.h"
 #include "kernels/cuda/memory.h"
@@ -40,7 +41,8 @@ class CudnnBackend final : public Backend {
         stream_(stream),
         tf32_(precision == DevicePrecision::tf32),
         own_(memory, stream, tf32_ ? CudaPrecision::tf32 : CudaPrecision::fp32),
-        blas_(memory, stream, tf32_) {
+        blas_(memory, stream, tf32_),
+        converted_(memory, stream) {
     cudnnHandle_t made = nullptr;
     cudnn::check(cudnnCreate(&made), "beginning to use the GPU");
     handle_.reset(made);
@@ -131,13 +133,8 @@ class CudnnBackend final : public Backend {
     ConvProblem problem;
     std::optional<ConvPlan> plan;  // none: cuDNN refuses it
   };
-  // Weights in the pictures' type.
-  struct Converted {
-    Buffer memory;
-    uint64_t version = 0;
-  };
 
-  const ConvPlan* plan_for(const ConvProblem& problem) const {
+  ConvPlan* plan_for(const ConvProblem& problem) const {
     for (const auto& known : known_) {
       if (known->problem == problem) return known->plan ? &*known->plan : nullptr;
     }
@@ -158,23 +155,19 @@ class CudnnBackend final : public Backend {
     return blocks.back().data();
   }
 
+  // A bias belongs to its weights, whose version says when it has changed.
   void* converted(const Weights& w, DType dtype) {
     if (dtype == DType::f32) return w.values.data();
     const size_t bytes = static_cast<size_t>(w.values.elements()) * size_of(dtype);
-    Converted& entry = converted_[w.values.data()];
-    if (entry.memory.bytes() < bytes) entry = {Buffer(memory_, bytes), 0};
-    if (w.version == 0 || entry.version != w.version) {
-      cuda::copy(w.values, Tensor(entry.memory.data(), w.values.shape(), dtype), stream_);
-    }
-    entry.version = w.version;
-    return entry.memory.data();
+    return converted_.get({w.values.data(), Op::memory, dtype, 0, 0, 0, 0, w.values.elements(), 1},
+                          w, bytes, [&](void* to) { return cuda::cast_job(w.values, to); });
   }
 
-  // Runs the call through cuDNN where that is one pass; x and y are the call's forward input and
-  // output. False: it is not.
+  // Runs the call through cuDNN; x and y are the call's forward input and output. A bias with ReLU behind
+  // a plain convolution is part of its pass, whatever else there is to finish one of ours over the
+  // result. False: cuDNN cannot.
   bool run(Op op, const ConvGeometry& g, const Tensor& x, const Weights& w, const Tensor& y,
            const Epilogue& epilogue, Write write = Write::overwrite) {
-    if (epilogue.bias || epilogue.act != Activation::none) return false;
     ConvProblem problem = cudnn::problem_of({op, x.dtype(), x.shape(), y.shape(), g}, tf32_);
     const bool transposed = op >= Op::conv_transpose_forward;
     const Tensor& larger = transposed ? y : x;
@@ -190,7 +183,7 @@ class CudnnBackend final : public Backend {
     const bool apart = write == Write::accumulate || result.dtype() != x.dtype();
     if (apart && direction == Direction::forward) problem.y_pitch = smaller.shape().c;
     if (apart && direction == Direction::data_gradient) problem.x_pitch = larger.shape().c;
-    const ConvPlan* plan = plan_for(problem);
+    ConvPlan* plan = plan_for(problem);
     if (!plan) return false;
 
     Tensor target = result;
@@ -200,15 +193,21 @@ class CudnnBackend final : public Backend {
     }
     void* weights =
         direction == Direction::weight_gradient ? target.data() : converted(w, x.dtype());
+    void* const scratch = room(1, plan->scratch_bytes());
+    if (epilogue.bias && epilogue.act == Activation::relu && !transposed && !apart &&
+        plan->run_biased_relu(handle_.get(), larger.data(), weights,
+                              converted({epilogue.bias, w.version}, x.dtype()), smaller.data(),
+                              scratch)) {
+      return true;
+    }
     plan->run(handle_.get(), direction == Direction::data_gradient ? target.data() : larger.data(),
-              weights, direction == Direction::forward ? target.data() : smaller.data(),
-              room(1, plan->scratch_bytes()));
-    if (!apart) return true;
-    if (write == Write::accumulate) {
+              weights, direction == Direction::forward ? target.data() : smaller.data(), scratch);
+    if (apart && write == Write::accumulate) {
       cuda::add(target, result, stream_);
-    } else {
+    } else if (apart) {
       cuda::copy(target, result, stream_);
     }
+    if (epilogue) cuda::bias_activation(epilogue.act, epilogue.bias, y, stream_);
     return true;
   }
 
@@ -220,7 +219,7 @@ class CudnnBackend final : public Backend {
   cudnn::Blas blas_;
   cudnn::Handle handle_;
   mutable std::vector<std::unique_ptr<Known>> known_;  // supports() makes plans
-  std::map<const void*, Converted> converted_;
+  cuda::PackedWeights converted_;                      // weights in the pictures' type
   std::vector<Buffer> rooms_[2];  // results on their way, cuDNN's working memory
 };
 

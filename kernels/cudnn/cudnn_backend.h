@@ -2,8 +2,9 @@
 // their stand-in where it is faster.
 //
 // Forward, data and weight gradient of plain and transposed convolutions. The algorithm is the fastest
-// deterministic one of those that cuDNN measures, once for each shape, type and pitch. What cuDNN would
-// need several passes for - a bias, an activation - and whatever it refuses, the own kernels do.
+// deterministic one of those that cuDNN measures, once for each shape, type and pitch. Bias and ReLU are
+// part of a plain convolution, any other end is a pass of ours; what cuDNN refuses, the own kernels do.
+// In bfloat16 the bias, or the sum before it is added, is rounded to bfloat16.
 // bfloat16 weight gradients are rounded to bfloat16 before they are stored as float32, because that
 // is what cuDNN offers. The one linear layer there is, 65,536 features to one logit, reads each number
 // once whoever does it; --backend auto leaves it to the own kernels, which need no weights in bfloat16.

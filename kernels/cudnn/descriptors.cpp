@@ -81,4 +81,13 @@ ConvDescriptors::ConvDescriptors(const ConvProblem& p)
   check(cudnnSetConvolutionMathType(made, math), "choosing the arithmetic");
 }
 
+BiasReluDescriptors::BiasReluDescriptors(const ConvProblem& p)
+    : bias(tensor(vector_shape(p.y.c), p.y.c, p.dtype)) {
+  cudnnActivationDescriptor_t made = nullptr;
+  check(cudnnCreateActivationDescriptor(&made), "making an activation descriptor");
+  relu.reset(made);
+  check(cudnnSetActivationDescriptor(made, CUDNN_ACTIVATION_RELU, CUDNN_PROPAGATE_NAN, 0),
+        "describing an activation");
+}
+
 }  // namespace gan::cudnn

@@ -23,6 +23,7 @@ using Owned = std::unique_ptr<std::remove_pointer_t<Descriptor>, Destroy<Descrip
 using Handle = Owned<cudnnHandle_t, cudnnDestroy>;
 using TensorDescriptor = Owned<cudnnTensorDescriptor_t, cudnnDestroyTensorDescriptor>;
 using FilterDescriptor = Owned<cudnnFilterDescriptor_t, cudnnDestroyFilterDescriptor>;
+using ActivationDescriptor = Owned<cudnnActivationDescriptor_t, cudnnDestroyActivationDescriptor>;
 using ConvDescriptor = Owned<cudnnConvolutionDescriptor_t, cudnnDestroyConvolutionDescriptor>;
 
 // What cuDNN computes. As in kernels/cuda/conv.h, transposed convolutions are the plain ones' other
@@ -51,6 +52,15 @@ struct ConvDescriptors {
   TensorDescriptor x, y;
   FilterDescriptor w;
   ConvDescriptor conv;
+};
+
+// What cuDNN's forward convolution can do with its sums before it stores them: y = relu(sum + bias).
+// It wants the bias in the pictures' type.
+struct BiasReluDescriptors {
+  explicit BiasReluDescriptors(const ConvProblem& problem);
+
+  TensorDescriptor bias;
+  ActivationDescriptor relu;
 };
 
 }  // namespace gan::cudnn

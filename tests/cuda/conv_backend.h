@@ -77,7 +77,8 @@ class ConvBackend : public Backend {
   void gather(Launcher launcher, const Call& call, const Tensor& source, const Weights& w,
               const cuda::ConvEpilogue& epilogue, const Tensor& out) {
     GuardedBuffer packed(cuda::conv_pack_bytes(call)), scratch(cuda::conv_scratch_bytes(call));
-    cuda::conv_pack(call, w.values, packed.data(), {});
+    const cuda::WeightJob jobs[] = {cuda::conv_pack_job(call, w.values, packed.data())};
+    cuda::pack_weights(jobs, call.dtype, {});
     launcher(call.geometry, choice_, source, packed.data(), {}, epilogue, out, scratch.data(), {});
     packed.check("packed weights");
     scratch.check("scratch");

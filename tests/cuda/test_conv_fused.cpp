@@ -108,7 +108,9 @@ struct Layer {
     const Placed weight(weights(), DType::f32, w);
     GuardedBuffer packed(cuda::conv_pack_bytes(call(type)));
     GuardedBuffer scratch(cuda::conv_scratch_bytes(call(type), true));
-    cuda::conv_pack(call(type), weight.tensor(), packed.data(), {});
+    const cuda::WeightJob jobs[] = {
+        cuda::conv_pack_job(call(type), weight.tensor(), packed.data())};
+    cuda::pack_weights(jobs, type, {});
     const auto launcher = gradient ? cuda::conv_backward_data : cuda::conv_forward;
     launcher(geometry, choice, from, packed.data(), prologue, epilogue, to, scratch.data(), {});
     packed.check("packed weights");

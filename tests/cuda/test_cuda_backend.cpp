@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "engine/random.h"
+#include "engine/version.h"
+#include "kernels/cuda/activation.h"
 #include "kernels/cuda/adam.h"
 #include "kernels/cuda/batch.h"
 #include "kernels/cuda/batch_norm.h"
@@ -114,6 +116,47 @@ TEST_CASE("packed weights are made anew when their version changes, and only the
   CHECK(run(0) == result);
 }
 
+TEST_CASE("weights of one family are packed together", "[smallest]") {
+  DeviceTensors t;
+  const Shape shape = {1, 6, 6, 16}, smaller = {1, 3, 3, 40}, w_shape = {40, 3, 3, 16};
+  const ConvGeometry down = {.stride = 2};
+  const Tensor x = t.random(shape, 1), y = t.make(smaller), dy = t.random(smaller, 4),
+               dx = t.make(shape), first = t.random(w_shape, 2), second = t.random(w_shape, 3);
+  const auto forward = [&](const Tensor& w, uint64_t version) {
+    t.backend.conv_forward(down, x, {w, version}, {}, y);
+    return t.read(y);
+  };
+  const auto backward = [&](const Tensor& w, uint64_t version) {
+    t.backend.conv_backward_data(down, dy, {w, version}, dx, Write::overwrite);
+    return t.read(dx);
+  };
+  uint64_t version = new_family();
+  forward(first, version);
+  forward(second, version);
+  backward(second, version);
+  backward(first, new_family());  // another family's from now on
+  for (uint64_t seed : {5, 7}) {
+    from_host(t.memory, first, uniform(w_shape.elements(), seed).data());
+    from_host(t.memory, second, uniform(w_shape.elements(), seed + 1).data());
+    version = next_in_family(version);
+    const auto launches = [before = gpu::host_calls().launches] {
+      return gpu::host_calls().launches - before;
+    };
+    const std::vector<float> second_forward = forward(second, version);
+    CHECK(launches() == 2);
+    const std::vector<float> first_forward = forward(first, version);
+    CHECK(launches() == 3);
+    const std::vector<float> second_backward = backward(second, version);
+    CHECK(launches() == 4);
+    CHECK(second_forward == forward(second, 0));
+    CHECK(first_forward == forward(first, 0));
+    CHECK(second_backward == backward(second, 0));
+    version = next_in_family(version);
+    forward(first, version);
+    backward(second, version);
+  }
+}
+
 TEST_CASE("batch norm in parts equals batch norm as a whole", "[smallest]") {
   DeviceTensors t;
   const Shape shape = {2, 9, 11, 24}, vector = vector_shape(shape.c);
@@ -214,6 +257,36 @@ TEST_CASE("a copy converts the element type, a slice at a time if need be") {
     std::vector<float> expected = t.read(x);
     for (float& value : expected) value = rounded(value);
     CHECK(t.read(back) == expected);
+  }
+}
+
+TEST_CASE("a bias and an activation are applied in place, to a slice, too", "[smallest]") {
+  DeviceTensors t;
+  for (const int64_t channels : {5, 8}) {
+    const Shape shape = {2, 9, 3, channels};
+    const std::vector<float> values = uniform(shape.elements(), 20);
+    const Tensor bias = t.random(vector_shape(channels), 21);
+    const std::vector<float> shifts = t.read(bias);
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+      for (const Activation act : {Activation::none, Activation::leaky_relu, Activation::tanh}) {
+        for (const bool biased : {true, false}) {
+          const Tensor y = t.make({2, 9, 3, 2 * channels}, dtype).channels(channels, channels);
+          from_host(t.memory, y, values.data());
+          const std::vector<float> before = t.read(y);
+          cuda::bias_activation(act, biased ? bias : Tensor(), y, nullptr);
+          const std::vector<float> after = t.read(y);
+          double worst = 0;
+          for (size_t i = 0; i < after.size(); ++i) {
+            const double z = before[i] + (biased ? shifts[i % shifts.size()] : 0.0f);
+            const double expected = act == Activation::tanh         ? std::tanh(z)
+                                    : act == Activation::leaky_relu ? std::max(z, kLeakySlope * z)
+                                                                    : z;
+            worst = std::max(worst, std::abs(after[i] - expected));
+          }
+          CHECK(worst < (dtype == DType::bf16 ? 0x1p-7 : 1e-6));
+        }
+      }
+    }
   }
 }
 
@@ -383,7 +456,7 @@ std::set<std::string> kernels_in(const std::string& text) {
 
 }  // namespace
 
-// The last test of this program: it looks at what the others have run.
+// The last tests of this program: they look at what the others have run.
 TEST_CASE("every kernel has been executed by the tests of this program", "[smallest]") {
   std::set<std::string> missing;
   for (const auto& entry : std::filesystem::directory_iterator(GAN_CUDA_SOURCES)) {
@@ -399,6 +472,16 @@ TEST_CASE("every kernel has been executed by the tests of this program", "[small
     });
   }
   for (const std::string& name : missing) FAIL_CHECK(name << " never ran");
+}
+
+TEST_CASE("every kernel waits for the ones before it, so that launches may overlap", "[smallest]") {
+  int found = 0;
+  for (const sim::KernelRun& run : sim::executed_kernels()) {
+    if (run.name.find("gan::cuda::") == std::string::npos) continue;
+    ++found;
+    if (!run.awaits) FAIL_CHECK(run.name << " does not");
+  }
+  CHECK(found > 20);
 }
 
 }  // namespace gan

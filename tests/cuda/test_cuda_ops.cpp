@@ -126,7 +126,8 @@ std::vector<OpCase> smallest_cases() {
   cases.push_back(make_case(chroma_loss, {2, 3, 5, 2}, vector_shape(1)));
   for (const Function f : {linear_forward, linear_backward_data, linear_backward_weights})
     cases.push_back(make_case(f, s, {2, 1, 1, 5}));
-  cases.push_back(make_case(channel_sum, s, vector_shape(24)));
+  for (const Shape& x : {s, Shape{1, 17, 20, 24}})  // one chunk, and two
+    cases.push_back(make_case(channel_sum, x, vector_shape(24)));
   cases.push_back(make_case(adam, vector_shape(203), vector_shape(203)));
   cases.push_back(make_case(assemble_batch, {2, 4, 5, 3}, {2, 3, 4, 3}));
   cases.push_back(make_case(batch_norm_fold, {8, 3, 3, 4}, vector_shape(8)));

@@ -37,6 +37,7 @@ void CoherenceLoss::operator()(Context& context, Variable& chroma, const Tensor&
                                float weight, const Tensor& into) const {
   Tape& tape = context.tape;
   Variable& kernel = tape.constant(kernel_);
+  kernel.version = version_;
   Variable& no_bias = tape.constant(no_bias_);
   const auto differences = [&](Variable& x) -> Variable& {
     return ops::conv_act(context, kConv, x, kernel, no_bias, Activation::none);

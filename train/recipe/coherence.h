@@ -23,6 +23,7 @@ class CoherenceLoss {
  private:
   Buffer memory_;
   Tensor kernel_, no_bias_;
+  uint64_t version_ = next_version();  // of the kernel, which never changes
 };
 
 }  // namespace gan

@@ -118,6 +118,7 @@ void Multiprocessor::begin_block(const Launch& launch, uint64_t block, const Set
     fiber.block_size = launch.block;
     fiber.grid_size = launch.grid;
     fiber.lane = t % kWarpSize;
+    fiber.awaited = false;
     fiber.home = this;
     fiber.number = t;
     fiber.where = Where{nullptr, 0};
@@ -160,10 +161,11 @@ void Multiprocessor::abandon_fibers() {
   sanitizer::acquire(&launch_end);
 }
 
-void Multiprocessor::end_launch() {
+bool Multiprocessor::end_launch() {
   sanitizer::acquire(&launch_end);
   for (void* fiber : retired_tsan_fibers_) sanitizer::destroy_fiber(fiber);
   retired_tsan_fibers_.clear();
+  return std::exchange(all_awaited_, true);
 }
 
 // ---- Switching
@@ -204,6 +206,12 @@ void Multiprocessor::finish(Fiber& fiber) {
   if (fiber.product_count > 0)
     fail(fiber, Fault::copy_not_awaited, "a thread returned with ", fiber.product_count,
          " wgmma products never waited for");
+  if (!fiber.awaited) {
+    all_awaited_ = false;
+    if (launch_->overlaps)
+      fail(fiber, Fault::kernel_not_awaited,
+           "a thread returned without await_earlier_kernels in a launch that overlaps");
+  }
   for (uint32_t lanes = warp.waiting; lanes != 0; lanes &= lanes - 1) {
     const int other = std::countr_zero(lanes);
     if (warp.mask[other] & lane)
@@ -314,6 +322,15 @@ void Multiprocessor::warp_collective(Fiber& fiber, const WarpOp& op, uint32_t ma
     run_next(fiber, false);
   }
   if (sync) sanitizer::acquire(sync);
+}
+
+// ---- Overlapping launches
+
+void Multiprocessor::early_access(Fiber& fiber) {
+  all_awaited_ = false;
+  if (launch_->overlaps)
+    fail(fiber, Fault::kernel_not_awaited,
+         "global memory is used before await_earlier_kernels in a launch that overlaps");
 }
 
 // ---- Shared memory

@@ -31,6 +31,7 @@ struct Uint3 {
 struct ThreadView {
   Uint3 thread_index, block_index, block_size, grid_size;
   int lane;
+  bool awaited;  // has called await_earlier_kernels; the runtime writes it
 };
 
 // The simulated thread that this OS thread is running, null outside kernels. constinit spares each
@@ -42,6 +43,7 @@ struct Launch {
   const void* kernel;
   Uint3 grid, block;
   size_t shared_bytes;
+  bool overlaps;  // gpu::launches_overlap()
   void (*invoke)(const void* arguments);
   const void* arguments;
 };
@@ -93,6 +95,10 @@ void warp_collective(const WarpOp& op, uint32_t mask, void* payload, Where where
 
 // Barrier 0 with 0 threads is the barrier of the whole block.
 void block_barrier(int id, int threads, bool wait, Where where);
+
+void await_earlier_kernels();
+// Global memory is used before that.
+void early_access(Where where);
 
 // Device memory: NaN-filled, its margins checked after every launch.
 void* allocate_device(size_t bytes);

@@ -142,8 +142,9 @@ void launch(void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t smem_bytes,
                       static_cast<unsigned>(d.z)};
   };
   const auto body = [kernel, ... values = launch_argument<Params>(args)] { kernel(values...); };
-  const auto run = [kernel, grid = extent(grid), block = extent(block), smem_bytes, body] {
-    sim::run({reinterpret_cast<const void*>(kernel), grid, block, smem_bytes,
+  const auto run = [kernel, grid = extent(grid), block = extent(block), smem_bytes,
+                    overlaps = launches_overlap(), body] {
+    sim::run({reinterpret_cast<const void*>(kernel), grid, block, smem_bytes, overlaps,
               [](const void* arguments) { (*static_cast<const decltype(body)*>(arguments))(); },
               &body});
   };
@@ -253,6 +254,12 @@ inline void barrier_arrive(int id, int threads, Where where = Where::here()) {
   sim::block_barrier(id, threads, false, where);
 }
 
+// ---- Grid
+
+inline void await_earlier_kernels() {
+  sim::await_earlier_kernels();
+}
+
 // ---- Memory
 
 template <class To, class From>
@@ -262,6 +269,7 @@ To bit_cast(const From& from) {
 
 template <class T>
 T ldg(const T* from, Where where = Where::here()) {
+  if (!sim::current->awaited) sim::early_access(where);
   sim::check_aligned(from, sizeof(T), "ldg", where);
   return sim::load_raw<T>(from);
 }
@@ -272,6 +280,7 @@ Packet<T, N> load_packet(const T* from, Where where = Where::here()) {
 }
 template <class T, int N = 16 / sizeof(T)>
 Packet<T, N> load_packet_nc(const T* from, Where where = Where::here()) {
+  if (!sim::current->awaited) sim::early_access(where);
   return load_packet<T, N>(from, where);
 }
 template <class T, int N>

@@ -3,6 +3,7 @@
 // backend takes of the networks' convolutions and linear layers.
 //
 // Exit code 0: all equal; 1: some differ; 2: wrong usage; 77: skipped, there is no GPU, or no cuDNN.
+#include <cmath>
 #include <iostream>
 #include <string_view>
 #include <vector>
@@ -30,8 +31,13 @@ bool check(const std::vector<OpCase>& cases, Precision precision, const char* na
   return summary.failures.empty() && summary.unsupported == 0;
 }
 
+bool finishes(const OpCase& op_case) {
+  return call_of(op_case, DType::bf16).finishes;
+}
+
 // Those that the cudnn backend is for. In bfloat16 cuDNN rounds weight gradients, which the tolerances
-// for float32 results do not allow: training with them is held against the CPU instead.
+// for float32 results do not allow: training with them is held against the CPU instead. Nor do they allow
+// for sums that are rounded before a bias is added: check_finished().
 std::vector<OpCase> library_cases(Precision precision) {
   std::vector<OpCase> cases = network_cases(kWidth, kBatch);
   std::erase_if(cases, [&](const OpCase& c) {
@@ -39,9 +45,39 @@ std::vector<OpCase> library_cases(Precision precision) {
     const bool weights =
         op == Op::conv_backward_weights || op == Op::conv_transpose_backward_weights;
     return (op > Op::conv_transpose_backward_weights && op != Op::linear) ||
-           (weights && precision == Precision::bf16);
+           (precision == Precision::bf16 && (weights || finishes(c)));
   });
   return cases;
+}
+
+// Bias and activation in bfloat16: the bias, or the sum before it, and the result may each be off by half
+// a last place. No activation makes that larger, and the sum is no larger than what comes of it and the
+// bias together, or than the limits at which an activation is flat.
+bool check_finished(Backend& backend) {
+  constexpr double kLastPlace = 0x1p-8, kFlat = 4, kSums = 1e-3;
+  int checked = 0, wrong = 0;
+  for (const OpCase& op_case : network_cases(kWidth, kBatch)) {
+    const bool bounded = op_case.act == Activation::sigmoid || op_case.act == Activation::tanh;
+    if (!finishes(op_case) || !backend.supports(call_of(op_case, DType::bf16))) continue;
+    const CaseCheck check(op_case, Precision::bf16);
+    OpTensors tensors(cuda_memory(), op_case, Precision::bf16);
+    tensors.fill(check.values(), Write::overwrite);
+    tensors.run(backend, Write::overwrite);
+    const std::vector<double> result = tensors.values("y");
+    const std::vector<double>& expected = check.results().find("y")->second;
+    const auto bias = check.values().find("bias");
+    for (size_t i = 0; i < result.size(); ++i) {
+      const double shift =
+          bias == check.values().end() ? 0 : bias->second[i % static_cast<size_t>(op_case.y.c)];
+      const double sum = bounded ? kFlat : std::abs(expected[i]) / kLeakySlope;
+      const double error = std::abs(result[i] - expected[i]);
+      if (!(error <= kLastPlace * (sum + std::abs(shift)) + kSums)) ++wrong;
+    }
+    ++checked;
+  }
+  std::cout << "bfloat16 with bias or activation: " << checked << " cases, " << wrong
+            << " numbers too far off" << std::endl;
+  return checked > 0 && wrong == 0;
 }
 
 bool check_cudnn(Precision precision, DevicePrecision products, const char* name) {
@@ -67,6 +103,8 @@ int run(std::string_view which) {
     bool equal = check_cudnn(Precision::f32, DevicePrecision::fp32, "float32");
     equal = check_cudnn(Precision::tf32, DevicePrecision::tf32, "tf32") && equal;
     equal = check_cudnn(Precision::bf16, DevicePrecision::bf16, "bfloat16") && equal;
+    equal =
+        check_finished(*make_cudnn_backend(cuda_memory(), nullptr, DevicePrecision::bf16)) && equal;
     return equal ? 0 : 1;
   }
   const auto cases = which == "network" ? network_cases(kWidth, kBatch) : small_cases();

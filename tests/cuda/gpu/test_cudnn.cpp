@@ -55,6 +55,28 @@ TEST_CASE("cuDNN accepts every convolution of the networks, and agrees about its
   CHECK(found > 60);
 }
 
+TEST_CASE(
+    "a bias is a vector of the output's channels in the pictures' type, the activation a ReLU") {
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    const Call call = {Op::conv_forward, dtype, {1, 8, 8, 16}, {1, 8, 8, 32}, {}};
+    const cudnn::BiasReluDescriptors d(cudnn::problem_of(call, false));
+    cudnnDataType_t type;
+    int n, c, h, w, strides[4];
+    REQUIRE(cudnnGetTensor4dDescriptor(d.bias.get(), &type, &n, &c, &h, &w, &strides[0],
+                                       &strides[1], &strides[2],
+                                       &strides[3]) == CUDNN_STATUS_SUCCESS);
+    CHECK(Shape{n, h, w, c} == Shape{1, 1, 1, 32});
+    CHECK(strides[1] == 1);
+    CHECK(type == (dtype == DType::bf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT));
+    cudnnActivationMode_t mode;
+    cudnnNanPropagation_t nan;
+    double limit;
+    REQUIRE(cudnnGetActivationDescriptor(d.relu.get(), &mode, &nan, &limit) ==
+            CUDNN_STATUS_SUCCESS);
+    CHECK(mode == CUDNN_ACTIVATION_RELU);
+  }
+}
+
 TEST_CASE("a problem names the larger side x, and the weights of the plain convolution") {
   const ConvGeometry up = {.stride = 2, .output_padding = 1};
   const Shape small = {2, 16, 16, 64}, large = {2, 32, 32, 48};
