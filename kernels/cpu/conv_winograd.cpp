@@ -129,7 +129,7 @@ void convolve_block(const Job& job, int64_t begin, int64_t end, int64_t first, i
   float* row = row_scratch.numbers(m.products * tiles * ins);
   float* products = product_scratch.numbers(m.products * m.products * tiles * channels);
   for (int p = 0; p < m.products; ++p) {
-    m.input[p]({inputs.data(), tiles, ins, row});
+    m.input[p]({inputs.data(), tiles, ins, row, tiles * ins, ins, 0});
     float* to = products + p * m.products * tiles * channels;
     for (int64_t k = first; k < last; k += kTile)
       multiply_row(job, p, row, tiles, k, std::min(kTile, last - k), to + k - first, channels);
@@ -146,8 +146,9 @@ void convolve_block(const Job& job, int64_t begin, int64_t end, int64_t first, i
 }  // namespace
 
 // Measured with AVX-512 at the networks' shapes: below these channel counts the transforms cost what
-// the multiplications save. They save 1.44 to 2.25; what is left of that is 1.8 to 2.1 with stride 1
-// (the weights' gradient 1.4 to 1.7), 1.2 to 1.4 with stride 2 (1.1 to 1.25).
+// the multiplications save. They save 1.44 to 2.25, and up to 4 in the weights' gradient of many
+// pixels; what is left of that is 1.8 to 2.1 with stride 1 (the weights' gradient 1.9 to 2.7), 1.2 to
+// 1.4 with stride 2 (1.2 to 1.5).
 bool conv_winograd_pays(ConvDirection direction, const ConvShape& shape) {
   const ConvGeometry& g = shape.geometry;
   if (g.kernel != 3 || g.padding != 1 || g.stride > 2 || shape.picture.c % kVector != 0 ||
