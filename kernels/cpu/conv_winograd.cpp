@@ -27,8 +27,10 @@
 namespace gan::cpu {
 namespace {
 
-constexpr int64_t kRowBytes = 384 * 1024;  // of a transformed row
-constexpr int64_t kMostTiles = 48;         // of a block; a multiple of kGatherPixels
+// Of a block: its transformed row and its products, which stay in the second-level cache. Weights
+// come in time from further away, even for six tiles.
+constexpr int64_t kBlockBytes = 640 * 1024;
+constexpr int64_t kMostTiles = 48;  // a multiple of kGatherPixels
 constexpr int64_t kEnoughTasks = 16;
 constexpr int64_t kPackChannels = 16;  // input channels packed at a time: a cache line of weights
 
@@ -180,9 +182,10 @@ void conv_winograd(ConvDirection direction, const ConvShape& shape, const Tensor
       }));
   const Job job = {tiling, m, from, to, panels, epilogue, write};
 
-  const int64_t row_tiles = kRowBytes / static_cast<int64_t>(sizeof(float)) / (m.products * ins);
+  const int64_t tile_numbers = m.products * (ins + m.products * outs);
+  const int64_t fitting = kBlockBytes / static_cast<int64_t>(sizeof(float)) / tile_numbers;
   const int64_t block =
-      std::clamp(row_tiles / kGatherPixels * kGatherPixels, 2 * kGatherPixels, kMostTiles);
+      std::clamp(fitting / kGatherPixels * kGatherPixels, kGatherPixels, kMostTiles);
   const int64_t blocks = (tiling.tiles() + block - 1) / block;
   const int64_t tiles = (outs + kTile - 1) / kTile;
   const int64_t parts = blocks < kEnoughTasks ? tiles : 1;
