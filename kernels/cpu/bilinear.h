@@ -18,16 +18,17 @@
 //
 //   product[p, q][tile, k] = sum over c of (B x B')[p, q][tile, c] * (G w G')[p, q][c, k]
 //
-// (Lavin and Gray 2015, arXiv 1509.09308). The sums of more places (2, 1/2) would save more still,
-// but lose digits: their matrices hold large and small numbers. Measured in float32 with 256
-// channels, root mean square of the error over that of the result, and multiplications saved:
+// (Lavin and Gray 2015, arXiv 1509.09308). The sums of more places (2, 1/2) save more still, but lose
+// digits: their matrices hold large and small numbers. Measured in float32 with 256 channels, root
+// mean square of the error over that of the result, and multiplications saved:
 //
 //   definition    8.7e-7    1        F(2,3)    4.9e-7   2.25     0, 1, -1, infinity
 //   F(3,2) up     4.3e-7    1.65     F(4,2) up 1.4e-6   1.78     and 2
 //                                    F(4,3)    2.1e-6   4        and 1/2, -2
 //
-// So what is used is more exact than the definition, as its sums are shorter, and the tolerances of
-// the definition hold (kernels/cases/tolerances.h).
+// So without them results are more exact than the definition's, as sums are shorter, and the
+// tolerances of the definition hold (kernels/cases/tolerances.h). With them they would not, but for
+// the weights' gradient: it sums thousands of pixels, whose rounding errors are larger than that.
 //
 // The weights' gradient needs no algorithm of its own. y is linear in w, with the matrix
 // A diag(B x) G; its transpose takes the gradient of y to that of w:
@@ -47,9 +48,9 @@ namespace gan::cpu {
 template <int Inputs, int Outputs, int Products, int Weights, int Taps = 3>
 struct Bilinear {
   static constexpr int inputs = Inputs, outputs = Outputs, products = Products, weights = Weights;
-  std::array<std::array<int, Inputs>, Products> b{};
+  std::array<std::array<float, Inputs>, Products> b{};
   std::array<std::array<float, Taps>, Weights> g{};
-  std::array<std::array<int, Products>, Outputs> a{};
+  std::array<std::array<float, Products>, Outputs> a{};
   std::array<int, Products> weight_of{};
 };
 
@@ -59,8 +60,24 @@ inline constexpr Bilinear<4, 2, 4, 4> kSame2 = {
     {{{-1, 0, 0}, {.5f, .5f, .5f}, {.5f, -.5f, .5f}, {0, 0, 1}}},
     {{{1, 1, 1, 0}, {0, 1, -1, 1}}},
     {0, 1, 2, 3}};
+// Four outputs.
+inline constexpr Bilinear<6, 4, 6, 6> kSame4 = {
+    {{{1, -1.5f, -2, 1.5f, 1, 0},
+      {0, -1, .5f, 2.5f, 1, 0},
+      {0, 1, -2.5f, .5f, 1, 0},
+      {0, -2, -1, 2, 1, 0},
+      {0, .5f, -1, -.5f, 1, 0},
+      {0, 1, -1.5f, -2, 1.5f, 1}}},
+    {{{1, 0, 0},
+      {1 / 3.f, 1 / 3.f, 1 / 3.f},
+      {-1 / 3.f, 1 / 3.f, -1 / 3.f},
+      {-16 / 15.f, -8 / 15.f, -4 / 15.f},
+      {1 / 15.f, -2 / 15.f, 4 / 15.f},
+      {0, 0, 1}}},
+    {{{1, 1, 1, 1, 1, 0}, {0, 1, -1, .5f, -2, 0}, {0, 1, 1, .25f, 4, 0}, {0, 1, -1, .125f, -8, 1}}},
+    {0, 1, 2, 3, 4, 5}};
 
-// y[i] = w[0] x[i] + w[1] x[i+1], two and three outputs. The parts of the next two.
+// y[i] = w[0] x[i] + w[1] x[i+1], for two to four outputs. The parts of the next two.
 inline constexpr Bilinear<3, 2, 3, 3, 2> kPair2 = {{{{-1, 1, 0}, {0, 1, 0}, {0, -1, 1}}},
                                                    {{{-1, 0}, {1, 1}, {0, 1}}},
                                                    {{{1, 1, 0}, {0, 1, 1}}},
@@ -70,6 +87,11 @@ inline constexpr Bilinear<4, 3, 4, 4, 2> kPair3 = {
     {{{-1, 0}, {.5f, .5f}, {.5f, -.5f}, {0, 1}}},
     {{{1, 1, 1, 0}, {0, 1, -1, 0}, {0, 1, 1, 1}}},
     {0, 1, 2, 3}};
+inline constexpr Bilinear<5, 4, 5, 5, 2> kPair4 = {
+    {{{2, -1, -2, 1, 0}, {0, 2, 1, -1, 0}, {0, -2, 3, -1, 0}, {0, -1, 0, 1, 0}, {0, 2, -1, -2, 1}}},
+    {{{.5f, 0}, {.5f, .5f}, {1 / 6.f, -1 / 6.f}, {1 / 6.f, 1 / 3.f}, {0, 1}}},
+    {{{1, 1, 1, 1, 0}, {0, 1, -1, 2, 0}, {0, 1, 1, 4, 0}, {0, 1, -1, 8, 1}}},
+    {0, 1, 2, 3, 4}};
 
 // y[i] = w[0] x[2i] + w[1] x[2i+1] + w[2] x[2i+2]: a convolution with stride 2. A pair filter of the
 // even inputs, and the odd ones times w[1].
@@ -113,6 +135,7 @@ constexpr auto transposed(const Bilinear<I, M, P, P, 2>& pair) {
 
 inline constexpr auto kDown2 = stride_two(kPair2);
 inline constexpr auto kDown3 = stride_two(kPair3);
+inline constexpr auto kDown4 = stride_two(kPair4);
 inline constexpr auto kUp2 = transposed(kPair2);
 inline constexpr auto kUp3 = transposed(kPair3);
 

@@ -7,6 +7,10 @@ int64_t pieces(int64_t size, int64_t piece) {
   return (size + piece - 1) / piece;
 }
 
+// From so many pixels on the weights' gradient takes the algorithms that save most: rounding errors
+// of its sum grow with its length anyway, and hide those of their matrices.
+constexpr int64_t kManyPixels = 4096;
+
 template <class Pixel, class At>
 void list_pixels(int64_t first_row, int64_t first_col, int64_t side, const Shape& s, Pixel* outside,
                  At&& at, Pixel** pixels) {
@@ -19,6 +23,7 @@ void list_pixels(int64_t first_row, int64_t first_col, int64_t side, const Shape
 
 Tiling::Tiling(ConvDirection direction, const ConvShape& shape) {
   const bool data = direction == ConvDirection::data;
+  const bool many = direction == ConvDirection::weights && shape.maps.pixels() >= kManyPixels;
   const ConvGeometry& g = shape.geometry;
   results_ = data ? shape.picture : shape.maps;
   backwards_ = data && g.stride == 1;
@@ -36,9 +41,11 @@ Tiling::Tiling(ConvDirection direction, const ConvShape& shape) {
   };
   if (g.stride == 1) {
     consider(TileAlgorithm::same2);
+    if (many) consider(TileAlgorithm::same4);
   } else {
     consider(data ? TileAlgorithm::up2 : TileAlgorithm::down2);
     consider(data ? TileAlgorithm::up3 : TileAlgorithm::down3);
+    if (many) consider(TileAlgorithm::down4);
   }
 }
 

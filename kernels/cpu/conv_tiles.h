@@ -8,7 +8,7 @@ namespace gan::cpu {
 
 class Tiling {
  public:
-  // The weights' gradient is cut as forward is.
+  // The weights' gradient is cut as forward is, but into larger tiles where it sums many pixels.
   Tiling(ConvDirection direction, const ConvShape& shape);
 
   TileAlgorithm algorithm() const { return algorithm_; }

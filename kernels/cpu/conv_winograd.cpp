@@ -28,8 +28,10 @@
 namespace gan::cpu {
 namespace {
 
-constexpr int64_t kRowBytes = 384 * 1024;  // of a transformed row
-constexpr int64_t kMostTiles = 48;         // of a block; a multiple of kGatherPixels
+// Of a block: its transformed row and its products, which stay in the second-level cache. Weights
+// come in time from further away, even for six tiles.
+constexpr int64_t kBlockBytes = 640 * 1024;
+constexpr int64_t kMostTiles = 48;  // a multiple of kGatherPixels
 constexpr int64_t kEnoughTasks = 16;
 constexpr int64_t kPackChannels = 16;  // input channels packed at a time: a cache line of weights
 
@@ -121,7 +123,7 @@ void convolve_block(const Job& job, int64_t begin, int64_t end, int64_t first, i
   float* row = row_scratch.numbers(m.products * tiles * ins);
   float* products = product_scratch.numbers(m.products * m.products * tiles * channels);
   for (int p = 0; p < m.products; ++p) {
-    m.input[p]({inputs.data(), tiles, ins, row});
+    m.input[p]({inputs.data(), tiles, ins, row, tiles * ins, ins, 0});
     float* to = products + p * m.products * tiles * channels;
     for (int64_t k = first; k < last; k += kTile)
       multiply_row(job, p, row, tiles, k, std::min(kTile, last - k), to + k - first, channels);
@@ -151,8 +153,9 @@ void transformed_weights(const Tiling& tiling, const Tensor& weights, bool out_f
 }
 
 // Measured with AVX-512 at the networks' shapes: below these channel counts the transforms cost what
-// the multiplications save. They save 1.44 to 2.25; what is left of that is 1.8 to 2.1 with stride 1
-// (the weights' gradient 1.4 to 1.7), 1.2 to 1.4 with stride 2 (1.1 to 1.25).
+// the multiplications save. They save 1.44 to 2.25, and up to 4 in the weights' gradient of many
+// pixels; what is left of that is 1.8 to 2.1 with stride 1 (the weights' gradient 1.9 to 2.7), 1.2 to
+// 1.4 with stride 2 (1.2 to 1.5).
 bool conv_winograd_pays(ConvDirection direction, const ConvShape& shape) {
   const ConvGeometry& g = shape.geometry;
   if (g.kernel != 3 || g.padding != 1 || g.stride > 2 || shape.picture.c % kVector != 0 ||
@@ -184,9 +187,10 @@ void conv_winograd(ConvDirection direction, const ConvShape& shape, const Tensor
       }));
   const Job job = {tiling, m, from, to, panels, epilogue, write};
 
-  const int64_t row_tiles = kRowBytes / static_cast<int64_t>(sizeof(float)) / (m.products * ins);
+  const int64_t tile_numbers = m.products * (ins + m.products * outs);
+  const int64_t fitting = kBlockBytes / static_cast<int64_t>(sizeof(float)) / tile_numbers;
   const int64_t block =
-      std::clamp(row_tiles / kGatherPixels * kGatherPixels, 2 * kGatherPixels, kMostTiles);
+      std::clamp(fitting / kGatherPixels * kGatherPixels, kGatherPixels, kMostTiles);
   const int64_t blocks = (tiling.tiles() + block - 1) / block;
   const int64_t tiles = (outs + kTile - 1) / kTile;
   const int64_t parts = blocks < kEnoughTasks ? tiles : 1;

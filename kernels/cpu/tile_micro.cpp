@@ -1,7 +1,8 @@
-// The matrices hold 0, 1 and -1 and are known to the compiler, so that a transform is the additions
-// it needs and nothing else.
+// The matrices hold little but 0, 1 and -1 and are known to the compiler, so that a transform is the
+// additions and multiplications it needs and nothing else.
 #include "kernels/cpu/tile_micro.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "kernels/cpu/bilinear.h"
@@ -12,29 +13,29 @@
 namespace gan::cpu {
 namespace {
 
-// The elements of a matrix row that are not zero, one that is added first.
+// The elements of a matrix row that are not zero, one that is just added first if there is one.
 template <size_t N>
 struct Terms {
-  int count = 0;
+  size_t count = 0;
   std::array<int, N> place{};
-  std::array<bool, N> minus{};
+  std::array<float, N> factor{};
 };
 template <size_t N>
-constexpr Terms<N> terms_of(const std::array<int, N>& row) {
+constexpr Terms<N> terms_of(const std::array<float, N>& row) {
   Terms<N> terms;
-  for (const int sign : {1, -1}) {
+  for (const bool one : {true, false}) {
     for (size_t i = 0; i < N; ++i) {
-      if (row[i] != sign) continue;
+      if (row[i] == 0 || (row[i] == 1) != one) continue;
       terms.place[terms.count] = static_cast<int>(i);
-      terms.minus[terms.count++] = sign < 0;
+      terms.factor[terms.count++] = row[i];
     }
   }
   return terms;
 }
 
 template <size_t Rows, size_t Cols>
-constexpr auto mirrored(const std::array<std::array<int, Cols>, Rows>& matrix) {
-  std::array<std::array<int, Rows>, Cols> result{};
+constexpr auto mirrored(const std::array<std::array<float, Cols>, Rows>& matrix) {
+  std::array<std::array<float, Rows>, Cols> result{};
   for (size_t r = 0; r < Rows; ++r)
     for (size_t c = 0; c < Cols; ++c) result[c][r] = matrix[r][c];
   return result;
@@ -59,15 +60,19 @@ GAN_INLINE void unrolled(Body&& body) {
 template <const auto& kMatrix, size_t row, class Vector, class Get>
 GAN_INLINE void sum_of(Get&& get, Vector& sum) {
   constexpr auto kTerms = terms_of(kMatrix[row]);
-  static_assert(kTerms.count > 0 && !kTerms.minus[0]);
+  static_assert(kTerms.count > 0);
   get(kTerms.place[0], sum);
+  if constexpr (kTerms.factor[0] != 1) sum *= kTerms.factor[0];
   unrolled<kTerms.count - 1>([&](auto i) GAN_INLINE_LAMBDA {
+    constexpr float kFactor = kTerms.factor[i + 1];
     Vector value;
     get(kTerms.place[i + 1], value);
-    if constexpr (kTerms.minus[i + 1]) {
+    if constexpr (kFactor == 1) {
+      sum += value;
+    } else if constexpr (kFactor == -1) {
       sum -= value;
     } else {
-      sum += value;
+      sum += kFactor * value;
     }
   });
 }
@@ -77,23 +82,29 @@ GAN_INLINE void transform_row(const TileRow& r) {
   using Vector = typename V::Vector;
   constexpr size_t kProducts = kMatrix.size(), kSide = kMatrix[0].size();
   constexpr int64_t kLanes = sizeof(Vector) / sizeof(float);
-  const int64_t next = r.tiles * r.channels;
-  float* to = r.to;
-  const float* const* pixels = r.pixels;
-  for (int64_t tile = 0; tile < r.tiles; ++tile, pixels += kSide * kSide, to += r.channels) {
-    for (int64_t c = 0; c < r.channels; c += kLanes) {
-      Vector column[kSide];
-      unrolled<kSide>([&](auto x) GAN_INLINE_LAMBDA {
-        sum_of<kMatrix, row>(
-            [&](int y, Vector& value)
-                GAN_INLINE_LAMBDA { load(pixels[y * static_cast<int>(kSide) + x] + c, value); },
-            column[x]);
-      });
-      unrolled<kProducts>([&](auto p) GAN_INLINE_LAMBDA {
-        Vector sum;
-        sum_of<kMatrix, p>([&](int x, Vector& value) GAN_INLINE_LAMBDA { value = column[x]; }, sum);
-        store(sum, to + p * next + c);
-      });
+  // Copies, which stores cannot change.
+  const auto [all_pixels, tiles, channels, all_to, next, group, group_step] = r;
+  const float* const* pixels = all_pixels;
+  for (int64_t tile = 0; tile < tiles; ++tile, pixels += kSide * kSide) {
+    float* to = all_to + tile * group;
+    for (int64_t begin = 0; begin < channels; begin += group, to += group_step) {
+      const int64_t width = std::min(group, channels - begin);
+      for (int64_t c = 0; c < width; c += kLanes) {
+        Vector column[kSide];
+        unrolled<kSide>([&](auto x) GAN_INLINE_LAMBDA {
+          sum_of<kMatrix, row>(
+              [&](int y, Vector& value) GAN_INLINE_LAMBDA {
+                load(pixels[y * static_cast<int>(kSide) + x] + begin + c, value);
+              },
+              column[x]);
+        });
+        unrolled<kProducts>([&](auto p) GAN_INLINE_LAMBDA {
+          Vector sum;
+          sum_of<kMatrix, p>([&](int x, Vector& value) GAN_INLINE_LAMBDA { value = column[x]; },
+                             sum);
+          store(sum, to + p * next + c);
+        });
+      }
     }
   }
 }
@@ -103,11 +114,13 @@ GAN_INLINE void sum_products(const TileResult& r) {
   using Vector = typename V::Vector;
   constexpr size_t kSide = kMatrix.size(), kProducts = kMatrix[0].size();
   constexpr int64_t kLanes = sizeof(Vector) / sizeof(float);
-  const int64_t next = r.tiles * r.channels;
-  const float* products = r.products;
-  float* const* pixels = r.pixels;
-  for (int64_t tile = 0; tile < r.tiles; ++tile, pixels += kSide * kSide, products += r.channels) {
-    for (int64_t c = 0; c < r.channels; c += kLanes) {
+  // Copies, which stores cannot change.
+  const auto [all_products, tiles, channels, all_pixels, accumulate] = r;
+  const int64_t next = tiles * channels;
+  const float* products = all_products;
+  float* const* pixels = all_pixels;
+  for (int64_t tile = 0; tile < tiles; ++tile, pixels += kSide * kSide, products += channels) {
+    for (int64_t c = 0; c < channels; c += kLanes) {
       unrolled<kSide>([&](auto y) GAN_INLINE_LAMBDA {
         Vector row[kProducts];
         unrolled<kProducts>([&](auto q) GAN_INLINE_LAMBDA {
@@ -121,7 +134,7 @@ GAN_INLINE void sum_products(const TileResult& r) {
           Vector sum;
           sum_of<kMatrix, x>([&](int q, Vector& value) GAN_INLINE_LAMBDA { value = row[q]; }, sum);
           float* to = pixels[y * kSide + x] + c;
-          if (r.accumulate) {
+          if (accumulate) {
             Vector old;
             load(to, old);
             sum += old;
@@ -266,8 +279,9 @@ constexpr TileMicro micro_of() {
 
 // In the order of TileAlgorithm.
 template <class Set>
-constexpr TileMicro kMicros[] = {micro_of<Set, kSame2>(), micro_of<Set, kDown2>(),
-                                 micro_of<Set, kDown3>(), micro_of<Set, kUp2>(),
+constexpr TileMicro kMicros[] = {micro_of<Set, kSame2>(), micro_of<Set, kSame4>(),
+                                 micro_of<Set, kDown2>(), micro_of<Set, kDown3>(),
+                                 micro_of<Set, kDown4>(), micro_of<Set, kUp2>(),
                                  micro_of<Set, kUp3>()};
 
 }  // namespace

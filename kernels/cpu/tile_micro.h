@@ -21,7 +21,10 @@ struct RoundedTileRow {
 struct TileRow {
   const float* const* pixels = nullptr;  // [tile][row][column], each the pixel's first channel
   int64_t tiles = 0, channels = 0;
-  float* to = nullptr;  // [product of the row][tile][channel]
+  // Channel c of product q of a tile goes to
+  // to[q * product_step + c / group * group_step + tile * group + c % group].
+  float* to = nullptr;
+  int64_t product_step = 0, group = 0, group_step = 0;
 };
 
 // The results of several tiles: A products A'.
@@ -32,11 +35,11 @@ struct TileResult {
   bool accumulate = false;         // add to what is there
 };
 
-enum class TileAlgorithm : uint8_t { same2, down2, down3, up2, up3 };
+enum class TileAlgorithm : uint8_t { same2, same4, down2, down3, down4, up2, up3 };
 
 // An algorithm of bilinear.h as data, with its functions.
 struct TileMicro {
-  static constexpr int kMaxProducts = 7, kMaxWeights = 5;
+  static constexpr int kMaxProducts = 9, kMaxWeights = 6;
   using Row = void (*)(const TileRow&);
 
   int inputs = 0, outputs = 0, products = 0, weights = 0;  // along one dimension
