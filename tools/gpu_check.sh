@@ -224,6 +224,7 @@ for precision in f32 tf32 bf16; do
   gpu_part "parity-$precision" 20 "$bin/gpu_parity" "$precision" "$golden"
 done
 gpu_part training-agreement 60 "$bin/gpu_training"
+gpu_part kernels-cudnn 90 "$bin/gpu_tests" cudnn
 
 # --- Fast? The steps that matter most come first, with their convolutions' times beside them.
 bench() { # NAME SECONDS ARGUMENTS...
@@ -236,6 +237,11 @@ done
 for batch in 1 64; do
   bench "network-bf16-$batch" 25 --level network --precision bf16 --batch-size "$batch"
 done
+# The same with kernels that overlap (gan_bench --overlap).
+for batch in 64 16; do
+  bench "step-overlap-$batch" 20 "${classic[@]}" --overlap --precision bf16 --batch-size "$batch" --no-convolutions
+done
+bench network-overlap-1 20 --level network --overlap --precision bf16 --batch-size 1 --no-convolutions
 for backend in cuda cudnn; do
   bench "step-$backend-64" 20 "${classic[@]}" --backend "$backend" --precision bf16 --batch-size 64 --no-convolutions
 done
@@ -281,7 +287,6 @@ for batch in 64 16; do
     tool_part ncu "$name" 45 bash -c 'kernel_times "$@"' _ "$out/$name.csv" --backend "$backend" --batch-size "$batch"
   done
 done
-gpu_part kernels-cudnn 90 "$bin/gpu_tests" cudnn
 for tool in memcheck racecheck initcheck; do
   tool_part compute-sanitizer "sanitizer-$tool" 40 \
     compute-sanitizer --tool "$tool" --error-exitcode 9 "$bin/gpu_training" '[smallest],[step]'
