@@ -26,7 +26,7 @@ constexpr int64_t kBlockTiles = 64;  // whose pictures' row, 16 KB of a product,
 constexpr int64_t kMapsGroup = 256;  // maps' channels of a task
 constexpr int64_t kPictureGroup = 128;  // the picture's
 // Enough for any usual number of threads; more would mean more sums of parts to add, megabytes each.
-constexpr int64_t kEnoughTasks = 8;
+constexpr int64_t kEnoughTasks = 16;
 
 struct Cut {
   explicit Cut(const ConvShape& s)
