@@ -292,6 +292,15 @@ void add_patch_discriminator(Cases& cases, int64_t batch) {
       {"stable.d.l4", conv, 8, 128, 256, 1, false, leaky},
       {"stable.d.out", conv, 8, 256, 1, 1, false, Activation::none},
   };
+  // The gradient penalties' tangent pass takes layers without their bias; two of them are in no other list.
+  for (const Layer& layer : {layers[0], layers[3]}) {
+    OpCase tangent;
+    tangent.name = layer.name + " tangent";
+    tangent.geometry = {3, 1, 1, 0};
+    tangent.x = {batch, layer.extent, layer.extent, layer.in};
+    tangent.y = output_of(layer, tangent.x, tangent.geometry);
+    cases.add(tangent, Function::conv_forward);
+  }
   for (const Layer& layer : layers) {
     add_layer(cases, layer, batch);
     if (layer.extent == 8) continue;
