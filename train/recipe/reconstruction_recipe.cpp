@@ -123,7 +123,7 @@ class ReconstructionRecipe final : public Recipe {
   BatchSource batches_;
   NumericsGuard guard_{"--lr-g"};
   std::optional<Reconstruction::Snapshot> healthy_;  // to go back to
-  double loss_ = 0, sum_ = 0;  // the newest step's, those of this epoch
+  double loss_ = 0, sum_ = 0;                        // the newest step's, those of this epoch
   int64_t summed_ = 0, skipped_ = 0;
   std::string summary_;
 };
