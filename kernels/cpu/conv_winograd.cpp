@@ -22,7 +22,6 @@
 #include "kernels/cpu/conv_input.h"
 #include "kernels/cpu/conv_micro.h"
 #include "kernels/cpu/conv_tiles.h"
-#include "kernels/cpu/epilogue.h"
 #include "kernels/cpu/simd.h"
 
 namespace gan::cpu {
@@ -31,18 +30,8 @@ namespace {
 // Of a block: its transformed row and its products, which stay in the second-level cache. Weights
 // come in time from further away, even for six tiles.
 constexpr int64_t kBlockBytes = 640 * 1024;
-constexpr int64_t kMostTiles = 48;  // a multiple of kGatherPixels
-constexpr int64_t kEnoughTasks = 16;
-constexpr int64_t kPackChannels = 16;  // input channels packed at a time: a cache line of weights
 
-struct Job {
-  const Tiling& tiling;
-  const TileMicro& micro;
-  const Tensor &from, &to;
-  const float* panels;
-  const Epilogue& epilogue;
-  Write write;
-};
+using Job = FilterJob<float>;
 
 // The transformed weights of one input channel and `width` result channels: from nine rows [r, t]
 // to rows `pitch` apart.
@@ -70,10 +59,7 @@ GAN_SIMD void transform_weights(const TileMicro& micro, const float* nine, int64
 void pack_panels(const Tiling& tiling, const Tensor& weights, bool out_first, float* panels) {
   const Shape& s = weights.shape();
   const int64_t ins = out_first ? s.c : s.n, outs = out_first ? s.n : s.c;
-  const int64_t pieces = (ins + kPackChannels - 1) / kPackChannels;
-  parallel_for((outs + kTile - 1) / kTile * pieces, [&](int64_t task) {
-    const int64_t first = task / pieces * kTile, width = std::min(kTile, outs - first);
-    const int64_t begin = task % pieces * kPackChannels, end = std::min(ins, begin + kPackChannels);
+  for_each_panel_part(ins, outs, [&](int64_t first, int64_t width, int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
       transformed_weights(tiling, weights, out_first, i, first, width,
                           panels + first * ins + i * width, ins * outs);
@@ -83,7 +69,7 @@ void pack_panels(const Tiling& tiling, const Tensor& weights, bool out_first, fl
 // One transformed row times its weights, result channels [first, first + width).
 void multiply_row(const Job& job, int p, const float* row, int64_t tiles, int64_t first,
                   int64_t width, float* products, int64_t channels) {
-  const int64_t ins = job.from.shape().c, outs = job.to.shape().c;
+  const int64_t ins = job.ins(), outs = job.outs();
   Gather<float> g;
   g.segments = 1;
   g.segment[0] = {0, ins};
@@ -107,10 +93,10 @@ void convolve_block(const Job& job, int64_t begin, int64_t end, int64_t first, i
   static thread_local std::vector<const float*> inputs;
   static thread_local std::vector<float*> outputs;
   const TileMicro& m = job.micro;
-  const int64_t ins = job.from.shape().c, channels = last - first;
+  const int64_t ins = job.ins(), channels = last - first;
   const int64_t tiles = round_up(end - begin, kGatherPixels);
-  float* outside = outside_scratch.numbers(ins + job.to.shape().c);
-  std::fill_n(outside, ins + job.to.shape().c, 0.0f);
+  float* outside = outside_scratch.numbers(ins + job.outs());
+  std::fill_n(outside, ins + job.outs(), 0.0f);
   // Tiles that fill the last six are zeros, and go nowhere.
   inputs.assign(tiles * m.inputs * m.inputs, outside);
   outputs.assign(tiles * m.outputs * m.outputs, outside + ins);
@@ -190,10 +176,10 @@ void conv_winograd(ConvDirection direction, const ConvShape& shape, const Tensor
   const int64_t tile_numbers = m.products * (ins + m.products * outs);
   const int64_t fitting = kBlockBytes / static_cast<int64_t>(sizeof(float)) / tile_numbers;
   const int64_t block =
-      std::clamp(fitting / kGatherPixels * kGatherPixels, kGatherPixels, kMostTiles);
+      std::clamp(fitting / kGatherPixels * kGatherPixels, kGatherPixels, kFilterTiles);
   const int64_t blocks = (tiling.tiles() + block - 1) / block;
   const int64_t tiles = (outs + kTile - 1) / kTile;
-  const int64_t parts = blocks < kEnoughTasks ? tiles : 1;
+  const int64_t parts = blocks < kFilterTasks ? tiles : 1;
   parallel_for(blocks * parts, [&](int64_t task) {
     const int64_t begin = task / parts * block, part = task % parts;
     convolve_block(job, begin, std::min(tiling.tiles(), begin + block),

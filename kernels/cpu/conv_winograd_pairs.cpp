@@ -22,28 +22,13 @@
 #include "kernels/cpu/conv_input.h"
 #include "kernels/cpu/conv_micro.h"
 #include "kernels/cpu/conv_tiles.h"
-#include "kernels/cpu/epilogue.h"
 
 namespace gan::cpu {
 namespace {
 
 constexpr int64_t kBlockBytes = 256 * 1024;  // of a transformed block
-constexpr int64_t kMostTiles = 48;           // of a block; a multiple of kGatherPixels
-constexpr int64_t kEnoughTasks = 16;
-constexpr int64_t kPackChannels = 16;  // input channels packed at a time: a cache line of weights
 
-struct Job {
-  const Tiling& tiling;
-  const TileMicro& micro;
-  const Tensor &from, &to;
-  const Pair* panels;
-  const Epilogue& epilogue;
-  Write write;
-
-  int64_t ins() const { return from.shape().c; }
-  int64_t outs() const { return to.shape().c; }
-  int64_t steps() const { return steps_for<Pair>(ins()); }
-};
+using Job = FilterJob<Pair>;
 
 // [weight row][weight column][tile of results' channels][pair of input channels][channel of tile]
 void pack_panels(const Tiling& tiling, const Tensor& weights, bool out_first, Pair* panels) {
@@ -51,10 +36,7 @@ void pack_panels(const Tiling& tiling, const Tensor& weights, bool out_first, Pa
   const Shape& s = weights.shape();
   const int64_t ins = out_first ? s.c : s.n, outs = out_first ? s.n : s.c;
   const int64_t steps = steps_for<Pair>(ins), all = int64_t{micro.weights} * micro.weights;
-  const int64_t pieces = (ins + kPackChannels - 1) / kPackChannels;
-  parallel_for((outs + kTile - 1) / kTile * pieces, [&](int64_t task) {
-    const int64_t first = task / pieces * kTile, width = std::min(kTile, outs - first);
-    const int64_t begin = task % pieces * kPackChannels, end = std::min(ins, begin + kPackChannels);
+  for_each_panel_part(ins, outs, [&](int64_t first, int64_t width, int64_t begin, int64_t end) {
     constexpr int64_t kMost = int64_t{TileMicro::kMaxWeights} * TileMicro::kMaxWeights * kTile;
     float even[kMost], odd[kMost];
     for (int64_t i = begin; i < end; i += 2) {
@@ -149,12 +131,12 @@ void conv_winograd_pairs(ConvDirection direction, const ConvShape& shape, const 
   // Blocks of about equal size; with few of them the results' channels are shared among tasks, too.
   const int64_t tile_bytes = m.products * m.products * ins * static_cast<int64_t>(sizeof(bf16));
   const int64_t most = std::clamp(kBlockBytes / tile_bytes / kGatherPixels * kGatherPixels,
-                                  2 * kGatherPixels, kMostTiles);
+                                  2 * kGatherPixels, kFilterTiles);
   const int64_t tiles = tiling.tiles(), least = (tiles + most - 1) / most;
   const int64_t block = round_up((tiles + least - 1) / least, kGatherPixels);
   const int64_t blocks = (tiles + block - 1) / block;
   const int64_t panels_count = (outs + kTile - 1) / kTile;
-  const int64_t wanted = std::clamp<int64_t>((kEnoughTasks + blocks - 1) / blocks, 1, panels_count);
+  const int64_t wanted = std::clamp<int64_t>((kFilterTasks + blocks - 1) / blocks, 1, panels_count);
   const int64_t part = (panels_count + wanted - 1) / wanted * kTile;
   const int64_t parts = (outs + part - 1) / part;
   parallel_for(blocks * parts, [&](int64_t task) {
