@@ -38,8 +38,13 @@ expect 2 'unknown option' "$folder/out" --fast
 expect 2 'wants programs' "$folder/out" --no-build
 expect 4 'no GPU' "$folder/out" --no-build --build "$folder/build"
 expect 0 '^2 passed, 0 failed, 3[0-9] skipped' "$folder/out" "${rehearse[@]}"
-grep -q '"skipped": 3' "$folder/out/summary.json" || exit 1
-tar -tzf "$folder/out/results.tgz" | grep -q summary.json || exit 1
+has() { # TEXT WHAT CONTENTS
+  grep -q -- "$1" <<<"$3" && return
+  printf '%s has no "%s":\n%s\n' "$2" "$1" "$3"
+  exit 1
+}
+has '"skipped": 3' summary.json "$(<"$folder/out/summary.json")"
+has summary.json results.tgz "$(tar -tzf "$folder/out/results.tgz")"
 expect 0 '^0 passed, 0 failed, 3 skipped' "$folder/only" "${rehearse[@]}" --only 'parity-*'
 # A part that does not notice that there is no GPU, one that does not know its arguments, one that is missing.
 program gpu_training 'exit 0'
@@ -62,7 +67,7 @@ times=$(dirname "$check")/kernel_times.awk
 sums=$(awk -f "$times" "$folder/ncu.csv") || exit 1
 for line in '4[.]0 *80[.]0% *2 *70% *0% *apply_kernel<bf16, 8>' '1[.]0 *20[.]0% *1 *0% *50% *sm90_xmma_fprop' \
   '3 kernels of 2 kinds, 0[.]005 ms; most of it, 80%: apply_kernel<bf16, 8>'; do
-  grep -q "$line" <<<"$sums" || { printf 'no "%s" in:\n%s\n' "$line" "$sums"; exit 1; }
+  has "$line" kernel_times.awk "$sums"
 done
 if awk -f "$times" /dev/null >/dev/null; then
   echo "kernel_times.awk: no kernels are no error"
