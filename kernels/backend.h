@@ -80,6 +80,7 @@ struct Weights {
 struct Epilogue {
   Tensor bias;
   Activation act = Activation::none;
+  bool inference = false;  // no gradient will depend on y's last digit: speed may cost it
   explicit operator bool() const { return bias || act != Activation::none; }
 };
 

@@ -108,7 +108,7 @@ Variable& conv_act(Context& context, const Conv& conv, Variable& x, Variable& w,
   Tape& tape = context.tape;
   const Tensor y =
       result_tensor(context, output_shape(conv, x.value.shape(), w.value), x.value.dtype(), into);
-  conv_forward(kernels, conv, x.value, weights_of(w), {bias.value, act}, y);
+  conv_forward(kernels, conv, x.value, weights_of(w), {bias.value, act, !context.training}, y);
 
   const bool needs_grad = context.training && (x.needs_grad || w.needs_grad || bias.needs_grad);
   Variable& result = tape.variable(y, needs_grad);
@@ -136,7 +136,7 @@ Variable& conv_bn_act(Context& context, const Conv& conv, Variable& x, Variable&
 
   if (!context.training) {
     refresh_fold(context, conv, w, norm, folded, tape.memory());
-    conv_forward(kernels, conv, x.value, {folded.w, folded.version}, {folded.bias, act}, y);
+    conv_forward(kernels, conv, x.value, {folded.w, folded.version}, {folded.bias, act, true}, y);
     return tape.constant(y);
   }
 

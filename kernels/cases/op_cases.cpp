@@ -93,7 +93,7 @@ void add_layer(Cases& cases, const Layer& layer, int64_t batch) {
 
   OpCase folded = conv;
   folded.name += " folded";
-  folded.bias = true;
+  folded.bias = folded.inference = true;
   folded.act = layer.act;
   folded.y_margin = layer.out_margin;
   cases.add(folded,

@@ -72,6 +72,7 @@ struct OpCase {
   Activation act = Activation::none;
   Margin x_margin = {}, y_margin = {};
   bool bias = false;
+  bool inference = false;      // a forward convolution that no gradient follows
   bool transposed = false;     // batch_norm_fold
   bool skip_optional = false;  // without dx of a loss, dgamma and dbeta of batch norm
   bool skip_higher = false, skip_lower = false;  // relativistic_loss: without that gradient

@@ -197,7 +197,7 @@ void OpTensors::run(Backend& backend, Write write, uint64_t version) const {
   const OpCase& c = case_;
   const ConvGeometry& g = c.geometry;
   const Weights w = {t["w"], version};
-  const Epilogue epilogue = {t["bias"], c.act};
+  const Epilogue epilogue = {t["bias"], c.act, c.inference};
   const BatchNorm norm = {t["gamma"], t["beta"], t["running_mean"], t["running_var"]};
   const BatchNormSaved saved = {t["mean"], t["inv_std"]};
   const auto* step = static_cast<const uint64_t*>(step_.data());

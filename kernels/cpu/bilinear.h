@@ -26,9 +26,10 @@
 //   F(3,2) up     4.3e-7    1.65     F(4,2) up 1.4e-6   1.78     and 2
 //                                    F(4,3)    2.1e-6   4        and 1/2, -2
 //
-// So without them results are more exact than the definition's, as sums are shorter, and the
-// tolerances of the definition hold (kernels/cases/tolerances.h). With them they would not, but for
-// the weights' gradient: it sums thousands of pixels, whose rounding errors are larger than that.
+// So without them results are more exact than the definition's, as sums are shorter: activations are
+// computed that way (TileSizes in conv.h says why). Gradients take the others: those of pictures,
+// whose tolerance is twice the definition's (kernels/cases/tolerances.h), and those of weights where
+// thousands of pixels are summed, whose rounding errors are larger than that.
 //
 // The weights' gradient needs no algorithm of its own. y is linear in w, with the matrix
 // A diag(B x) G; its transpose takes the gradient of y to that of w:
@@ -138,5 +139,6 @@ inline constexpr auto kDown3 = stride_two(kPair3);
 inline constexpr auto kDown4 = stride_two(kPair4);
 inline constexpr auto kUp2 = transposed(kPair2);
 inline constexpr auto kUp3 = transposed(kPair3);
+inline constexpr auto kUp4 = transposed(kPair4);
 
 }  // namespace gan::cpu

@@ -8,6 +8,7 @@ namespace gan {
 
 using cpu::ConvDirection;
 using cpu::ConvShape;
+using cpu::TileSizes;
 
 namespace cpu {
 
@@ -32,14 +33,26 @@ ConvCall conv_call(const Call& call) {
 
 }  // namespace cpu
 
-void CpuBackend::convolve(ConvDirection direction, const ConvShape& shape, const Tensor& from,
-                          const Weights& w, const Epilogue& epilogue, const Tensor& to,
-                          Write write) {
+namespace {
+
+TileSizes sizes_for(const Epilogue& epilogue) {
+  return epilogue.inference ? TileSizes::all : TileSizes::exact;
+}
+
+}  // namespace
+
+void CpuBackend::convolve(ConvDirection direction, const ConvShape& shape, TileSizes sizes,
+                          const Tensor& from, const Weights& w, const Epilogue& epilogue,
+                          const Tensor& to, Write write) {
   // A layer that sees a photo costs little, and what it loses all others lose: of the error that
   // rounding brings to a generator's colours nine tenths are its first layer's.
   const bool pairs = products_ == CpuProducts::bf16 && from.shape().c >= cpu::kVector;
   const bool fewer = cpu::conv_winograd_pays(direction, shape);
-  const auto run = fewer   ? pairs ? cpu::conv_winograd_pairs : cpu::conv_winograd
+  if (fewer && !pairs) {
+    cpu::conv_winograd(direction, shape, sizes, from, w, packs_, epilogue, to, write);
+    return;
+  }
+  const auto run = fewer   ? cpu::conv_winograd_pairs
                    : pairs ? cpu::conv_gather<cpu::Pair>
                            : cpu::conv_gather<float>;
   run(direction, shape, from, w, packs_, epilogue, to, write);
@@ -57,13 +70,14 @@ void CpuBackend::weights_gradient(const ConvShape& shape, const Tensor& picture,
 
 void CpuBackend::conv_forward(const ConvGeometry& geometry, const Tensor& x, const Weights& w,
                               const Epilogue& epilogue, const Tensor& y) {
-  convolve(ConvDirection::forward, {geometry, x.shape(), y.shape()}, x, w, epilogue, y,
-           Write::overwrite);
+  convolve(ConvDirection::forward, {geometry, x.shape(), y.shape()}, sizes_for(epilogue), x, w,
+           epilogue, y, Write::overwrite);
 }
 
 void CpuBackend::conv_backward_data(const ConvGeometry& geometry, const Tensor& dy,
                                     const Weights& w, const Tensor& dx, Write write) {
-  convolve(ConvDirection::data, {geometry, dx.shape(), dy.shape()}, dy, w, {}, dx, write);
+  convolve(ConvDirection::data, {geometry, dx.shape(), dy.shape()}, TileSizes::all, dy, w, {}, dx,
+           write);
 }
 
 void CpuBackend::conv_backward_weights(const ConvGeometry& geometry, const Tensor& x,
@@ -74,13 +88,14 @@ void CpuBackend::conv_backward_weights(const ConvGeometry& geometry, const Tenso
 void CpuBackend::conv_transpose_forward(const ConvGeometry& geometry, const Tensor& x,
                                         const Weights& w, const Epilogue& epilogue,
                                         const Tensor& y) {
-  convolve(ConvDirection::data, {geometry, y.shape(), x.shape()}, x, w, epilogue, y,
-           Write::overwrite);
+  convolve(ConvDirection::data, {geometry, y.shape(), x.shape()}, sizes_for(epilogue), x, w,
+           epilogue, y, Write::overwrite);
 }
 
 void CpuBackend::conv_transpose_backward_data(const ConvGeometry& geometry, const Tensor& dy,
                                               const Weights& w, const Tensor& dx, Write write) {
-  convolve(ConvDirection::forward, {geometry, dy.shape(), dx.shape()}, dy, w, {}, dx, write);
+  convolve(ConvDirection::forward, {geometry, dy.shape(), dx.shape()}, TileSizes::all, dy, w, {},
+           dx, write);
 }
 
 void CpuBackend::conv_transpose_backward_weights(const ConvGeometry& geometry, const Tensor& x,

@@ -18,6 +18,12 @@ struct ConvShape {
 
 enum class ConvDirection : uint8_t { forward, data, weights };
 
+// What minimal filtering (bilinear.h) may cut a convolution into: tiles as exact as the definition, or
+// also the large ones, which save more multiplications and lose half a digit. In training activations
+// want the exact ones: where a ReLU has its kink every lost bit turns some gradients, which then
+// differ from another program's by a thousandth. Nothing behind a gradient, or a photo, would notice.
+enum class TileSizes : uint8_t { exact, all };
+
 // Reads a convolution call of a backend as one of the three computations.
 struct ConvCall {
   ConvShape shape;
@@ -42,9 +48,9 @@ void conv_thin(ConvDirection direction, const ConvShape& shape, const Tensor& fr
 // The same with fewer multiplications (conv_winograd.cpp), for the shapes where that is faster. Always
 // with single numbers.
 bool conv_winograd_pays(ConvDirection direction, const ConvShape& shape);
-void conv_winograd(ConvDirection direction, const ConvShape& shape, const Tensor& from,
-                   const Weights& weights, WeightPacks& packs, const Epilogue& epilogue,
-                   const Tensor& to, Write write);
+void conv_winograd(ConvDirection direction, const ConvShape& shape, TileSizes sizes,
+                   const Tensor& from, const Weights& weights, WeightPacks& packs,
+                   const Epilogue& epilogue, const Tensor& to, Write write);
 // The same with pairs, which the transformed numbers are rounded to.
 void conv_winograd_pairs(ConvDirection direction, const ConvShape& shape, const Tensor& from,
                          const Weights& weights, WeightPacks& packs, const Epilogue& epilogue,

@@ -90,7 +90,13 @@ GAN_INLINE void outer_columns(const Outer<typename Product::Lane>& o, int64_t fi
   GAN_UNROLL
   for (int i = 0; i < kRows; ++i) {
     GAN_UNROLL
-    for (int v = 0; v < vectors; ++v) load(o.sums + i * kTile + first + v * kLanes, sum[i][v]);
+    for (int v = 0; v < vectors; ++v) {
+      if (o.accumulate) {
+        load(o.sums + i * kTile + first + v * kLanes, sum[i][v]);
+      } else {
+        sum[i][v] = Vector{};
+      }
+    }
   }
   const Lane* left = o.left;
   const int64_t cols = o.cols, step = o.right_step, left_step = o.left_step;

@@ -53,7 +53,7 @@ struct Gather {
   bool accumulate = false;
 };
 
-// sums[i][0..width) += sum over steps p of left[p][i] * right[p][0..width), i < kOuterRows. The
+// sums[i][0..width) (+)= sum over steps p of left[p][i] * right[p][0..width), i < kOuterRows. The
 // steps, each a pixel or two, are `rows` rows of `cols`; sums has kTile numbers per row.
 template <class Lane>
 struct Outer {
@@ -64,6 +64,7 @@ struct Outer {
   int64_t right_step = 0, right_row = 0;  // the same, and from row to row
   int64_t width = 0;                      // a multiple of kVector, at most kTile
   float* sums = nullptr;
+  bool accumulate = true;
 };
 
 template <class Lane>

@@ -7,9 +7,9 @@ int64_t pieces(int64_t size, int64_t piece) {
   return (size + piece - 1) / piece;
 }
 
-// From so many pixels on the weights' gradient takes the algorithms that save most: rounding errors
-// of its sum grow with its length anyway, and hide those of their matrices.
-constexpr int64_t kManyPixels = 4096;
+// Large tiles have more weights, up to four times as many as the definition; fewer tiles than this
+// would mostly wait for them.
+constexpr int64_t kFewestLarge = 64;
 
 template <class Pixel, class At>
 void list_pixels(int64_t first_row, int64_t first_col, int64_t side, const Shape& s, Pixel* outside,
@@ -21,15 +21,14 @@ void list_pixels(int64_t first_row, int64_t first_col, int64_t side, const Shape
 
 }  // namespace
 
-Tiling::Tiling(ConvDirection direction, const ConvShape& shape) {
-  const bool data = direction == ConvDirection::data;
-  const bool many = direction == ConvDirection::weights && shape.maps.pixels() >= kManyPixels;
+Tiling::Tiling(ConvDirection direction, const ConvShape& shape, TileSizes sizes) {
+  const bool data = direction == ConvDirection::data, large = sizes == TileSizes::all;
   const ConvGeometry& g = shape.geometry;
   results_ = data ? shape.picture : shape.maps;
   backwards_ = data && g.stride == 1;
-  // Whichever of the algorithms takes fewer multiplications: the larger tiles of up3 and down3 save
-  // more, but may reach further beyond the edge.
-  const auto consider = [&](TileAlgorithm algorithm) {
+  // Whichever of the algorithms takes fewest multiplications: larger tiles save more, but may reach
+  // further beyond the edge.
+  const auto consider = [&](TileAlgorithm algorithm, int64_t fewest_tiles = 1) {
     Tiling other = *this;
     other.algorithm_ = algorithm;
     const TileMicro& m = other.micro();
@@ -37,15 +36,16 @@ Tiling::Tiling(ConvDirection direction, const ConvShape& shape) {
     other.cols_ = pieces(results_.w, m.outputs);
     other.in_step_ = data ? m.outputs / g.stride : m.outputs * g.stride;
     other.in_first_ = !data ? -g.padding : g.stride == 1 ? g.padding - (g.kernel - 1) : 0;
-    if (rows_ == 0 || other.multiplications() < multiplications()) *this = other;
+    const bool fewer = rows_ == 0 || other.multiplications() < multiplications();
+    if (fewer && other.tiles() >= fewest_tiles) *this = other;
   };
   if (g.stride == 1) {
     consider(TileAlgorithm::same2);
-    if (many) consider(TileAlgorithm::same4);
+    if (large) consider(TileAlgorithm::same4, kFewestLarge);
   } else {
     consider(data ? TileAlgorithm::up2 : TileAlgorithm::down2);
     consider(data ? TileAlgorithm::up3 : TileAlgorithm::down3);
-    if (many) consider(TileAlgorithm::down4);
+    if (large) consider(data ? TileAlgorithm::up4 : TileAlgorithm::down4, kFewestLarge);
   }
 }
 

@@ -8,8 +8,8 @@ namespace gan::cpu {
 
 class Tiling {
  public:
-  // The weights' gradient is cut as forward is, but into larger tiles where it sums many pixels.
-  Tiling(ConvDirection direction, const ConvShape& shape);
+  // The weights' gradient is cut as forward is.
+  Tiling(ConvDirection direction, const ConvShape& shape, TileSizes sizes);
 
   TileAlgorithm algorithm() const { return algorithm_; }
   const TileMicro& micro() const { return *tile_micro(algorithm_); }

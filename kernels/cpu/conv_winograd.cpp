@@ -154,13 +154,14 @@ bool conv_winograd_pays(ConvDirection direction, const ConvShape& shape) {
                                                              : (one ? 32 : 64);
   // Pictures of a few pixels are mostly edge; then tiles save little.
   return std::min(shape.picture.c, shape.maps.c) >= fewest &&
-         Tiling(direction, shape).multiplications() * 5 < shape.maps.pixels() * 9 * 4;
+         Tiling(direction, shape, TileSizes::exact).multiplications() * 5 <
+             shape.maps.pixels() * 9 * 4;
 }
 
-void conv_winograd(ConvDirection direction, const ConvShape& shape, const Tensor& from,
-                   const Weights& weights, WeightPacks& packs, const Epilogue& epilogue,
-                   const Tensor& to, Write write) {
-  const Tiling tiling(direction, shape);
+void conv_winograd(ConvDirection direction, const ConvShape& shape, TileSizes sizes,
+                   const Tensor& from, const Weights& weights, WeightPacks& packs,
+                   const Epilogue& epilogue, const Tensor& to, Write write) {
+  const Tiling tiling(direction, shape, sizes);
   const TileMicro& m = tiling.micro();
   const int64_t ins = from.shape().c, outs = to.shape().c;
   const bool forward = direction == ConvDirection::forward;

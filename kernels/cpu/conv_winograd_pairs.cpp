@@ -115,7 +115,7 @@ void convolve_block(const Job& job, int64_t begin, int64_t end, int64_t first, i
 void conv_winograd_pairs(ConvDirection direction, const ConvShape& shape, const Tensor& from,
                          const Weights& weights, WeightPacks& packs, const Epilogue& epilogue,
                          const Tensor& to, Write write) {
-  const Tiling tiling(direction, shape);
+  const Tiling tiling(direction, shape, TileSizes::exact);
   const TileMicro& m = tiling.micro();
   const int64_t ins = from.shape().c, outs = to.shape().c;
   const bool forward = direction == ConvDirection::forward;

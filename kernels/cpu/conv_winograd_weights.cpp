@@ -5,10 +5,11 @@
 //   dw = G' sums G
 //
 // A sum of outer products, one per tile and product. As in conv_weights.cpp the result is cut into
-// tasks, of 256 k x 128 c, and where that gives too few the tiles into parts, whose sums are added in
+// tasks, of 256 k x 128 c, and where that gives too few the tiles into parts, whose dw are added in
 // order; the cuts depend on the shapes only. A task transforms a row of a few tiles at a time, both
 // of the picture and of the maps, and multiplies it while it lies in the cache. Every task makes its
 // own transforms, which costs more than fetching a large task's sums again for each block of tiles.
+// Its sums, megabytes, end as dw, a quarter of that, before the thread takes its next task.
 #include <algorithm>
 #include <vector>
 
@@ -25,13 +26,20 @@ namespace {
 constexpr int64_t kBlockTiles = 64;  // whose pictures' row, 16 KB of a product, fits the L1 cache
 constexpr int64_t kMapsGroup = 256;  // maps' channels of a task
 constexpr int64_t kPictureGroup = 128;  // the picture's
-// Enough for any usual number of threads; more would mean more sums of parts to add, megabytes each.
+// From so many pixels on tiles are large: rounding errors of the sum grow with its length anyway, and
+// hide theirs.
+constexpr int64_t kManyPixels = 4096;
+// Enough for any usual number of threads; more would mean more parts to add.
 constexpr int64_t kEnoughTasks = 16;
+// Between what is written side by side and would be a power of two apart: such addresses share a few
+// places of the cache.
+constexpr int64_t kGap = kVector;
 
 struct Cut {
   explicit Cut(const ConvShape& s)
       : shape(s),
-        tiling(ConvDirection::weights, s),
+        tiling(ConvDirection::weights, s,
+               s.maps.pixels() < kManyPixels ? TileSizes::exact : TileSizes::all),
         micro(tiling.micro()),
         picture_groups((s.picture.c + kPictureGroup - 1) / kPictureGroup),
         maps_groups((s.maps.c + kMapsGroup - 1) / kMapsGroup),
@@ -41,8 +49,9 @@ struct Cut {
         parts(std::clamp<int64_t>(kEnoughTasks / (picture_groups * maps_groups), 1, blocks)) {}
 
   // Sums of a task: [weight row][weight column][tile of picture channels][k of the group][kTile].
-  int64_t matrix() const { return channels * ks; }
+  int64_t matrix() const { return channels * ks + kGap; }
   int64_t sums() const { return micro.weights * micro.weights * matrix(); }
+  int64_t gradient() const { return shape.maps.c * 9 * shape.picture.c; }
 
   const ConvShape& shape;
   Tiling tiling;
@@ -56,24 +65,44 @@ struct Task {
   int64_t picture_group, maps_group, part;
 };
 
-// Row p of both transforms, multiplied into the sums. The picture's lies as
-// [product][tile of channels][tile][channel], the maps' as [product][k / kVector][tile][k % kVector]:
-// what is multiplied together is a few kilobytes that follow one another.
-void multiply_row(const Cut& cut, int p, const float* picture, const float* maps, int64_t tiles,
-                  int64_t channels, int64_t ks, float* sums) {
+// A transformed row of a block's tiles: [product][group of channels][tile][channel of the group].
+struct Row {
+  Row(float* memory, int64_t group_width, int64_t channels, int64_t tiles)
+      : numbers(memory),
+        width(group_width),
+        group_step(tiles * width + kGap),
+        product_step((channels + width - 1) / width * group_step) {}
+  static int64_t size(int64_t width, int64_t channels, int products) {
+    return products * Row(nullptr, width, channels, kBlockTiles).product_step;
+  }
+  const float* at(int product, int64_t channel) const {
+    return numbers + product * product_step + channel / width * group_step + channel % width;
+  }
+
+  float* numbers;
+  int64_t width, group_step, product_step;
+};
+
+// Row p of both transforms, multiplied into the sums, or the first such product before them all.
+// Groups of both are as wide as an outer product wants them: few kilobytes that follow one another.
+void multiply_row(const Cut& cut, int p, const Row& picture, const Row& maps, int64_t tiles,
+                  int64_t channels, int64_t ks, bool first, float* sums) {
   const TileMicro& m = cut.micro;
+  // Products that share a weight follow one another.
+  const auto begins = [&](int i) { return i == 0 || m.weight_of[i] != m.weight_of[i - 1]; };
   Outer<float> outer;
   outer.rows = 1;
   outer.cols = tiles;
-  outer.left_step = kVector;
-  outer.right_step = kTile;
-  for (int q = 0; q < m.products; ++q, maps += tiles * ks) {
+  outer.left_step = maps.width;
+  outer.right_step = picture.width;
+  for (int q = 0; q < m.products; ++q) {
     float* matrix = sums + (m.weight_of[p] * m.weights + m.weight_of[q]) * cut.matrix();
-    for (int64_t c = 0; c < channels; c += kTile, picture += tiles * kTile) {
-      outer.right = picture;
+    outer.accumulate = !(first && begins(p) && begins(q));
+    for (int64_t c = 0; c < channels; c += kTile) {
+      outer.right = picture.at(q, c);
       outer.width = std::min(kTile, channels - c);
       for (int64_t k = 0; k < ks; k += kOuterRows) {
-        outer.left = maps + k / kVector * tiles * kVector + k % kVector;
+        outer.left = maps.at(q, k);
         outer.sums = matrix + c * cut.ks + k * kTile;
         conv_micro<float>()->outer(outer);
       }
@@ -81,9 +110,10 @@ void multiply_row(const Cut& cut, int p, const float* picture, const float* maps
   }
 }
 
-void sum_task(const Cut& cut, const Tensor& all_picture, const Tensor& all_maps, const Task& task,
-              float* sums) {
-  static thread_local ThreadScratch picture_scratch, maps_scratch;
+// Adds the task's share to dw, or puts it there.
+void run_task(const Cut& cut, const Tensor& all_picture, const Tensor& all_maps, const Task& task,
+              bool add, float* dw) {
+  static thread_local ThreadScratch picture_scratch, maps_scratch, sums_scratch;
   static thread_local std::vector<const float*> inputs;
   static thread_local std::vector<float*> outputs;
   const TileMicro& m = cut.micro;
@@ -93,14 +123,14 @@ void sum_task(const Cut& cut, const Tensor& all_picture, const Tensor& all_maps,
   const int64_t ks = std::min(kMapsGroup, cut.shape.maps.c - first_k);
   const Tensor picture = all_picture.channels(first_c, channels);
   const Tensor maps = all_maps.channels(first_k, ks);
-  const int64_t picture_step = kBlockTiles * cut.channels, maps_step = kBlockTiles * ks;
-  float* picture_row = picture_scratch.numbers(m.products * picture_step);
-  float* maps_row = maps_scratch.numbers(m.products * maps_step);
+  float* picture_memory = picture_scratch.numbers(Row::size(kTile, channels, m.products));
+  float* maps_memory = maps_scratch.numbers(Row::size(kVector, ks, m.products));
+  float* sums = sums_scratch.numbers(cut.sums());
   float outside[std::max(kPictureGroup, kMapsGroup)] = {};  // what tiles see beyond the edges
-  std::fill_n(sums, cut.sums(), 0.0f);
 
+  const int64_t first_block = cut.blocks * task.part / cut.parts;
   const int64_t last_block = cut.blocks * (task.part + 1) / cut.parts;
-  for (int64_t block = cut.blocks * task.part / cut.parts; block < last_block; ++block) {
+  for (int64_t block = first_block; block < last_block; ++block) {
     const int64_t begin = block * kBlockTiles;
     const int64_t tiles = std::min(kBlockTiles, cut.tiling.tiles() - begin);
     inputs.resize(tiles * m.inputs * m.inputs);
@@ -109,31 +139,43 @@ void sum_task(const Cut& cut, const Tensor& all_picture, const Tensor& all_maps,
       cut.tiling.inputs(picture, begin + i, outside, &inputs[i * m.inputs * m.inputs]);
       cut.tiling.outputs(maps, begin + i, outside, &outputs[i * m.outputs * m.outputs]);
     }
-    const int64_t wide = round_up(channels, kTile);
+    const Row from(picture_memory, kTile, channels, tiles), to(maps_memory, kVector, ks, tiles);
     for (int p = 0; p < m.products; ++p) {
-      m.input[p]({inputs.data(), tiles, channels, picture_row, tiles * wide, kTile, tiles * kTile});
-      m.gradient[p]({outputs.data(), tiles, ks, maps_row, tiles * ks, kVector, tiles * kVector});
-      multiply_row(cut, p, picture_row, maps_row, tiles, channels, ks, sums);
+      m.input[p]({inputs.data(), tiles, channels, from.numbers, from.product_step, from.width,
+                  from.group_step});
+      m.gradient[p](
+          {outputs.data(), tiles, ks, to.numbers, to.product_step, to.width, to.group_step});
+      multiply_row(cut, p, from, to, tiles, channels, ks, block == first_block, sums);
+    }
+  }
+
+  const int64_t row = cut.shape.picture.c;
+  for (int64_t k = 0; k < ks; ++k) {
+    for (int64_t c = 0; c < channels; c += kTile) {
+      m.weights_gradient({sums + c * cut.ks + k * kTile, cut.matrix(),
+                          std::min(kTile, channels - c), dw + (first_k + k) * 9 * row + first_c + c,
+                          row, add});
     }
   }
 }
 
-// dw[r, t][0..width) (+)= G' sums G, the sums' matrices `pitch` apart, those of dw `channels`.
-GAN_SIMD void transform_sums(const TileMicro& m, const float* sums, int64_t pitch, int64_t width,
-                             bool add, float* dw, int64_t channels) {
-  float half[3][TileMicro::kMaxWeights][kTile] = {};
-  for (int q = 0; q < m.weights; ++q) {
-    for (int p = 0; p < m.weights; ++p, sums += pitch)
-      for (int r = 0; r < 3; ++r)
-        for (int64_t c = 0; c < width; ++c) half[r][p][c] += m.g[q][r] * sums[c];
-  }
-  for (int r = 0; r < 3; ++r) {
-    for (int t = 0; t < 3; ++t, dw += channels) {
-      float row[kTile] = {};
-      for (int p = 0; p < m.weights; ++p)
-        for (int64_t c = 0; c < width; ++c) row[c] += m.g[p][t] * half[r][p][c];
-      for (int64_t c = 0; c < width; ++c) dw[c] = (add ? dw[c] : 0.0f) + row[c];
+// to (+)= all parts, in their order.
+GAN_SIMD void add_parts(const float* parts, int64_t count, int64_t pitch, int64_t begin,
+                        int64_t end, bool add, float* to) {
+  constexpr int64_t kPiece = 1024;
+  float sums[kPiece];
+  for (; begin < end; begin += kPiece) {
+    const int64_t size = std::min(kPiece, end - begin);
+    if (add) {
+      std::copy_n(to + begin, size, sums);
+    } else {
+      std::fill_n(sums, size, 0.0f);
     }
+    for (int64_t part = 0; part < count; ++part) {
+      const float* from = parts + part * pitch + begin;
+      for (int64_t i = 0; i < size; ++i) sums[i] += from[i];
+    }
+    std::copy_n(sums, size, to + begin);
   }
 }
 
@@ -144,30 +186,16 @@ void conv_winograd_weights(const ConvShape& shape, const Tensor& picture, const 
   require(dw.dense(), "a weights gradient must be dense");
   static thread_local ThreadScratch scratch;
   const Cut cut(shape);
-  const int64_t numbers = cut.sums(), groups = cut.picture_groups * cut.maps_groups;
-  float* sums = scratch.numbers(numbers * groups * cut.parts);
-  parallel_for(groups * cut.parts, [&](int64_t i) {
-    const int64_t group = i / cut.parts;
-    sum_task(cut, picture, maps,
-             {group % cut.picture_groups, group / cut.picture_groups, i % cut.parts},
-             sums + i * numbers);
+  const bool add = write == Write::accumulate;
+  float* parts = cut.parts == 1 ? dw.as<float>() : scratch.numbers(cut.gradient() * cut.parts);
+  parallel_for(cut.picture_groups * cut.maps_groups * cut.parts, [&](int64_t i) {
+    const int64_t group = i / cut.parts, part = i % cut.parts;
+    run_task(cut, picture, maps, {group % cut.picture_groups, group / cut.picture_groups, part},
+             add && cut.parts == 1, parts + part * cut.gradient());
   });
-
-  const int64_t channels = shape.picture.c, tiles = (channels + kTile - 1) / kTile;
-  parallel_for(shape.maps.c * tiles, [&](int64_t i) {
-    const int64_t k = i / tiles, first_c = i % tiles * kTile;
-    const int64_t width = std::min(kTile, channels - first_c);
-    const int64_t group = k / kMapsGroup * cut.picture_groups + first_c / kPictureGroup;
-    float* first = sums + group * cut.parts * numbers + first_c % kPictureGroup * cut.ks +
-                   k % kMapsGroup * kTile;
-    for (int64_t part = 1; part < cut.parts; ++part) {
-      for (int64_t q = 0; q < cut.micro.weights * cut.micro.weights; ++q) {
-        float* sum = first + q * cut.matrix();
-        for (int64_t c = 0; c < width; ++c) sum[c] += sum[part * numbers + c];
-      }
-    }
-    transform_sums(cut.micro, first, cut.matrix(), width, write == Write::accumulate,
-                   dw.as<float>() + k * 9 * channels + first_c, channels);
+  if (cut.parts == 1) return;
+  parallel_ranges(cut.gradient(), 4096, [&](int64_t begin, int64_t end) {
+    add_parts(parts, cut.parts, cut.gradient(), begin, end, add, dw.as<float>());
   });
 }
 

@@ -112,8 +112,9 @@ class CpuBackend final : public Backend {
   // Working memory for `count` floats, valid until the next call; kept between operations.
   float* scratch(int64_t count);
 
-  void convolve(cpu::ConvDirection direction, const cpu::ConvShape& shape, const Tensor& from,
-                const Weights& w, const Epilogue& epilogue, const Tensor& to, Write write);
+  void convolve(cpu::ConvDirection direction, const cpu::ConvShape& shape, cpu::TileSizes sizes,
+                const Tensor& from, const Weights& w, const Epilogue& epilogue, const Tensor& to,
+                Write write);
   void weights_gradient(const cpu::ConvShape& shape, const Tensor& picture, const Tensor& maps,
                         const Tensor& dw, Write write);
 

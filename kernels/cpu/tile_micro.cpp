@@ -46,6 +46,8 @@ template <const auto& kTile>
 constexpr auto kA = kTile.a;
 template <const auto& kTile>
 constexpr auto kAMirrored = mirrored(kTile.a);
+template <const auto& kTile>
+constexpr auto kGMirrored = mirrored(kTile.g);
 
 // body(0), body(1), ... with numbers known to the compiler.
 template <size_t count, class Body>
@@ -146,6 +148,41 @@ GAN_INLINE void sum_products(const TileResult& r) {
   }
 }
 
+template <class V, const auto& kMatrix>
+GAN_INLINE void sum_gradient(const TileGradient& g) {
+  using Vector = typename V::Vector;
+  constexpr size_t kTaps = kMatrix.size(), kWeights = kMatrix[0].size();
+  constexpr int64_t kLanes = sizeof(Vector) / sizeof(float);
+  // Copies, which stores cannot change.
+  const auto [all_sums, pitch, channels, all_to, to_pitch, accumulate] = g;
+  for (int64_t c = 0; c < channels; c += kLanes) {
+    Vector rows[kWeights][kTaps];
+    unrolled<kWeights>([&](auto p) GAN_INLINE_LAMBDA {
+      const float* sums = all_sums + p * kWeights * pitch + c;
+      Vector row[kWeights];
+      unrolled<kWeights>([&](auto q) GAN_INLINE_LAMBDA { load(sums + q * pitch, row[q]); });
+      unrolled<kTaps>([&](auto t) GAN_INLINE_LAMBDA {
+        sum_of<kMatrix, t>([&](int q, Vector& value) GAN_INLINE_LAMBDA { value = row[q]; },
+                           rows[p][t]);
+      });
+    });
+    unrolled<kTaps>([&](auto r) GAN_INLINE_LAMBDA {
+      unrolled<kTaps>([&](auto t) GAN_INLINE_LAMBDA {
+        Vector sum;
+        sum_of<kMatrix, r>([&](int p, Vector& value) GAN_INLINE_LAMBDA { value = rows[p][t]; },
+                           sum);
+        float* to = all_to + (r * kTaps + t) * to_pitch + c;
+        if (accumulate) {
+          Vector old;
+          load(to, old);
+          sum += old;
+        }
+        store(sum, to);
+      });
+    });
+  }
+}
+
 // As transform_row; Rounding stores the vectors as bfloat16.
 template <class Rounding, const auto& kMatrix, size_t row>
 GAN_INLINE void rounded_row(const RoundedTileRow& r) {
@@ -194,6 +231,10 @@ struct Baseline {
   static void result(const TileResult& r) {
     sum_products<Narrow, kMatrix>(r);
   }
+  template <const auto& kMatrix>
+  static void weights_gradient(const TileGradient& g) {
+    sum_gradient<Narrow, kMatrix>(g);
+  }
 };
 
 #if defined(__x86_64__)
@@ -210,6 +251,10 @@ struct Avx2 {
   __attribute__((target("avx2"))) static void result(const TileResult& r) {
     sum_products<Medium, kMatrix>(r);
   }
+  template <const auto& kMatrix>
+  __attribute__((target("avx2"))) static void weights_gradient(const TileGradient& g) {
+    sum_gradient<Medium, kMatrix>(g);
+  }
 };
 struct Avx512 {
   template <const auto& kMatrix, size_t row>
@@ -223,6 +268,10 @@ struct Avx512 {
   template <const auto& kMatrix>
   __attribute__((target("avx512f"))) static void result(const TileResult& r) {
     sum_products<Wide, kMatrix>(r);
+  }
+  template <const auto& kMatrix>
+  __attribute__((target("avx512f"))) static void weights_gradient(const TileGradient& g) {
+    sum_gradient<Wide, kMatrix>(g);
   }
 };
 #endif
@@ -274,6 +323,7 @@ constexpr TileMicro micro_of() {
   micro.input = rows_of<Set, kB<kTile>>();
   micro.gradient = rows_of<Set, kAMirrored<kTile>>();
   micro.result = Set::template result<kA<kTile>>;
+  micro.weights_gradient = Set::template weights_gradient<kGMirrored<kTile>>;
   return micro;
 }
 
@@ -282,7 +332,7 @@ template <class Set>
 constexpr TileMicro kMicros[] = {micro_of<Set, kSame2>(), micro_of<Set, kSame4>(),
                                  micro_of<Set, kDown2>(), micro_of<Set, kDown3>(),
                                  micro_of<Set, kDown4>(), micro_of<Set, kUp2>(),
-                                 micro_of<Set, kUp3>()};
+                                 micro_of<Set, kUp3>(),   micro_of<Set, kUp4>()};
 
 }  // namespace
 

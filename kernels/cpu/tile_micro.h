@@ -35,7 +35,16 @@ struct TileResult {
   bool accumulate = false;         // add to what is there
 };
 
-enum class TileAlgorithm : uint8_t { same2, same4, down2, down3, down4, up2, up3 };
+// The weights' gradient from sums of products: G' sums G.
+struct TileGradient {
+  const float* sums = nullptr;  // [weight row][weight column], each `pitch` numbers from the last
+  int64_t pitch = 0, channels = 0;
+  float* to = nullptr;  // nine rows [r, t], `to_pitch` numbers apart
+  int64_t to_pitch = 0;
+  bool accumulate = false;  // add to what is there
+};
+
+enum class TileAlgorithm : uint8_t { same2, same4, down2, down3, down4, up2, up3, up4 };
 
 // An algorithm of bilinear.h as data, with its functions.
 struct TileMicro {
@@ -48,6 +57,7 @@ struct TileMicro {
   std::array<Row, kMaxProducts> input{};     // row p of B x B'
   std::array<Row, kMaxProducts> gradient{};  // row p of A' dy A
   void (*result)(const TileResult&) = nullptr;
+  void (*weights_gradient)(const TileGradient&) = nullptr;
   std::array<void (*)(const RoundedTileRow&), kMaxProducts> rounded{};  // as `input`
 };
 

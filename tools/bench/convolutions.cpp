@@ -15,7 +15,7 @@ cases::OpCase case_of(const Call& call) {
   op_case.x = call.x;
   op_case.y = call.y;
   op_case.geometry = call.geometry;
-  op_case.bias = call.finishes;
+  op_case.bias = op_case.inference = call.finishes;
   op_case.act = call.finishes ? Activation::relu : Activation::none;
   require(op_of(op_case.function) == call.op, "no function for ", name_of(call.op));
   return op_case;
