@@ -1,13 +1,16 @@
 // Convolution forward and data gradient by minimal filtering (bilinear.h explains it): for channels
 // enough, 3x3 weights and strides 1 and 2.
 //
-// The tiles of the whole batch stand in one line, which is cut into blocks. Of a block, one row of
-// the transformed tiles at a time is made and multiplied, so that it is still in the second-level
-// cache when it is; the products of all rows come together in the results:
+// The tiles of the whole batch stand in one line, which is cut into blocks, whose transformed inputs
+// and products stay in the second-level cache. Where results have fewer channels than inputs, one row
+// of the transformed tiles at a time is made and multiplied:
 //
 //   for each row p:   inputs   -> row p of B x B'                    [q][tile][channel]
 //                     products[p, q] = row[q] * panel[weights of p, q]   (a Gather of one segment)
 //   A products A' -> results
+//
+// and where they have more, all rows are made first, and a tile of results' channels at a time is
+// brought to its end: the same loops with the outermost two exchanged.
 //
 // Transformed weights lie in panels [weight row][weight column][tile of results' channels][input
 // channel][channel of tile]; up and down have 9 (or 16) weights of 25 (or 49) products, as the
@@ -27,11 +30,12 @@
 namespace gan::cpu {
 namespace {
 
-// Of a block: its transformed row and its products, which stay in the second-level cache. Weights
-// come in time from further away, even for six tiles.
+// Of a block. Weights come in time from further away, even for six tiles.
 constexpr int64_t kBlockBytes = 640 * 1024;
 
-using Job = FilterJob<float>;
+struct Job : FilterJob<float> {
+  bool all_rows;  // of a block's transformed tiles are made before any is multiplied
+};
 
 // The transformed weights of one input channel and `width` result channels: from nine rows [r, t]
 // to rows `pitch` apart.
@@ -91,35 +95,46 @@ void multiply_row(const Job& job, int p, const float* row, int64_t tiles, int64_
 void convolve_block(const Job& job, int64_t begin, int64_t end, int64_t first, int64_t last) {
   static thread_local ThreadScratch row_scratch, product_scratch, outside_scratch;
   static thread_local std::vector<const float*> inputs;
-  static thread_local std::vector<float*> outputs;
+  static thread_local std::vector<float*> outputs, results;
   const TileMicro& m = job.micro;
-  const int64_t ins = job.ins(), channels = last - first;
-  const int64_t tiles = round_up(end - begin, kGatherPixels);
+  const int64_t ins = job.ins(), tiles = round_up(end - begin, kGatherPixels);
+  const int64_t in_side = int64_t{m.inputs} * m.inputs, out_side = int64_t{m.outputs} * m.outputs;
   float* outside = outside_scratch.numbers(ins + job.outs());
   std::fill_n(outside, ins + job.outs(), 0.0f);
   // Tiles that fill the last six are zeros, and go nowhere.
-  inputs.assign(tiles * m.inputs * m.inputs, outside);
-  outputs.assign(tiles * m.outputs * m.outputs, outside + ins);
+  inputs.assign(tiles * in_side, outside);
+  outputs.assign(tiles * out_side, nullptr);
   for (int64_t tile = begin; tile < end; ++tile) {
-    const int64_t i = tile - begin;
-    job.tiling.inputs(job.from, tile, outside, &inputs[i * m.inputs * m.inputs]);
-    job.tiling.outputs(job.to, tile, outside + ins, &outputs[i * m.outputs * m.outputs]);
+    job.tiling.inputs(job.from, tile, outside, &inputs[(tile - begin) * in_side]);
+    job.tiling.outputs(job.to, tile, nullptr, &outputs[(tile - begin) * out_side]);
   }
+  results.resize(outputs.size());
 
-  float* row = row_scratch.numbers(m.products * tiles * ins);
-  float* products = product_scratch.numbers(m.products * m.products * tiles * channels);
-  for (int p = 0; p < m.products; ++p) {
+  const int64_t row_step = m.products * tiles * ins, step = job.all_rows ? kTile : last - first;
+  float* rows = row_scratch.numbers(job.all_rows ? m.products * row_step : row_step);
+  float* products = product_scratch.numbers(m.products * m.products * tiles * step);
+  const auto make_row = [&](int p, float* row) {
     m.input[p]({inputs.data(), tiles, ins, row, tiles * ins, ins, 0});
-    float* to = products + p * m.products * tiles * channels;
-    for (int64_t k = first; k < last; k += kTile)
-      multiply_row(job, p, row, tiles, k, std::min(kTile, last - k), to + k - first, channels);
+    return row;
+  };
+  if (job.all_rows) {
+    for (int p = 0; p < m.products; ++p) make_row(p, rows + p * row_step);
   }
-  if (first > 0) {
-    for (float*& pixel : outputs) pixel += pixel == outside + ins ? 0 : first;
-  }
-  m.result({products, tiles, channels, outputs.data(), job.write == Write::accumulate});
-  for (float* pixel : outputs) {
-    if (pixel != outside + ins) apply_epilogue(job.epilogue, first, channels, pixel);
+  for (int64_t begin_k = first; begin_k < last; begin_k += step) {
+    const int64_t end_k = std::min(last, begin_k + step), channels = end_k - begin_k;
+    for (int p = 0; p < m.products; ++p) {
+      const float* row = job.all_rows ? rows + p * row_step : make_row(p, rows);
+      float* to = products + p * m.products * tiles * channels;
+      for (int64_t k = begin_k; k < end_k; k += kTile)
+        multiply_row(job, p, row, tiles, k, std::min(kTile, end_k - k), to + k - begin_k, channels);
+    }
+    std::transform(outputs.begin(), outputs.end(), results.begin(), [&](float* pixel) {
+      return pixel != nullptr ? pixel + begin_k : outside + ins;
+    });
+    m.result({products, tiles, channels, results.data(), job.write == Write::accumulate});
+    for (float* pixel : outputs) {
+      if (pixel != nullptr) apply_epilogue(job.epilogue, begin_k, channels, pixel + begin_k);
+    }
   }
 }
 
@@ -172,10 +187,13 @@ void conv_winograd(ConvDirection direction, const ConvShape& shape, TileSizes si
       static_cast<const float*>(packs.find(weights, layout, bytes, [&](void* memory) {
         pack_panels(tiling, weights.values, forward, static_cast<float*>(memory));
       }));
-  const Job job = {tiling, m, from, to, panels, epilogue, write};
+  // Numbers that a tile has in the cache at a time, in either order.
+  const int64_t by_rows = m.products * (ins + m.products * outs);
+  const int64_t by_channels = m.products * m.products * (ins + kTile);
+  const Job job = {{tiling, m, from, to, panels, epilogue, write}, by_channels < by_rows};
 
-  const int64_t tile_numbers = m.products * (ins + m.products * outs);
-  const int64_t fitting = kBlockBytes / static_cast<int64_t>(sizeof(float)) / tile_numbers;
+  const int64_t fitting =
+      kBlockBytes / static_cast<int64_t>(sizeof(float)) / std::min(by_rows, by_channels);
   const int64_t block =
       std::clamp(fitting / kGatherPixels * kGatherPixels, kGatherPixels, kFilterTiles);
   const int64_t blocks = (tiling.tiles() + block - 1) / block;
