@@ -13,7 +13,9 @@
 
 #include "engine/parallel.h"
 #include "kernels/cpu/activation.h"
+#include "kernels/cpu/conv_input.h"
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/cpu/stream.h"
 
 namespace gan {
 namespace {
@@ -130,10 +132,22 @@ GAN_SIMD void gradient_rows(Activation act, int64_t rows, int64_t channels, cons
 void apply(Activation act, const Tensor& x, const float* mean, const float* scale,
            const float* beta, const Tensor& y) {
   const Chunks chunks(x.shape());
+  const int64_t channels = x.shape().c;
+  const bool streams = cpu::passes_cache(y) && y.data() != x.data();
   parallel_for(chunks.count, [&](int64_t i) {
-    const int64_t first = i * chunks.size;
-    normalise_rows(act, chunks.length(i), x.shape().c, x.as<float>() + first * x.pitch(), x.pitch(),
-                   mean, scale, beta, y.as<float>() + first * y.pitch(), y.pitch());
+    const int64_t first = i * chunks.size, rows = chunks.length(i);
+    const float* from = x.as<float>() + first * x.pitch();
+    float* to = y.as<float>() + first * y.pitch();
+    if (!streams) {
+      normalise_rows(act, rows, channels, from, x.pitch(), mean, scale, beta, to, y.pitch());
+      return;
+    }
+    static thread_local cpu::ThreadScratch scratch;
+    float* results = scratch.numbers(chunks.size * channels);
+    normalise_rows(act, rows, channels, from, x.pitch(), mean, scale, beta, results, channels);
+    for (int64_t r = 0; r < rows; ++r)
+      cpu::stream_copy(results + r * channels, channels, to + r * y.pitch());
+    cpu::end_streams();
   });
 }
 

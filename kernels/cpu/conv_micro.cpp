@@ -57,6 +57,8 @@ GAN_INLINE void gather_columns(const Gather<typename Product::Lane>& g, int64_t 
     }
   }
   const Lane* panel = g.panel + first;
+  // Without a next panel this one, which does no harm and needs no branch.
+  const int64_t ahead = g.next_panel ? g.next_panel - g.panel : 0;
   const int64_t width = g.width;
   for (int s = 0; s < g.segments; ++s) {
     const int64_t offset = g.segment[s].offset, length = g.segment[s].length;
@@ -66,7 +68,10 @@ GAN_INLINE void gather_columns(const Gather<typename Product::Lane>& g, int64_t 
     for (int64_t j = 0; j < length; ++j, panel += width) {
       Vector row[vectors];
       GAN_UNROLL
-      for (int v = 0; v < vectors; ++v) load(panel + v * kLanes, row[v]);
+      for (int v = 0; v < vectors; ++v) {
+        load(panel + v * kLanes, row[v]);
+        __builtin_prefetch(panel + ahead + v * kLanes, 0, 2);
+      }
       GAN_UNROLL
       for (int i = 0; i < kPixels; ++i) {
         GAN_UNROLL

@@ -47,6 +47,8 @@ struct Gather {
   int segments = 0;
   Segment segment[kMaxSegments];
   const Lane* panel = nullptr;
+  // A panel as long, to be fetched into the cache meanwhile: the one that is wanted next.
+  const Lane* next_panel = nullptr;
   int64_t width = 0;  // a multiple of kVector, at most kTile; also the length of a panel row
   const Lane* in[kGatherPixels];
   float* out[kGatherPixels];

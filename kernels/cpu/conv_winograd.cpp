@@ -26,6 +26,7 @@
 #include "kernels/cpu/conv_micro.h"
 #include "kernels/cpu/conv_tiles.h"
 #include "kernels/cpu/simd.h"
+#include "kernels/cpu/stream.h"
 
 namespace gan::cpu {
 namespace {
@@ -35,7 +36,14 @@ constexpr int64_t kBlockBytes = 640 * 1024;
 
 struct Job : FilterJob<float> {
   bool all_rows;  // of a block's transformed tiles are made before any is multiplied
+  bool streams;   // results pass the cache
 };
+
+// Numbers from one product of a block's tiles to the next. An odd number of cache lines: even ones
+// meet in a few places of the cache.
+int64_t product_step(int64_t tiles, int64_t channels) {
+  return tiles * channels + (tiles * channels / kVector % 2 == 0 ? kVector : 0);
+}
 
 // The transformed weights of one input channel and `width` result channels: from nine rows [r, t]
 // to rows `pitch` apart.
@@ -78,13 +86,17 @@ void multiply_row(const Job& job, int p, const float* row, int64_t tiles, int64_
   g.segments = 1;
   g.segment[0] = {0, ins};
   g.width = width;
-  for (int q = 0; q < job.micro.products; ++q) {
+  const auto panel_of = [&](int q) {
     const int weight = job.micro.weight_of[p] * job.micro.weights + job.micro.weight_of[q];
-    g.panel = job.panels + weight * ins * outs + first * ins;
+    return job.panels + weight * ins * outs + first * ins;
+  };
+  for (int q = 0; q < job.micro.products; ++q) {
+    g.panel = panel_of(q);
+    g.next_panel = q + 1 < job.micro.products ? panel_of(q + 1) : nullptr;
     for (int64_t tile = 0; tile < tiles; tile += kGatherPixels) {
       for (int64_t i = 0; i < kGatherPixels; ++i) {
-        g.in[i] = row + (q * tiles + tile + i) * ins;
-        g.out[i] = products + (q * tiles + tile + i) * channels;
+        g.in[i] = row + q * product_step(tiles, ins) + (tile + i) * ins;
+        g.out[i] = products + q * product_step(tiles, channels) + (tile + i) * channels;
       }
       conv_micro<float>()->gather(g);
     }
@@ -110,11 +122,12 @@ void convolve_block(const Job& job, int64_t begin, int64_t end, int64_t first, i
   }
   results.resize(outputs.size());
 
-  const int64_t row_step = m.products * tiles * ins, step = job.all_rows ? kTile : last - first;
+  const int64_t row_step = m.products * product_step(tiles, ins),
+                step = job.all_rows ? kTile : last - first;
   float* rows = row_scratch.numbers(job.all_rows ? m.products * row_step : row_step);
-  float* products = product_scratch.numbers(m.products * m.products * tiles * step);
+  float* products = product_scratch.numbers(m.products * m.products * product_step(tiles, step));
   const auto make_row = [&](int p, float* row) {
-    m.input[p]({inputs.data(), tiles, ins, row, tiles * ins, ins, 0});
+    m.input[p]({inputs.data(), tiles, ins, row, product_step(tiles, ins), ins, 0});
     return row;
   };
   if (job.all_rows) {
@@ -122,20 +135,23 @@ void convolve_block(const Job& job, int64_t begin, int64_t end, int64_t first, i
   }
   for (int64_t begin_k = first; begin_k < last; begin_k += step) {
     const int64_t end_k = std::min(last, begin_k + step), channels = end_k - begin_k;
+    const int64_t next = product_step(tiles, channels);
     for (int p = 0; p < m.products; ++p) {
       const float* row = job.all_rows ? rows + p * row_step : make_row(p, rows);
-      float* to = products + p * m.products * tiles * channels;
+      float* to = products + p * m.products * next;
       for (int64_t k = begin_k; k < end_k; k += kTile)
         multiply_row(job, p, row, tiles, k, std::min(kTile, end_k - k), to + k - begin_k, channels);
     }
     std::transform(outputs.begin(), outputs.end(), results.begin(), [&](float* pixel) {
       return pixel != nullptr ? pixel + begin_k : outside + ins;
     });
-    m.result({products, tiles, channels, results.data(), job.write == Write::accumulate});
+    m.result({products, next, tiles, channels, results.data(), job.write == Write::accumulate,
+              job.streams});
     for (float* pixel : outputs) {
       if (pixel != nullptr) apply_epilogue(job.epilogue, begin_k, channels, pixel + begin_k);
     }
   }
+  if (job.streams) end_streams();
 }
 
 }  // namespace
@@ -190,7 +206,9 @@ void conv_winograd(ConvDirection direction, const ConvShape& shape, TileSizes si
   // Numbers that a tile has in the cache at a time, in either order.
   const int64_t by_rows = m.products * (ins + m.products * outs);
   const int64_t by_channels = m.products * m.products * (ins + kTile);
-  const Job job = {{tiling, m, from, to, panels, epilogue, write}, by_channels < by_rows};
+  const Job job = {{tiling, m, from, to, panels, epilogue, write},
+                   by_channels < by_rows,
+                   !epilogue && write == Write::overwrite && passes_cache(to)};
 
   const int64_t fitting =
       kBlockBytes / static_cast<int64_t>(sizeof(float)) / std::min(by_rows, by_channels);

@@ -103,7 +103,8 @@ void convolve_block(const Job& job, int64_t begin, int64_t end, int64_t first, i
     multiply(job, block, tiles, k, width, products);
     std::transform(outputs.begin(), outputs.end(), results.begin(),
                    [&](float* pixel) { return pixel ? pixel + k : outside + ins; });
-    m.result({products, tiles, width, results.data(), job.write == Write::accumulate});
+    m.result(
+        {products, tiles * width, tiles, width, results.data(), job.write == Write::accumulate});
     for (float* pixel : outputs) {
       if (pixel) apply_epilogue(job.epilogue, k, width, pixel + k);
     }

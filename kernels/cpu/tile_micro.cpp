@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernels/cpu/bilinear.h"
+#include "kernels/cpu/stream.h"
 #include "kernels/cpu/vectors.h"
 
 #if defined(GAN_VECTORS)
@@ -117,8 +118,7 @@ GAN_INLINE void sum_products(const TileResult& r) {
   constexpr size_t kSide = kMatrix.size(), kProducts = kMatrix[0].size();
   constexpr int64_t kLanes = sizeof(Vector) / sizeof(float);
   // Copies, which stores cannot change.
-  const auto [all_products, tiles, channels, all_pixels, accumulate] = r;
-  const int64_t next = tiles * channels;
+  const auto [all_products, next, tiles, channels, all_pixels, accumulate, streams] = r;
   const float* products = all_products;
   float* const* pixels = all_pixels;
   for (int64_t tile = 0; tile < tiles; ++tile, pixels += kSide * kSide, products += channels) {
@@ -141,7 +141,11 @@ GAN_INLINE void sum_products(const TileResult& r) {
             load(to, old);
             sum += old;
           }
-          store(sum, to);
+          if (streams) {
+            stream(sum, to);
+          } else {
+            store(sum, to);
+          }
         });
       });
     }

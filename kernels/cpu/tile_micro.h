@@ -30,9 +30,11 @@ struct TileRow {
 // The results of several tiles: A products A'.
 struct TileResult {
   const float* products = nullptr;  // [product row][product column][tile][channel]
+  int64_t product_step = 0;         // numbers from one product to the next
   int64_t tiles = 0, channels = 0;
   float* const* pixels = nullptr;  // [tile][row][column]
   bool accumulate = false;         // add to what is there
+  bool streams = false;            // past the cache (stream.h), not with accumulate
 };
 
 // The weights' gradient from sums of products: G' sums G.
