@@ -47,15 +47,15 @@ void CpuBackend::convolve(ConvDirection direction, const ConvShape& shape, TileS
   // A layer that sees a photo costs little, and what it loses all others lose: of the error that
   // rounding brings to a generator's colours nine tenths are its first layer's.
   const bool pairs = products_ == CpuProducts::bf16 && from.shape().c >= cpu::kVector;
-  const bool fewer = cpu::conv_winograd_pays(direction, shape);
-  if (fewer && !pairs) {
-    cpu::conv_winograd(direction, shape, sizes, from, w, packs_, epilogue, to, write);
-    return;
+  if (cpu::conv_winograd_pays(direction, shape)) {
+    const auto run = pairs ? cpu::conv_winograd_pairs : cpu::conv_winograd;
+    // Rounded, even a gradient would notice.
+    const TileSizes cut = pairs ? sizes_for(epilogue) : sizes;
+    run(direction, shape, cut, from, w, packs_, epilogue, to, write);
+  } else {
+    const auto run = pairs ? cpu::conv_gather<cpu::Pair> : cpu::conv_gather<float>;
+    run(direction, shape, from, w, packs_, epilogue, to, write);
   }
-  const auto run = fewer   ? cpu::conv_winograd_pairs
-                   : pairs ? cpu::conv_gather<cpu::Pair>
-                           : cpu::conv_gather<float>;
-  run(direction, shape, from, w, packs_, epilogue, to, write);
 }
 
 void CpuBackend::weights_gradient(const ConvShape& shape, const Tensor& picture, const Tensor& maps,

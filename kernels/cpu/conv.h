@@ -52,9 +52,9 @@ void conv_winograd(ConvDirection direction, const ConvShape& shape, TileSizes si
                    const Tensor& from, const Weights& weights, WeightPacks& packs,
                    const Epilogue& epilogue, const Tensor& to, Write write);
 // The same with pairs, which the transformed numbers are rounded to.
-void conv_winograd_pairs(ConvDirection direction, const ConvShape& shape, const Tensor& from,
-                         const Weights& weights, WeightPacks& packs, const Epilogue& epilogue,
-                         const Tensor& to, Write write);
+void conv_winograd_pairs(ConvDirection direction, const ConvShape& shape, TileSizes sizes,
+                         const Tensor& from, const Weights& weights, WeightPacks& packs,
+                         const Epilogue& epilogue, const Tensor& to, Write write);
 
 template <class Lane>
 void conv_weights(const ConvShape& shape, const Tensor& picture, const Tensor& maps,

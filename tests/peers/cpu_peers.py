@@ -8,7 +8,8 @@ traced and frozen, which folds batch norm) and ONNX Runtime (a model of the same
 onnx.helper). What is missing is said, not made up. All run in turns (ours, a peer, another peer, ours,
 ...), each in a process of its own, float32, same shapes, same recipe, and the same rule for timing: one
 run to warm up, then at least three, median. A ratio is of two times of one turn; what is told is the
-median of the turns' ratios. Ours reads the losses back in every step and folds batch norm for inference,
+median of the turns' ratios. Each runs with the setting of OMP_WAIT_POLICY that is best for it (see
+environment_for; a setting of your own goes for all). Ours reads the losses back in every step and folds batch norm for inference,
 as its programs do. Run it on a machine that does nothing else.
 
 Everything takes minutes; --what, --threads and --peer pick a part of it, and --merge adds its turns to those
@@ -63,12 +64,22 @@ def run_ours(args, what, threads, precision):
     return next(r["median_ms"] for r in result["rows"] if r["name"] == row) / 1e3, described
 
 
-def run_peer(args, peer, what, threads):
+def environment_for(name):
+    """PyTorch 1.13's threads get in each other's way unless they wait passively (a step took 2.8 s instead
+    of 3.3 to 4.2 s). Ours and PyTorch 2 lose a few percent by that."""
+    environment = dict(os.environ)
+    if name.startswith("PyTorch 1."):
+        environment.setdefault("OMP_WAIT_POLICY", "passive")
+    return environment
+
+
+def run_peer(args, name, peer, what, threads):
     """Seconds; None where the peer cannot do this."""
     python, key = peer
     command = [python, WORKER, "measure", key, what.split(",")[0], args.width, WHATS[what][2], threads,
                args.seconds]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
+                          env=environment_for(name))
     if done.returncode == 77:
         return None
     if done.returncode != 0:
@@ -94,7 +105,7 @@ def one_turn(args, peers, what, threads, rows):
     for name, peer in peers.items():
         if args.peer and args.peer not in name:
             continue
-        seconds = run_peer(args, peer, what, threads)
+        seconds = run_peer(args, name, peer, what, threads)
         if seconds is not None:
             keep(name, seconds)
     return described
