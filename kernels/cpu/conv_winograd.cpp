@@ -170,9 +170,9 @@ void transformed_weights(const Tiling& tiling, const Tensor& weights, bool out_f
 }
 
 // Measured with AVX-512 at the networks' shapes: below these channel counts the transforms cost what
-// the multiplications save. They save 1.44 to 2.25, and up to 4 in the weights' gradient of many
-// pixels; what is left of that is 1.8 to 2.1 with stride 1 (the weights' gradient 1.9 to 2.7), 1.2 to
-// 1.4 with stride 2 (1.2 to 1.5).
+// the multiplications save. They save 1.44 to 2.25 with small tiles, 1.78 and 4 with large ones; what
+// is left of that is 1.8 to 2.1 and 1.2 to 1.4 (strides 1 and 2), with large ones 2.4 to 3.3 and 1.4 to
+// 1.6.
 bool conv_winograd_pays(ConvDirection direction, const ConvShape& shape) {
   const ConvGeometry& g = shape.geometry;
   if (g.kernel != 3 || g.padding != 1 || g.stride > 2 || shape.picture.c % kVector != 0 ||
