@@ -86,8 +86,10 @@ GAN_INLINE void transform_row(const TileRow& r) {
   constexpr size_t kProducts = kMatrix.size(), kSide = kMatrix[0].size();
   constexpr int64_t kLanes = sizeof(Vector) / sizeof(float);
   // Copies, which stores cannot change.
-  const auto [all_pixels, tiles, channels, all_to, next, group, group_step] = r;
-  const float* const* pixels = all_pixels;
+  const int64_t tiles = r.tiles, channels = r.channels, next = r.product_step;
+  const int64_t group = r.group, group_step = r.group_step;
+  float* const all_to = r.to;
+  const float* const* pixels = r.pixels;
   for (int64_t tile = 0; tile < tiles; ++tile, pixels += kSide * kSide) {
     float* to = all_to + tile * group;
     for (int64_t begin = 0; begin < channels; begin += group, to += group_step) {
@@ -118,9 +120,10 @@ GAN_INLINE void sum_products(const TileResult& r) {
   constexpr size_t kSide = kMatrix.size(), kProducts = kMatrix[0].size();
   constexpr int64_t kLanes = sizeof(Vector) / sizeof(float);
   // Copies, which stores cannot change.
-  const auto [all_products, next, tiles, channels, all_pixels, accumulate, streams] = r;
-  const float* products = all_products;
-  float* const* pixels = all_pixels;
+  const int64_t next = r.product_step, tiles = r.tiles, channels = r.channels;
+  const bool accumulate = r.accumulate, streams = r.streams;
+  const float* products = r.products;
+  float* const* pixels = r.pixels;
   for (int64_t tile = 0; tile < tiles; ++tile, pixels += kSide * kSide, products += channels) {
     for (int64_t c = 0; c < channels; c += kLanes) {
       unrolled<kSide>([&](auto y) GAN_INLINE_LAMBDA {
@@ -158,7 +161,10 @@ GAN_INLINE void sum_gradient(const TileGradient& g) {
   constexpr size_t kTaps = kMatrix.size(), kWeights = kMatrix[0].size();
   constexpr int64_t kLanes = sizeof(Vector) / sizeof(float);
   // Copies, which stores cannot change.
-  const auto [all_sums, pitch, channels, all_to, to_pitch, accumulate] = g;
+  const float* const all_sums = g.sums;
+  float* const all_to = g.to;
+  const int64_t pitch = g.pitch, channels = g.channels, to_pitch = g.to_pitch;
+  const bool accumulate = g.accumulate;
   for (int64_t c = 0; c < channels; c += kLanes) {
     Vector rows[kWeights][kTaps];
     unrolled<kWeights>([&](auto p) GAN_INLINE_LAMBDA {
