@@ -46,7 +46,7 @@ class Comparison {
     const OpCase& c = check_.op_case();
     const Precision precision = check_.precision();
     const Sample& sample = check_.sample();
-    const Tolerance& tolerance = tolerance_for(op_of(c.function), precision, c.inference);
+    const Tolerance& tolerance = tolerance_for(op_of(c.function), precision);
     const DType stored = type_of(field, precision);
     const int64_t terms = terms_behind(c, field);
     const double rms = rms_of(result);

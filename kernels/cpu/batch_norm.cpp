@@ -13,9 +13,9 @@
 
 #include "engine/parallel.h"
 #include "kernels/cpu/activation.h"
-#include "kernels/cpu/conv_input.h"
 #include "kernels/cpu/cpu_backend.h"
 #include "kernels/cpu/stream.h"
+#include "kernels/cpu/thread_scratch.h"
 
 namespace gan {
 namespace {

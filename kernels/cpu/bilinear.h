@@ -27,8 +27,9 @@
 //                                    F(4,3)    2.1e-6   4        and 1/2, -2
 //
 // So without them results are more exact than the definition's, as sums are shorter: activations are
-// computed that way (TileSizes in conv.h says why). Gradients take the others: those of pictures,
-// whose tolerance is twice the definition's (kernels/cases/tolerances.h), and those of weights where
+// computed that way (TileSizes in conv.h says why). Gradients and inference take F(4,3) and, with stride
+// 2, F(4,2) down where the definition's tolerance still holds (kernels/cases/tolerances.h): a few
+// results of F(4,2) up leave it, and of F(4,3) with narrow sums. The weights' gradient takes both where
 // thousands of pixels are summed, whose rounding errors are larger than that.
 //
 // The weights' gradient needs no algorithm of its own. y is linear in w, with the matrix
@@ -139,6 +140,5 @@ inline constexpr auto kDown3 = stride_two(kPair3);
 inline constexpr auto kDown4 = stride_two(kPair4);
 inline constexpr auto kUp2 = transposed(kPair2);
 inline constexpr auto kUp3 = transposed(kPair3);
-inline constexpr auto kUp4 = transposed(kPair4);
 
 }  // namespace gan::cpu

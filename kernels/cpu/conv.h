@@ -19,9 +19,9 @@ struct ConvShape {
 enum class ConvDirection : uint8_t { forward, data, weights };
 
 // What minimal filtering (bilinear.h) may cut a convolution into: tiles as exact as the definition, or
-// also the large ones, which save more multiplications and lose half a digit. In training activations
-// want the exact ones: where a ReLU has its kink every lost bit turns some gradients, which then
-// differ from another program's by a thousandth. Nothing behind a gradient, or a photo, would notice.
+// also large ones, which save more multiplications and lose a bit or two. In training activations want
+// the exact ones: where a ReLU has its kink every lost bit turns some gradients, which then differ from
+// another program's by a thousandth. Nothing behind a gradient, or a photo, would notice.
 enum class TileSizes : uint8_t { exact, all };
 
 // Reads a convolution call of a backend as one of the three computations.

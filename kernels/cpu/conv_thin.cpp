@@ -18,6 +18,7 @@
 #include "kernels/cpu/conv_micro.h"
 #include "kernels/cpu/conv_windows.h"
 #include "kernels/cpu/epilogue.h"
+#include "kernels/cpu/thread_scratch.h"
 
 namespace gan::cpu {
 namespace {

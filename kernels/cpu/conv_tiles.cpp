@@ -10,6 +10,8 @@ int64_t pieces(int64_t size, int64_t piece) {
 // Large tiles have more weights, up to four times as many as the definition; fewer tiles than this
 // would mostly wait for them.
 constexpr int64_t kFewestLarge = 64;
+// F(4,3) keeps to the definition's tolerance in sums over so many channels.
+constexpr int64_t kWideSum = 128;
 
 template <class Pixel, class At>
 void list_pixels(int64_t first_row, int64_t first_col, int64_t side, const Shape& s, Pixel* outside,
@@ -39,13 +41,15 @@ Tiling::Tiling(ConvDirection direction, const ConvShape& shape, TileSizes sizes)
     const bool fewer = rows_ == 0 || other.multiplications() < multiplications();
     if (fewer && other.tiles() >= fewest_tiles) *this = other;
   };
+  const int64_t ins = data ? shape.maps.c : shape.picture.c;
   if (g.stride == 1) {
     consider(TileAlgorithm::same2);
-    if (large) consider(TileAlgorithm::same4, kFewestLarge);
+    if (large && (ins >= kWideSum || direction == ConvDirection::weights))
+      consider(TileAlgorithm::same4, kFewestLarge);
   } else {
     consider(data ? TileAlgorithm::up2 : TileAlgorithm::down2);
     consider(data ? TileAlgorithm::up3 : TileAlgorithm::down3);
-    if (large) consider(data ? TileAlgorithm::up4 : TileAlgorithm::down4, kFewestLarge);
+    if (large && !data) consider(TileAlgorithm::down4, kFewestLarge);
   }
 }
 

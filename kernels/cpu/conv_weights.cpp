@@ -19,6 +19,7 @@
 #include "kernels/cpu/conv.h"
 #include "kernels/cpu/conv_input.h"
 #include "kernels/cpu/conv_micro.h"
+#include "kernels/cpu/thread_scratch.h"
 
 namespace gan::cpu {
 namespace {

@@ -22,11 +22,11 @@
 #include "engine/parallel.h"
 #include "kernels/cpu/conv.h"
 #include "kernels/cpu/conv_filter.h"
-#include "kernels/cpu/conv_input.h"
 #include "kernels/cpu/conv_micro.h"
 #include "kernels/cpu/conv_tiles.h"
 #include "kernels/cpu/simd.h"
 #include "kernels/cpu/stream.h"
+#include "kernels/cpu/thread_scratch.h"
 
 namespace gan::cpu {
 namespace {

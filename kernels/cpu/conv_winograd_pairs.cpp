@@ -10,10 +10,8 @@
 //     products[p, q] = tiles[p, q] * panel[weights of p, q]
 //     A products A' -> results
 //
-// Rounding after the transforms of small tiles errs about as much as rounding before a plain
-// convolution: where a picture is smooth the differences in B x are small, and their errors with them.
-// With large tiles, which inference takes, it errs several times as much; of a photo's colours 99.9%
-// still move by one level of 255 at most (README).
+// Rounding after the transforms errs about as much as rounding before a plain convolution: where a
+// picture is smooth the differences in B x are small, and their errors with them.
 #include <algorithm>
 #include <vector>
 
@@ -21,9 +19,9 @@
 #include "kernels/cpu/bf16.h"
 #include "kernels/cpu/conv.h"
 #include "kernels/cpu/conv_filter.h"
-#include "kernels/cpu/conv_input.h"
 #include "kernels/cpu/conv_micro.h"
 #include "kernels/cpu/conv_tiles.h"
+#include "kernels/cpu/thread_scratch.h"
 
 namespace gan::cpu {
 namespace {

@@ -15,10 +15,10 @@
 
 #include "engine/parallel.h"
 #include "kernels/cpu/conv.h"
-#include "kernels/cpu/conv_input.h"
 #include "kernels/cpu/conv_micro.h"
 #include "kernels/cpu/conv_tiles.h"
 #include "kernels/cpu/simd.h"
+#include "kernels/cpu/thread_scratch.h"
 
 namespace gan::cpu {
 namespace {
@@ -65,15 +65,15 @@ struct Task {
   int64_t picture_group, maps_group, part;
 };
 
-// A transformed row of a block's tiles: [product][group of channels][tile][channel of the group].
-struct Row {
-  Row(float* memory, int64_t group_width, int64_t channels, int64_t tiles)
+// Where a transformed row of a block's tiles lies: [product][group of channels][tile][channel of the group].
+struct TransformedRow {
+  TransformedRow(float* memory, int64_t group_width, int64_t channels, int64_t tiles)
       : numbers(memory),
         width(group_width),
         group_step(tiles * width + kGap),
         product_step((channels + width - 1) / width * group_step) {}
   static int64_t size(int64_t width, int64_t channels, int products) {
-    return products * Row(nullptr, width, channels, kBlockTiles).product_step;
+    return products * TransformedRow(nullptr, width, channels, kBlockTiles).product_step;
   }
   const float* at(int product, int64_t channel) const {
     return numbers + product * product_step + channel / width * group_step + channel % width;
@@ -85,8 +85,8 @@ struct Row {
 
 // Row p of both transforms, multiplied into the sums, or the first such product before them all.
 // Groups of both are as wide as an outer product wants them: few kilobytes that follow one another.
-void multiply_row(const Cut& cut, int p, const Row& picture, const Row& maps, int64_t tiles,
-                  int64_t channels, int64_t ks, bool first, float* sums) {
+void multiply_row(const Cut& cut, int p, const TransformedRow& picture, const TransformedRow& maps,
+                  int64_t tiles, int64_t channels, int64_t ks, bool first, float* sums) {
   const TileMicro& m = cut.micro;
   // Products that share a weight follow one another.
   const auto begins = [&](int i) { return i == 0 || m.weight_of[i] != m.weight_of[i - 1]; };
@@ -123,8 +123,9 @@ void run_task(const Cut& cut, const Tensor& all_picture, const Tensor& all_maps,
   const int64_t ks = std::min(kMapsGroup, cut.shape.maps.c - first_k);
   const Tensor picture = all_picture.channels(first_c, channels);
   const Tensor maps = all_maps.channels(first_k, ks);
-  float* picture_memory = picture_scratch.numbers(Row::size(kTile, channels, m.products));
-  float* maps_memory = maps_scratch.numbers(Row::size(kVector, ks, m.products));
+  float* picture_memory =
+      picture_scratch.numbers(TransformedRow::size(kTile, channels, m.products));
+  float* maps_memory = maps_scratch.numbers(TransformedRow::size(kVector, ks, m.products));
   float* sums = sums_scratch.numbers(cut.sums());
   float outside[std::max(kPictureGroup, kMapsGroup)] = {};  // what tiles see beyond the edges
 
@@ -139,7 +140,8 @@ void run_task(const Cut& cut, const Tensor& all_picture, const Tensor& all_maps,
       cut.tiling.inputs(picture, begin + i, outside, &inputs[i * m.inputs * m.inputs]);
       cut.tiling.outputs(maps, begin + i, outside, &outputs[i * m.outputs * m.outputs]);
     }
-    const Row from(picture_memory, kTile, channels, tiles), to(maps_memory, kVector, ks, tiles);
+    const TransformedRow from(picture_memory, kTile, channels, tiles),
+        to(maps_memory, kVector, ks, tiles);
     for (int p = 0; p < m.products; ++p) {
       m.input[p]({inputs.data(), tiles, channels, from.numbers, from.product_step, from.width,
                   from.group_step});

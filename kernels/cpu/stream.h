@@ -6,19 +6,17 @@
 #include <algorithm>
 
 #include "engine/tensor.h"
-#include "kernels/cpu/conv_micro.h"
 #include "kernels/cpu/vectors.h"
 
 namespace gan::cpu {
 
-// Whether all of `to`, which is written once, is large enough to pass by the cache, and all its pixels
-// begin where a store of any vector may.
+// Whether all of `to`, which is written once, is too large to stay in the cache, and its pixels are
+// whole cache lines, where a store of any vector may begin.
 inline bool passes_cache(const Tensor& to) {
-  constexpr int64_t kLargest = 8 * 1024 * 1024;  // bytes that may stay in the cache
-  constexpr uintptr_t kAlignment = kVector * sizeof(float);
-  return to.shape().elements() * static_cast<int64_t>(sizeof(float)) >= kLargest &&
-         to.shape().c % kVector == 0 && to.pitch() % kVector == 0 &&
-         reinterpret_cast<uintptr_t>(to.as<float>()) % kAlignment == 0;
+  constexpr int64_t kFewestBytes = 8 * 1024 * 1024, kLine = 16;  // numbers
+  return to.shape().elements() * static_cast<int64_t>(sizeof(float)) >= kFewestBytes &&
+         to.shape().c % kLine == 0 && to.pitch() % kLine == 0 &&
+         reinterpret_cast<uintptr_t>(to.as<float>()) % (kLine * sizeof(float)) == 0;
 }
 
 #if defined(GAN_VECTORS)
@@ -40,7 +38,7 @@ GAN_INLINE void stream(const Vector& from, float* to) {
 }
 #endif
 
-// The same for `count` numbers, a multiple of kVector.
+// The same for `count` numbers, whole cache lines.
 inline void stream_copy(const float* from, int64_t count, float* to) {
 #if defined(GAN_VECTORS)
   Narrow::Vector numbers;

@@ -342,7 +342,7 @@ template <class Set>
 constexpr TileMicro kMicros[] = {micro_of<Set, kSame2>(), micro_of<Set, kSame4>(),
                                  micro_of<Set, kDown2>(), micro_of<Set, kDown3>(),
                                  micro_of<Set, kDown4>(), micro_of<Set, kUp2>(),
-                                 micro_of<Set, kUp3>(),   micro_of<Set, kUp4>()};
+                                 micro_of<Set, kUp3>()};
 
 }  // namespace
 

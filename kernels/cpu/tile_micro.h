@@ -46,7 +46,7 @@ struct TileGradient {
   bool accumulate = false;  // add to what is there
 };
 
-enum class TileAlgorithm : uint8_t { same2, same4, down2, down3, down4, up2, up3, up4 };
+enum class TileAlgorithm : uint8_t { same2, same4, down2, down3, down4, up2, up3 };
 
 // An algorithm of bilinear.h as data, with its functions.
 struct TileMicro {

@@ -9,8 +9,8 @@ onnx.helper). What is missing is said, not made up. All run in turns (ours, a pe
 ...), each in a process of its own, float32, same shapes, same recipe, and the same rule for timing: one
 run to warm up, then at least three, median. A ratio is of two times of one turn; what is told is the
 median of the turns' ratios. Each runs with the setting of OMP_WAIT_POLICY that is best for it (see
-environment_for; a setting of your own goes for all). Ours reads the losses back in every step and folds batch norm for inference,
-as its programs do. Run it on a machine that does nothing else.
+environment_for; a setting of your own goes for all). Ours reads the losses back in every step and folds
+batch norm for inference, as its programs do. Run it on a machine that does nothing else.
 
 Everything takes minutes; --what, --threads and --peer pick a part of it, and --merge adds its turns to those
 that the --json file has already.
@@ -66,7 +66,7 @@ def run_ours(args, what, threads, precision):
 
 def environment_for(name):
     """PyTorch 1.13's threads get in each other's way unless they wait passively (a step took 2.8 s instead
-    of 3.3 to 4.2 s). Ours and PyTorch 2 lose a few percent by that."""
+    of 3.3 to 4.2 s). Ours loses 7% by that, PyTorch 2 10 to 20%."""
     environment = dict(os.environ)
     if name.startswith("PyTorch 1."):
         environment.setdefault("OMP_WAIT_POLICY", "passive")

@@ -17,8 +17,7 @@ constexpr int kWorkSize = 128;
 struct ColorizeOptions {
   bool flip = false;      // average the answers to the photo and to its mirror image
   double saturation = 1;  // factor on chroma; what leaves the gamut shrinks back into it
-  bool smooth =
-      true;  // a chroma head's answer is smoothed along the photo's edges (smooth_chroma.h)
+  bool smooth = true;     // smooth a chroma head's answer along edges (smooth_chroma.h)
 };
 
 class Colorizer {
