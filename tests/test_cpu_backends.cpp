@@ -9,6 +9,7 @@
 #include "kernels/cases/backend_parity.h"
 #include "kernels/cases/op_tensors.h"
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/cpu/stream.h"
 #include "kernels/onednn/onednn_backend.h"
 
 using namespace gan;
@@ -253,6 +254,23 @@ TEST_CASE("the cpu backend equals the reference on convolutions by minimal filte
     INFO(op_case.name);
     CHECK(cpu::conv_winograd_pays(call.direction, call.shape));
   }
+  check_against_reference(*make_cpu_backend(), cases, 0);
+}
+
+TEST_CASE("the cpu backend equals the reference where results pass the cache") {
+  const Shape few = {1, 181, 183, 16}, many = {1, 181, 183, 64};
+  std::vector<OpCase> cases;
+  for (const Function function :
+       {Function::conv_forward, Function::conv_backward_data, Function::batch_norm_train}) {
+    OpCase c = some_convolution(function);
+    c.x = function == Function::conv_forward ? few : many;
+    c.y = function == Function::conv_backward_data ? few : many;
+    cases.push_back(c);
+  }
+  OpCase slice = cases.back();
+  slice.y_margin = {16, 32};
+  cases.push_back(slice);
+  CHECK(many.elements() >= cpu::kFewestStreamed);
   check_against_reference(*make_cpu_backend(), cases, 0);
 }
 

@@ -10,12 +10,14 @@
 
 namespace gan::cpu {
 
+constexpr int64_t kFewestStreamed = 2 * 1024 * 1024;  // numbers; 8 MB
+
 // Whether all of `to`, which is written once, is too large to stay in the cache, and its pixels are
 // whole cache lines, where a store of any vector may begin.
 inline bool passes_cache(const Tensor& to) {
-  constexpr int64_t kFewestBytes = 8 * 1024 * 1024, kLine = 16;  // numbers
-  return to.shape().elements() * static_cast<int64_t>(sizeof(float)) >= kFewestBytes &&
-         to.shape().c % kLine == 0 && to.pitch() % kLine == 0 &&
+  constexpr int64_t kLine = 16;  // numbers
+  return to.shape().elements() >= kFewestStreamed && to.shape().c % kLine == 0 &&
+         to.pitch() % kLine == 0 &&
          reinterpret_cast<uintptr_t>(to.as<float>()) % (kLine * sizeof(float)) == 0;
 }
 
