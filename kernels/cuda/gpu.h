@@ -9,11 +9,12 @@
 //                          memory, seeded schedules, so that the same source runs, and its bugs show,
 //                          on a machine without a GPU. See sim/README.md.
 //
-//   host    launch, device_alloc, device_free, copy_to_device, copy_to_host, synchronize
+//   host    launch, launch_together, blocks_together, most_shared_bytes, device_alloc, device_free,
+//           copy_to_device, copy_to_host, synchronize
 //   shared  Smem::take, Smem::bytes (no static __shared__ arrays)
 //   warp    shfl, shfl_up, shfl_down, shfl_xor, ballot, any, all, syncwarp, lane_id
 //   block   syncthreads, barrier_sync, barrier_arrive
-//   grid    await_earlier_kernels, in every kernel
+//   grid    await_earlier_kernels, in every kernel; sync_grid, in a launch_together
 //   memory  load_packet, load_packet_nc, store_packet, ldg, threadfence
 //   atomic  atomic_add, atomic_max, atomic_cas, atomic_exch
 //   copies  cp_async<4|8|16>, cp_async_commit, cp_async_wait<N>, cp_async_wait_all
@@ -131,6 +132,7 @@ Param launch_argument(Arg argument) {
 
 #else
 
+#include <cooperative_groups.h>
 #include <cuda_runtime.h>
 
 #define GAN_UNROLL _Pragma("unroll")
@@ -145,33 +147,79 @@ inline void check_cuda(cudaError_t status, const char* what) {
   throw Error(str(what, ": ", cudaGetErrorString(status)));
 }
 
-template <class... Params, class... Args>
-void launch(void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t smem_bytes, Stream stream,
-            Args... args) {
-  static_assert(sizeof...(Params) == sizeof...(Args), "one argument for each kernel parameter");
-  check_launch(grid, block, smem_bytes);
+template <class Kernel>
+void allow_shared_bytes(Kernel* kernel, size_t smem_bytes) {
   if (smem_bytes > 48 * 1024)
     check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                     static_cast<int>(smem_bytes)),
                "asking for more than 48 KiB of shared memory");
+}
+
+template <class... Params, class... Args>
+void launch_with(const cudaLaunchAttribute* attribute, void (*kernel)(Params...), Dim3 grid,
+                 Dim3 block, size_t smem_bytes, Stream stream, Args... args) {
+  static_assert(sizeof...(Params) == sizeof...(Args), "one argument for each kernel parameter");
+  check_launch(grid, block, smem_bytes);
+  allow_shared_bytes(kernel, smem_bytes);
   const auto extent = [](const Dim3& d) {
     return dim3(static_cast<unsigned>(d.x), static_cast<unsigned>(d.y), static_cast<unsigned>(d.z));
   };
-  // A stream being captured makes of this attribute an edge that lets the two kernels overlap, where
-  // the one before is a kernel, and an ordinary edge where it is a copy or comes from another stream.
-  cudaLaunchAttribute overlap = {};
-  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  overlap.val.programmaticStreamSerializationAllowed = 1;
   cudaLaunchConfig_t config = {};
   config.gridDim = extent(grid);
   config.blockDim = extent(block);
   config.dynamicSmemBytes = smem_bytes;
   config.stream = stream;
-  config.attrs = &overlap;
-  config.numAttrs = launches_overlap() ? 1 : 0;
+  config.attrs = const_cast<cudaLaunchAttribute*>(attribute);  // only read
+  config.numAttrs = attribute ? 1 : 0;
   ++host_calls().launches;
   check_cuda(cudaLaunchKernelEx(&config, kernel, launch_argument<Params>(args)...),
              "kernel launch");
+}
+
+template <class... Params, class... Args>
+void launch(void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t smem_bytes, Stream stream,
+            Args... args) {
+  // A stream being captured makes of this attribute an edge that lets the two kernels overlap, where
+  // the one before is a kernel, and an ordinary edge where it is a copy or comes from another stream.
+  cudaLaunchAttribute overlap = {};
+  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  overlap.val.programmaticStreamSerializationAllowed = 1;
+  launch_with(launches_overlap() ? &overlap : nullptr, kernel, grid, block, smem_bytes, stream,
+              args...);
+}
+
+// All blocks are on the device at once, at most blocks_together(), and may wait for each other in
+// sync_grid(). Starts when the kernel before has ended.
+template <class... Params, class... Args>
+void launch_together(void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t smem_bytes,
+                     Stream stream, Args... args) {
+  cudaLaunchAttribute together = {};
+  together.id = cudaLaunchAttributeCooperative;
+  together.val.cooperative = 1;
+  launch_with(&together, kernel, grid, block, smem_bytes, stream, args...);
+}
+
+// How many blocks of such a launch the device holds at once.
+template <class... Params>
+int64_t blocks_together(void (*kernel)(Params...), Dim3 block, size_t smem_bytes) {
+  allow_shared_bytes(kernel, smem_bytes);
+  int device = 0, multiprocessors = 0, blocks = 0;
+  check_cuda(cudaGetDevice(&device), "asking for the device");
+  check_cuda(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device),
+             "counting multiprocessors");
+  check_cuda(cudaOccupancyMaxActiveBlocksPerMultiprocessor(
+                 &blocks, kernel, static_cast<int>(block.x * block.y * block.z), smem_bytes),
+             "asking how many blocks fit");
+  return int64_t{multiprocessors} * blocks;
+}
+
+// The shared memory that one block may ask for on this device.
+inline size_t most_shared_bytes() {
+  int device = 0, bytes = 0;
+  check_cuda(cudaGetDevice(&device), "asking for the device");
+  check_cuda(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
+             "asking for shared memory");
+  return static_cast<size_t>(bytes);
 }
 
 inline void* device_alloc(size_t bytes) {
@@ -295,6 +343,11 @@ __device__ __forceinline__ void await_earlier_kernels() {
   asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
   asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
+}
+
+// Waits for all threads of a launch_together; what they wrote before can be read after.
+__device__ __forceinline__ void sync_grid() {
+  cooperative_groups::this_grid().sync();
 }
 
 // ---- Memory

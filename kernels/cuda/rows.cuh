@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <initializer_list>
+#include <utility>
 
 #include "engine/autograd.h"
 #include "engine/tensor.h"
@@ -72,6 +74,12 @@ inline void check_shape(const char* operation, const char* name, const Tensor& t
   require(static_cast<bool>(tensor), operation, ": ", name, " is missing");
   require(tensor.shape() == expected, operation, ": ", name, " has shape ", tensor.shape(),
           ", expected ", expected);
+}
+
+inline void check_vectors(const char* operation, int64_t channels,
+                          std::initializer_list<std::pair<const char*, const Tensor*>> vectors) {
+  for (const auto& [name, vector] : vectors)
+    check_shape(operation, name, *vector, vector_shape(channels));
 }
 
 // ---- Packets

@@ -129,27 +129,28 @@ size_t ConvPlan::working_bytes(cudnnHandle_t handle) const {
   return bytes;
 }
 
-void ConvPlan::run(cudnnHandle_t handle, void* x, void* w, void* y, void* scratch) const {
-  const float one = 1, zero = 0;
+void ConvPlan::run(cudnnHandle_t handle, void* x, void* w, void* y, void* scratch,
+                   bool accumulate) const {
+  const float one = 1, old = accumulate ? 1 : 0;
   const ConvDescriptors& d = descriptors_;
   switch (direction_) {
     case Direction::forward:
       return check(
           cudnnConvolutionForward(handle, &one, d.x.get(), x, d.w.get(), w, d.conv.get(),
                                   static_cast<cudnnConvolutionFwdAlgo_t>(algorithm_.number),
-                                  scratch, scratch_bytes_, &zero, d.y.get(), y),
+                                  scratch, scratch_bytes_, &old, d.y.get(), y),
           "forward");
     case Direction::data_gradient:
       return check(cudnnConvolutionBackwardData(
                        handle, &one, d.w.get(), w, d.y.get(), y, d.conv.get(),
                        static_cast<cudnnConvolutionBwdDataAlgo_t>(algorithm_.number), scratch,
-                       scratch_bytes_, &zero, d.x.get(), x),
+                       scratch_bytes_, &old, d.x.get(), x),
                    "data gradient");
     case Direction::weight_gradient:
       return check(cudnnConvolutionBackwardFilter(
                        handle, &one, d.x.get(), x, d.y.get(), y, d.conv.get(),
                        static_cast<cudnnConvolutionBwdFilterAlgo_t>(algorithm_.number), scratch,
-                       scratch_bytes_, &zero, d.w.get(), w),
+                       scratch_bytes_, &old, d.w.get(), w),
                    "weight gradient");
   }
 }

@@ -18,8 +18,9 @@ class ConvPlan {
   ConvPlan(cudnnHandle_t handle, Memory& memory, const ConvProblem& problem, Choices& known);
 
   size_t scratch_bytes() const { return scratch_bytes_; }
-  // forward: y = conv(x, w); data_gradient: x from y and w; weight_gradient: w from x and y.
-  void run(cudnnHandle_t handle, void* x, void* w, void* y, void* scratch) const;
+  // forward: y = conv(x, w); data_gradient: x from y and w; weight_gradient: w from x and y. Accumulating,
+  // the result is added to what is there, and rounded once.
+  void run(cudnnHandle_t handle, void* x, void* w, void* y, void* scratch, bool accumulate) const;
   // forward: y = relu(conv(x, w) + bias) in one pass. False, with nothing done, where cuDNN cannot; the
   // first call finds out, so it must not be recorded.
   bool run_biased_relu(cudnnHandle_t handle, const void* x, const void* w, const void* bias,

@@ -175,14 +175,17 @@ class CudnnBackend final : public Backend {
     problem.x_pitch = larger.pitch();
     problem.y_pitch = smaller.pitch();
 
-    // What cuDNN writes, where the sum or another type is wanted: dense memory to add from.
     const Direction direction = problem.direction;
     const Tensor& result = direction == Direction::forward         ? smaller
                            : direction == Direction::data_gradient ? larger
                                                                    : w.values;
-    const bool apart = write == Write::accumulate || result.dtype() != x.dtype();
-    if (apart && direction == Direction::forward) problem.y_pitch = smaller.shape().c;
-    if (apart && direction == Direction::data_gradient) problem.x_pitch = larger.shape().c;
+    // cuDNN adds to what is there in its own pass, which rounds once; but not in a slice of channels, which
+    // it refuses, nor where it pads three channels to more. Adding later would round twice.
+    const bool adds = write == Write::accumulate;
+    if (adds && direction != Direction::weight_gradient &&
+        (!result.dense() || result.shape().c % 8 != 0))
+      return false;
+    const bool apart = result.dtype() != x.dtype();  // then converted from memory of our own
     ConvPlan* plan = plan_for(problem);
     if (!plan) return false;
 
@@ -201,8 +204,9 @@ class CudnnBackend final : public Backend {
       return true;
     }
     plan->run(handle_.get(), direction == Direction::data_gradient ? target.data() : larger.data(),
-              weights, direction == Direction::forward ? target.data() : smaller.data(), scratch);
-    if (apart && write == Write::accumulate) {
+              weights, direction == Direction::forward ? target.data() : smaller.data(), scratch,
+              adds && !apart);
+    if (apart && adds) {
       cuda::add(target, result, stream_);
     } else if (apart) {
       cuda::copy(target, result, stream_);

@@ -15,7 +15,6 @@
 #include "kernels/cuda/activation.h"
 #include "kernels/cuda/adam.h"
 #include "kernels/cuda/batch.h"
-#include "kernels/cuda/batch_norm.h"
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/cuda_memory.h"
 #include "kernels/cuda/memory.h"
@@ -50,15 +49,6 @@ struct DeviceTensors {
   CudaBackend backend{memory};
   Arena arena{memory};
 };
-
-double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
-  double largest = a.size() == b.size() ? 0 : HUGE_VAL;
-  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    const double difference = std::abs(static_cast<double>(a[i]) - b[i]);
-    if (!(difference <= largest)) largest = difference;  // a NaN shows
-  }
-  return largest;
-}
 
 float rounded(float value) {
   return static_cast<float>(bf16(value));
@@ -155,57 +145,6 @@ TEST_CASE("weights of one family are packed together", "[smallest]") {
     forward(first, version);
     backward(second, version);
   }
-}
-
-TEST_CASE("batch norm in parts equals batch norm as a whole", "[smallest]") {
-  DeviceTensors t;
-  const Shape shape = {2, 9, 11, 24}, vector = vector_shape(shape.c);
-  const int64_t pixels = shape.pixels(), channels = shape.c;
-  const std::vector<float> values = uniform(shape.elements(), 3, -2, 3);
-  std::vector<float> means, variances;
-  for (int64_t c = 0; c < channels; ++c) {
-    double sum = 0, squares = 0;
-    for (int64_t p = 0; p < pixels; ++p) sum += values[p * channels + c];
-    for (int64_t p = 0; p < pixels; ++p)
-      squares += std::pow(values[p * channels + c] - sum / pixels, 2);
-    means.push_back(static_cast<float>(sum / pixels));
-    variances.push_back(static_cast<float>(squares / pixels));
-  }
-  const Tensor x = t.make(shape, values), dy = t.random(shape, 4);
-  const auto make_norm = [&] {
-    return BatchNorm{t.random(vector, 5, 0.5f, 1.5f), t.random(vector, 6), t.random(vector, 7),
-                     t.random(vector, 8, 0.5f, 1.5f)};
-  };
-  const BatchNorm whole = make_norm(), parts = make_norm();
-  const BatchNormSaved saved = {t.make(vector), t.make(vector)};
-  const Tensor y = t.make(shape), dx = t.make(shape);
-  const Tensor dgamma = t.make(vector), dbeta = t.make(vector);
-  t.backend.batch_norm_train(x, whole, Activation::relu, saved, y);
-  t.backend.batch_norm_backward(x, dy, whole, Activation::relu, saved, dx, dgamma, dbeta,
-                                Write::overwrite);
-
-  const Tensor mean = t.make(vector, means), variance = t.make(vector, variances);
-  const BatchNormSaved part_saved = {mean, t.make(vector)};  // the mean stays where it is
-  const cuda::BatchNormAffine affine = {t.make(vector), t.make(vector)};
-  cuda::batch_norm_finish(mean, variance, pixels, parts, part_saved, affine, nullptr);
-  CHECK(largest_difference(t.read(part_saved.mean), t.read(saved.mean)) < 1e-6);
-  CHECK(largest_difference(t.read(part_saved.inv_std), t.read(saved.inv_std)) < 1e-6);
-  CHECK(largest_difference(t.read(parts.running_mean), t.read(whole.running_mean)) < 1e-6);
-  CHECK(largest_difference(t.read(parts.running_var), t.read(whole.running_var)) < 1e-6);
-
-  const Tensor part_y = t.make(shape);
-  cuda::batch_norm_apply(x, parts, Activation::relu, part_saved, part_y, nullptr);
-  CHECK(largest_difference(t.read(part_y), t.read(y)) < 1e-5);
-  const std::vector<float> scale = t.read(affine.scale), shift = t.read(affine.shift);
-  std::vector<float> by_affine = values;
-  for (size_t i = 0; i < by_affine.size(); ++i) {
-    const size_t c = i % static_cast<size_t>(channels);
-    by_affine[i] = std::max(0.0f, values[i] * scale[c] + shift[c]);
-  }
-  CHECK(largest_difference(by_affine, t.read(y)) < 1e-5);
-
-  cuda::batch_norm_backward_apply(x, dy, whole, Activation::relu, saved, dbeta, dgamma, x, nullptr);
-  CHECK(largest_difference(t.read(x), t.read(dx)) == 0);
 }
 
 namespace {

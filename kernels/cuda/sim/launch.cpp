@@ -62,30 +62,34 @@ void Device::run(const Launch& launch) {
   const std::lock_guard lock(mutex_);
   Record& record = launches_[launch.kernel];
   ++record.launches;
-  const Settings settings = current_settings();
+  Settings settings = current_settings();
   const uint64_t blocks = uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z;
   const BlockOrder order(blocks, settings);
+  GridBarrier grid(static_cast<int64_t>(blocks));
+  if (launch.together) settings.os_threads = static_cast<int>(blocks);
   std::atomic<uint64_t> dealt{0};
   std::atomic<bool> failed{false};
-  std::vector<std::exception_ptr> errors(settings.os_threads);
+  std::exception_ptr error;  // the first: those of other blocks may follow from it
   const auto work = [&](int worker) {
     try {
-      for (uint64_t i = dealt++; i < blocks && !failed; i = dealt++)
-        multiprocessors_[worker]->run_block(launch, order[i], settings);
+      for (uint64_t i = dealt++; i < blocks && !failed; i = dealt++) {
+        multiprocessors_[worker]->run_block(launch, order[i], settings,
+                                            launch.together ? &grid : nullptr);
+        if (launch.together) return grid.leave();
+      }
     } catch (...) {
-      errors[worker] = std::current_exception();
-      failed = true;
+      if (!failed.exchange(true)) error = std::current_exception();
+      grid.leave();
     }
   };
-  while (multiprocessors_.size() < errors.size())
+  while (multiprocessors_.size() < static_cast<size_t>(settings.os_threads))
     multiprocessors_.push_back(std::make_unique<Multiprocessor>());
   std::vector<std::thread> helpers;
   for (int worker = 1; worker < settings.os_threads; ++worker) helpers.emplace_back(work, worker);
   work(0);
   for (std::thread& helper : helpers) helper.join();
   for (const auto& multiprocessor : multiprocessors_) record.awaits &= multiprocessor->end_launch();
-  for (const std::exception_ptr& error : errors)
-    if (error) std::rethrow_exception(error);
+  if (error) std::rethrow_exception(error);
   check_device_memory(launch.kernel);
 }
 

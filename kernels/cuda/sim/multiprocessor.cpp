@@ -74,7 +74,28 @@ Multiprocessor::Multiprocessor()
 
 Multiprocessor::~Multiprocessor() = default;
 
-void Multiprocessor::run_block(const Launch& launch, uint64_t block, const Settings& settings) {
+bool GridBarrier::wait() {
+  std::unique_lock lock(mutex_);
+  if (++arrived_ == blocks_) {
+    arrived_ = 0;
+    ++generation_;
+    opened_.notify_all();
+    return true;
+  }
+  const unsigned generation = generation_;
+  opened_.wait(lock, [&] { return generation_ != generation || left_ > 0; });
+  return generation_ != generation;
+}
+
+void GridBarrier::leave() {
+  const std::lock_guard lock(mutex_);
+  ++left_;
+  opened_.notify_all();
+}
+
+void Multiprocessor::run_block(const Launch& launch, uint64_t block, const Settings& settings,
+                               GridBarrier* grid) {
+  grid_ = grid;
   begin_block(launch, block, settings);
   Fiber& first = fibers_[ready_.pop()];
   switch_to(nullptr, &first, false);
@@ -322,6 +343,14 @@ void Multiprocessor::warp_collective(Fiber& fiber, const WarpOp& op, uint32_t ma
     run_next(fiber, false);
   }
   if (sync) sanitizer::acquire(sync);
+}
+
+// All threads of the block are here, between two barriers; one waits, and with it their OS thread.
+void Multiprocessor::grid_barrier(Fiber& fiber) {
+  if (!grid_)
+    fail(fiber, Fault::misuse, "sync_grid in a launch whose blocks need not run together");
+  if (fiber.number == 0 && !grid_->wait())
+    fail(fiber, Fault::divergent_barrier, "a block waits in sync_grid for one that has ended");
 }
 
 // ---- Overlapping launches

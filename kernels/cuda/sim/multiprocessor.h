@@ -2,9 +2,11 @@
 // run_block().
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -56,6 +58,23 @@ struct Barrier {
   unsigned generation;
 };
 
+// Where the blocks of a launch wait for each other, each on its OS thread.
+class GridBarrier {
+ public:
+  explicit GridBarrier(int64_t blocks) : blocks_(blocks) {}
+  // False when a block has ended that would have had to come.
+  bool wait();
+  // A block has ended.
+  void leave();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable opened_;
+  const int64_t blocks_;
+  int64_t arrived_ = 0, left_ = 0;
+  unsigned generation_ = 0;
+};
+
 class Multiprocessor {
  public:
   Multiprocessor();
@@ -63,13 +82,15 @@ class Multiprocessor {
   Multiprocessor(const Multiprocessor&) = delete;
   Multiprocessor& operator=(const Multiprocessor&) = delete;
 
-  void run_block(const Launch& launch, uint64_t block, const Settings& settings);
+  // `grid` is null unless the blocks run together.
+  void run_block(const Launch& launch, uint64_t block, const Settings& settings, GridBarrier* grid);
   // All blocks of the launch that ran here become visible to the launcher. Whether all their threads
   // called await_earlier_kernels in time.
   bool end_launch();
 
   void warp_collective(Fiber& fiber, const WarpOp& op, uint32_t mask, void* payload);
   void block_barrier(Fiber& fiber, int id, int threads, bool wait);
+  void grid_barrier(Fiber& fiber);
   void* take_shared(Fiber& fiber, int index, size_t bytes);
   void early_access(Fiber& fiber);
   void yield(Fiber& fiber);
@@ -110,6 +131,7 @@ class Multiprocessor {
   void* warp_sync_object(const Warp& warp) const;
 
   const Launch* launch_ = nullptr;
+  GridBarrier* grid_ = nullptr;
   Settings settings_;
   Random random_;
   ReadyQueue ready_;

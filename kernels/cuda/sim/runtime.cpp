@@ -42,6 +42,11 @@ void block_barrier(int id, int threads, bool wait, Where where) {
   fiber.home->block_barrier(fiber, id, threads, wait);
 }
 
+void grid_barrier(Where where) {
+  Fiber& fiber = enter(where);
+  fiber.home->grid_barrier(fiber);
+}
+
 void await_earlier_kernels() {
   enter().awaited = true;
 }

@@ -44,9 +44,14 @@ struct Launch {
   Uint3 grid, block;
   size_t shared_bytes;
   bool overlaps;  // gpu::launches_overlap()
+  bool together;  // all blocks at once: each has an OS thread of its own
   void (*invoke)(const void* arguments);
   const void* arguments;
 };
+
+// As many blocks as the simulated device holds at once where they wait for each other: few, because
+// ThreadSanitizer allows some 8000 threads.
+inline constexpr int64_t kBlocksTogether = 12;
 
 // Runs all threads of all blocks to their end; throws sim::Error.
 void run(const Launch& launch);
@@ -95,6 +100,9 @@ void warp_collective(const WarpOp& op, uint32_t mask, void* payload, Where where
 
 // Barrier 0 with 0 threads is the barrier of the whole block.
 void block_barrier(int id, int threads, bool wait, Where where);
+
+// The block waits for all blocks of the launch; all of its threads wait for each other before and after.
+void grid_barrier(Where where);
 
 void await_earlier_kernels();
 // Global memory is used before that.

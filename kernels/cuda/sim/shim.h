@@ -133,8 +133,8 @@ using sim::Where;
 // ---- Host side
 
 template <class... Params, class... Args>
-void launch(void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t smem_bytes, Stream stream,
-            Args... args) {
+void launch_as(bool together, void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t smem_bytes,
+               Stream stream, Args... args) {
   static_assert(sizeof...(Params) == sizeof...(Args), "one argument for each kernel parameter");
   check_launch(grid, block, smem_bytes);
   const auto extent = [](const Dim3& d) {
@@ -143,8 +143,8 @@ void launch(void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t smem_bytes,
   };
   const auto body = [kernel, ... values = launch_argument<Params>(args)] { kernel(values...); };
   const auto run = [kernel, grid = extent(grid), block = extent(block), smem_bytes,
-                    overlaps = launches_overlap(), body] {
-    sim::run({reinterpret_cast<const void*>(kernel), grid, block, smem_bytes, overlaps,
+                    overlaps = launches_overlap(), together, body] {
+    sim::run({reinterpret_cast<const void*>(kernel), grid, block, smem_bytes, overlaps, together,
               [](const void* arguments) { (*static_cast<const decltype(body)*>(arguments))(); },
               &body});
   };
@@ -153,6 +153,27 @@ void launch(void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t smem_bytes,
     sim::record(run);
   else
     run();
+}
+template <class... Params, class... Args>
+void launch(void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t smem_bytes, Stream stream,
+            Args... args) {
+  launch_as(false, kernel, grid, block, smem_bytes, stream, args...);
+}
+template <class... Params, class... Args>
+void launch_together(void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t smem_bytes,
+                     Stream stream, Args... args) {
+  if (grid.x * grid.y * grid.z > sim::kBlocksTogether)
+    throw Error(str("launch: ", grid.x * grid.y * grid.z, " blocks together; the device holds ",
+                    sim::kBlocksTogether));
+  launch_as(true, kernel, grid, block, smem_bytes, stream, args...);
+}
+template <class... Params>
+int64_t blocks_together(void (*)(Params...), Dim3, size_t) {
+  return sim::kBlocksTogether;
+}
+// As on the smallest cards.
+inline size_t most_shared_bytes() {
+  return 99 * 1024;
 }
 
 // As on a GPU, a stream that is being recorded takes nothing but kernels.
@@ -258,6 +279,11 @@ inline void barrier_arrive(int id, int threads, Where where = Where::here()) {
 
 inline void await_earlier_kernels() {
   sim::await_earlier_kernels();
+}
+inline void sync_grid(Where where = Where::here()) {
+  sim::block_barrier(0, 0, true, where);
+  sim::grid_barrier(where);
+  sim::block_barrier(0, 0, true, where);
 }
 
 // ---- Memory
