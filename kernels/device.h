@@ -26,8 +26,6 @@ struct DeviceOptions {
   std::string backend = "auto";  // one of backend_names()
   DevicePrecision precision = DevicePrecision::fp32;
   int threads = 0;  // 0: all cores
-  // GPU: kernels get ready while the ones before them end. What was opened last decides for all.
-  bool overlap = false;
 };
 const std::vector<std::string>& device_names();
 const std::vector<std::string>& backend_names();

@@ -84,8 +84,6 @@ int main(int argc, char** argv) {
                  "Measure nothing: draw the operations of RESULTS.json as PICTURE.svg")
       ->expected(2);
   gan::add_device_options(app, request.device);
-  app.add_flag("--overlap", request.device.overlap,
-               "On a GPU: let kernels get ready while the ones before them end");
   app.remove_option(app.get_option("--backend"));
   app.add_option("--backend", request.backends,
                  "Whose kernels to use; several, with commas between, are measured side by side")

@@ -237,11 +237,6 @@ done
 for batch in 1 64; do
   bench "network-bf16-$batch" 25 --level network --precision bf16 --batch-size "$batch"
 done
-# The same with kernels that overlap (gan_bench --overlap).
-for batch in 64 16; do
-  bench "step-overlap-$batch" 20 "${classic[@]}" --overlap --precision bf16 --batch-size "$batch" --no-convolutions
-done
-bench network-overlap-1 20 --level network --overlap --precision bf16 --batch-size 1 --no-convolutions
 for backend in cuda cudnn; do
   bench "step-$backend-64" 20 "${classic[@]}" --backend "$backend" --precision bf16 --batch-size 64 --no-convolutions
 done

@@ -20,7 +20,6 @@ template <class T, int N>
 __global__ void __launch_bounds__(kThreads)
     activation_forward_kernel(Activation act, int64_t rows, int64_t columns, Rows<const T> x,
                               Rows<T> y) {
-  gpu::await_earlier_kernels();
   for_packets<N>(rows, columns, [&](int64_t row, int64_t column, int count) {
     float v[N];
     load(v, x.at(row, column), count);
@@ -34,7 +33,6 @@ template <class T, int N>
 __global__ void __launch_bounds__(kThreads)
     activation_backward_kernel(Activation act, int64_t rows, int64_t columns, Rows<const T> y,
                                Rows<const T> dy, Rows<T> dx, Write write) {
-  gpu::await_earlier_kernels();
   for_packets<N>(rows, columns, [&](int64_t row, int64_t column, int count) {
     float v[N], slope[N];
     load(v, y.at(row, column), count);
@@ -53,7 +51,6 @@ template <class T, int N>
 __global__ void __launch_bounds__(kThreads, kFinishBlocks)
     bias_activation_kernel(Activation act, int64_t rows, int64_t columns, const float* bias,
                            Rows<T> y) {
-  gpu::await_earlier_kernels();
   for_columns<N>(columns, [&](int64_t column, int count) {
     float shift[N] = {};
     if (bias) load_parameters(shift, bias + column, count);

@@ -28,7 +28,6 @@ template <int N, bool copies>
 __global__ void __launch_bounds__(kThreads)
     adam_kernel(AdamConstants k, const UpdateControl* control, int64_t size, float* parameters,
                 const float* gradients, float* first, float* second, gpu::bf16* copy) {
-  gpu::await_earlier_kernels();
   if (!control->enabled) return;
   const auto t = static_cast<float>(control->step);
   const auto learning_rate = static_cast<float>(control->learning_rate);

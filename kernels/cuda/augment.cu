@@ -26,7 +26,6 @@ __device__ __forceinline__ bool within(int64_t at, int64_t begin, int64_t count)
 template <Direction direction, class T>
 __global__ void __launch_bounds__(kThreads)
     augment_kernel(Shape shape, Rows<const T> from, const Warp* warps, Rows<T> to, Write write) {
-  gpu::await_earlier_kernels();
   const int64_t column = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (column >= shape.w) return;
   const int height = static_cast<int>(shape.h);

@@ -23,7 +23,6 @@ template <class T>
 __global__ void __launch_bounds__(kThreads)
     assemble_batch_kernel(Rows<const uint8_t> photos, Shape from, const PhotoPick* picks,
                           ColorSpace space, Shape to, Rows<T> gray, Rows<T> color) {
-  gpu::await_earlier_kernels();
   const int height = static_cast<int>(to.h), width = static_cast<int>(to.w);
   const int x = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   if (x >= width) return;

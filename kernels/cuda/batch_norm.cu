@@ -30,7 +30,6 @@ template <class T, int N>
 __global__ void __launch_bounds__(kThreads, kApplyBlocks)
     apply_kernel(Rows<const T> x, int64_t rows, int64_t columns, Statistics s, float negative,
                  Rows<T> y) {
-  gpu::await_earlier_kernels();
   for_columns<N>(columns, [&](int64_t column, int count) {
     float mean[N], scale[N], beta[N], gamma[N];
     load_parameters(mean, s.mean + column, count);
@@ -62,7 +61,6 @@ __global__ void __launch_bounds__(kThreads, kApplyBlocks)
 __global__ void __launch_bounds__(kThreads)
     fold_kernel(Rows<const float> w, int rows, int columns, int taps, bool transposed, Statistics s,
                 Rows<float> folded_w, float* folded_bias) {
-  gpu::await_earlier_kernels();
   const int column = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   const int row = static_cast<int>(blockIdx.y * blockDim.y + threadIdx.y);
   if (row >= rows || column >= columns) return;

@@ -236,7 +236,6 @@ template <class T, int N>
 __global__ void __launch_bounds__(kNormThreads, 1)
     train_kernel(Rows<const T> x, int64_t columns, Chunks chunks, int stage_rows, ChunkSums sums,
                  Forward p, Rows<T> y) {
-  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(2 * N * kNormThreads);
   ChannelTable table(memory.take<float>(3 * kGroupChannels));
@@ -322,7 +321,6 @@ template <class T, int N>
 __global__ void __launch_bounds__(kNormThreads, 1)
     backward_kernel(Rows<const T> x, Rows<const T> dy, int64_t columns, Chunks chunks,
                     int stage_rows, ChunkSums sums, Backward p, Rows<T> dx) {
-  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(2 * N * kNormThreads);
   ChannelTable table(memory.take<float>(5 * kGroupChannels));

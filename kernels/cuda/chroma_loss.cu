@@ -44,7 +44,6 @@ __global__ void __launch_bounds__(kThreads)
     chroma_loss_kernel(int64_t pixels, Rows<const T> x, Rows<const T> target, const float* table,
                        int cells, float beta, float weight, Rows<T> dx, Write write,
                        float* partial) {
-  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(kThreads);
   float sum[1] = {};
@@ -87,7 +86,6 @@ template <class T>
 __global__ void __launch_bounds__(kMomentThreads)
     moment_loss_kernel(int64_t pixels, int64_t channels, Rows<const T> x, Rows<const T> target,
                        float weight, Rows<T> dx, Write write, float* terms) {
-  gpu::await_earlier_kernels();
   constexpr float kEps = 1e-4f;
   gpu::Smem memory;
   const int threads = static_cast<int>(blockDim.x * blockDim.y);

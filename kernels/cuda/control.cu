@@ -21,7 +21,6 @@ __device__ __forceinline__ bool finite(double value) {
 __global__ void __launch_bounds__(32)
     begin_update_kernel(const float* numbers, int count, const UpdateControl* after,
                         UpdateControl* control) {
-  gpu::await_earlier_kernels();
   if (threadIdx.x != 0) return;
   bool taken = after == nullptr || after->enabled != 0;
   for (int i = 0; i < count; ++i) taken = finite(numbers[i]) && taken;  // reads do not wait
@@ -32,7 +31,6 @@ __global__ void __launch_bounds__(32)
 __global__ void __launch_bounds__(32)
     balance_kernel(const float* squares, const UpdateControl* after, GradientBalance* balance,
                    float* result) {
-  gpu::await_earlier_kernels();
   if (threadIdx.x != 0) return;
   const double first = sqrt(static_cast<double>(squares[0]));
   const double second = sqrt(static_cast<double>(squares[1]));

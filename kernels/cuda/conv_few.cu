@@ -85,7 +85,6 @@ __global__ void __launch_bounds__(kFewThreads, Parts == 1 ? 4 : 3) conv_few(cons
   const int channel0 = static_cast<int>(blockIdx.y) * kFewChannels * Parts;
   const auto stride = static_cast<int>(gridDim.x);
 
-  gpu::await_earlier_kernels();
   int tile_number = static_cast<int>(blockIdx.x);
   load_patch<kFewThreads>(shape, plan, patch_tile(plan, tile_number), args.source, patches);
   gpu::cp_async_commit();

@@ -111,7 +111,6 @@ __global__ void __launch_bounds__(kFewThreads, 3) conv_few_wgrad(const FewWgradA
   for (int n = 0; n < Columns / 8; ++n)
     offset[n] = window_offset(shape, plan, 8 * n + lane / 4) + lane % 4 * 2 * pixel_step;
 
-  gpu::await_earlier_kernels();
   float sums[Rows / 16][Columns / 8][4] = {};
   GAN_UNROLL
   for (int s = 0; s < kFewStages - 1; ++s) {

@@ -358,10 +358,10 @@ __global__ void __launch_bounds__(Unit::Tile::kThreads, Unit::Tile::kBlocks)
   const int block_m = static_cast<int>(blockIdx.x) / blocks_n;
   const int m0 = block_m * Tile::kM;
   const int channel0 = static_cast<int>(blockIdx.x) % blocks_n * Tile::kN;
-  fill_rows<Tile>(args.shape, group, m0, rows);
-  gpu::await_earlier_kernels();
   // Groups of odd extents differ in size; the grid has room for the largest.
   if (m0 >= group.pixels) return;
+
+  fill_rows<Tile>(args.shape, group, m0, rows);
   gpu::syncthreads();  // the row table is written | read by the loaders and the epilogue
 
   // A group that no tap reaches has one step of zeros: the compiler keeps sums that products are still

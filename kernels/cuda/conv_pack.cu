@@ -86,7 +86,6 @@ __global__ void __launch_bounds__(kPackThreads) pack_weights_kernel(const PackAr
   int i = 0;
   while (number >= args.block_end[i]) ++i;
   const int block = number - (i == 0 ? 0 : args.block_end[i - 1]);
-  gpu::await_earlier_kernels();
   if (args.job[i].groups == 0)
     cast_block<T>(args.job[i], block);
   else

@@ -17,7 +17,6 @@ constexpr int kSumBatch = 4;
 
 template <int Columns, int Rows>
 __global__ void __launch_bounds__(Columns* Rows) reduce_splits_kernel(const SplitSum sum) {
-  gpu::await_earlier_kernels();
   gpu::Smem shared;
   float* const partial = shared.take<float>(Columns * Rows);
   const int x = static_cast<int>(threadIdx.x), y = static_cast<int>(threadIdx.y);
@@ -65,7 +64,6 @@ template <ConvSums sums>
 __global__ void __launch_bounds__(kFinishColumns* kFinishRows)
     finish_sums_kernel(const ConvShape shape, int tile_m, int tiles, const float* partials,
                        float* first, float* second, Write write) {
-  gpu::await_earlier_kernels();
   gpu::Smem shared;
   float* const memory = shared.take<float>(2 * kFinishColumns * kFinishRows);
   const int channel = static_cast<int>(blockIdx.x) * kFinishColumns + static_cast<int>(threadIdx.x);

@@ -159,7 +159,6 @@ __global__ void __launch_bounds__(kThinThreads, 4) conv_thin(const ThinArgs<T> a
   const int region = static_cast<int>(blockIdx.x) % (args.regions_h * args.regions_w);
   const int picture = static_cast<int>(blockIdx.x) / (args.regions_h * args.regions_w);
   const int p0 = region / args.regions_w * kRegion, q0 = region % args.regions_w * kRegion;
-  gpu::await_earlier_kernels();
 
   for (int i = static_cast<int>(threadIdx.x); i < kColumns * args.weight_pitch; i += kThinThreads) {
     const int row = i / args.weight_pitch, c = i % args.weight_pitch;

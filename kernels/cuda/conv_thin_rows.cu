@@ -148,7 +148,6 @@ __global__ void __launch_bounds__(32 * kMostWarps, 2) conv_thin_rows(const ThinR
           inside ? 16 : 0);
     }
   };
-  gpu::await_earlier_kernels();
   GAN_UNROLL
   for (int s = 0; s < kDepth - 1; ++s) {
     if (s < steps) load(s);

@@ -279,7 +279,6 @@ __global__ void __launch_bounds__(Unit::Tile::kThreads, Unit::Tile::kBlocks)
   Source source(args, column0);
   Unit unit;
   const int steps = (end - first + Tile::kK - 1) / Tile::kK;
-  gpu::await_earlier_kernels();
   GAN_UNROLL
   for (int s = 0; s < kAhead; ++s) {
     T* const stage = stages + s * Memory::kStageElements;

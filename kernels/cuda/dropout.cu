@@ -40,7 +40,6 @@ template <class T, int N>
 __global__ void __launch_bounds__(kThreads)
     dropout_kernel(float p, float scale, RandomKey key, int64_t rows, int64_t columns,
                    Rows<const T> x, Rows<T> y, Write write) {
-  gpu::await_earlier_kernels();
   const uint64_t step = *key.step;
   for_packets<N>(rows, columns, [&](int64_t row, int64_t column, int count) {
     float v[N], u[N];
@@ -55,7 +54,6 @@ __global__ void __launch_bounds__(kThreads)
 template <class T, int N>
 __global__ void __launch_bounds__(kThreads)
     fill_uniform_kernel(RandomKey key, int64_t rows, int64_t columns, Rows<T> x) {
-  gpu::await_earlier_kernels();
   const uint64_t step = *key.step;
   for_packets<N>(rows, columns, [&](int64_t row, int64_t column, int count) {
     float u[N];

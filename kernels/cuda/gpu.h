@@ -14,7 +14,7 @@
 //   shared  Smem::take, Smem::bytes (no static __shared__ arrays)
 //   warp    shfl, shfl_up, shfl_down, shfl_xor, ballot, any, all, syncwarp, lane_id
 //   block   syncthreads, barrier_sync, barrier_arrive
-//   grid    await_earlier_kernels, in every kernel; sync_grid, in a launch_together
+//   grid    sync_grid, in a launch_together
 //   memory  load_packet, load_packet_nc, store_packet, ldg, threadfence
 //   atomic  atomic_add, atomic_max, atomic_cas, atomic_exch
 //   copies  cp_async<4|8|16>, cp_async_commit, cp_async_wait<N>, cp_async_wait_all
@@ -106,14 +106,6 @@ inline HostCalls& host_calls() {
   return calls;
 }
 
-// Whether launches may overlap: a kernel's blocks come to the device as soon as all blocks of the kernel
-// before it are there and leave room, get ready, and wait in await_earlier_kernels() for its end. That
-// hides the microsecond between two kernels. set_overlap() of host.h changes it.
-inline bool& launches_overlap() {
-  static bool overlap = false;
-  return overlap;
-}
-
 // Converts a launch argument to the kernel's parameter type; an integer must keep its value.
 template <class Param, class Arg>
 Param launch_argument(Arg argument) {
@@ -179,13 +171,7 @@ void launch_with(const cudaLaunchAttribute* attribute, void (*kernel)(Params...)
 template <class... Params, class... Args>
 void launch(void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t smem_bytes, Stream stream,
             Args... args) {
-  // A stream being captured makes of this attribute an edge that lets the two kernels overlap, where
-  // the one before is a kernel, and an ordinary edge where it is a copy or comes from another stream.
-  cudaLaunchAttribute overlap = {};
-  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  overlap.val.programmaticStreamSerializationAllowed = 1;
-  launch_with(launches_overlap() ? &overlap : nullptr, kernel, grid, block, smem_bytes, stream,
-              args...);
+  launch_with(nullptr, kernel, grid, block, smem_bytes, stream, args...);
 }
 
 // All blocks are on the device at once, at most blocks_together(), and may wait for each other in
@@ -328,22 +314,6 @@ __device__ __forceinline__ void barrier_arrive(int id, int threads) {
 }
 
 // ---- Grid
-
-// Lets the next kernel's blocks come, then waits until all kernels before this one are done and what they
-// wrote can be read. Every thread calls it, before it returns and before it touches memory that any other
-// kernel writes or reads; arguments, indices and shared memory may be prepared first.
-//
-// That is enough: the kernel before this one has ended when the wait does, and its own wait saw the end
-// of the one before, so nothing older is under way that could still read what is overwritten here, or
-// write what is read. The blocks that are let in early take nothing from this kernel: they come when
-// all of its own have. What is no kernel of ours (a copy, cuDNN's kernels) keeps its ordinary order.
-// Before sm_90, and in a launch that does not overlap, there is nothing to wait for.
-__device__ __forceinline__ void await_earlier_kernels() {
-#if __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
-  asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
-}
 
 // Waits for all threads of a launch_together; what they wrote before can be read after.
 __device__ __forceinline__ void sync_grid() {

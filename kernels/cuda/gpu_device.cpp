@@ -49,7 +49,6 @@ Device open_gpu(const DeviceOptions& options) {
   if (facts.major < kOldestGeneration) {
     throw DeviceError(str(name, " is too old: the kernels need sm_80 (Ampere) or newer"));
   }
-  gpu::set_overlap(options.overlap);
   const auto own = [&] {
     return make_cuda_backend(
         gpu->memory, gpu->stream,
@@ -90,8 +89,7 @@ Device open_gpu(const DeviceOptions& options) {
   Kernels kernels(std::move(backends), std::move(choose));
   const MemoryRoom room = gpu->memory.room();
   std::string description = str(name, ", ", human_bytes(room.free), " of ", human_bytes(room.total),
-                                " free; ", kernels.description(), ", ", name_of(options.precision),
-                                gpu::launches_overlap() ? ", overlapping launches" : "");
+                                " free; ", kernels.description(), ", ", name_of(options.precision));
   Device device = {gpu->memory, std::move(kernels), std::move(description), options.precision};
   if (tuner) device.tuning_report = [tuner] { return tuner->report(); };
   return device;

@@ -24,10 +24,6 @@ Facts use_device();
 // Of that device, now.
 MemoryRoom memory_room();
 
-// Whether launches overlap from now on (launches_overlap() of gpu.h). Nothing changes where the device, or
-// this program's code for it, is older than sm_90.
-void set_overlap(bool wanted);
-
 // Tells a profiler that waits for it when to look at this process.
 void profile(bool on);
 

@@ -55,7 +55,6 @@ template <class T, int N>
 __global__ void __launch_bounds__(kThreads)
     linear_forward_kernel(const T* x, Features features, const float* w, int outputs,
                           float* partial) {
-  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(kOutputs * kThreads);
   const int chunk = static_cast<int>(blockIdx.y), first_output = blockIdx.z * kOutputs;
@@ -90,7 +89,6 @@ template <class T>
 __global__ void __launch_bounds__(kThreads)
     linear_finish_kernel(const float* partial, int chunks, const float* bias, int64_t pictures,
                          int outputs, Rows<T> y) {
-  gpu::await_earlier_kernels();
   const int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (i >= pictures * outputs) return;
   const int64_t n = i / outputs, o = i - n * outputs;
@@ -104,7 +102,6 @@ template <class T, int N>
 __global__ void __launch_bounds__(kThreads)
     linear_backward_data_kernel(Rows<const T> dy, const float* w, int64_t pictures, int outputs,
                                 Features features, T* dx, Write write) {
-  gpu::await_earlier_kernels();
   const int64_t f = N * (int64_t{blockIdx.x} * blockDim.x + threadIdx.x);
   if (f >= features.count) return;
   const int count = features.count - f < N ? static_cast<int>(features.count - f) : N;
@@ -132,7 +129,6 @@ template <class T, int N>
 __global__ void __launch_bounds__(kThreads)
     linear_backward_weights_kernel(const T* x, Rows<const T> dy, int64_t pictures, int outputs,
                                    Features features, float* dw, Write write) {
-  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(N * kOutputs * kThreads);
   const int64_t f = N * (int64_t{blockIdx.x} * kWarp + threadIdx.x);

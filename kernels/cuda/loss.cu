@@ -49,7 +49,6 @@ template <Loss loss, class T, int N>
 __global__ void __launch_bounds__(kThreads, kReductionBlocks)
     loss_kernel(int64_t rows, int64_t columns, Rows<const T> x, Rows<const T> target,
                 float constant, float weight, Rows<T> dx, Write write, LossSums to) {
-  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(static_cast<int>(blockDim.x * blockDim.y));
   float sum[1] = {};
@@ -76,7 +75,6 @@ __global__ void __launch_bounds__(kThreads, kReductionBlocks)
     relativistic_loss_kernel(int64_t rows, int64_t columns, Rows<const T> higher,
                              Rows<const T> lower, float weight, Rows<T> d_higher, Rows<T> d_lower,
                              Write write, LossSums to) {
-  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(static_cast<int>(blockDim.x * blockDim.y));
   float sum[1] = {};
@@ -102,7 +100,6 @@ __global__ void __launch_bounds__(kThreads, kReductionBlocks)
 // loss = share * the sum of `count` partial sums; one block.
 __global__ void __launch_bounds__(kThreads)
     loss_finish_kernel(const float* partial, int count, float share, float* loss) {
-  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(kThreads);
   float sum[1] = {};

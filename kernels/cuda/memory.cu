@@ -23,7 +23,6 @@ constexpr int kTile = 32, kTileRows = 8;
 template <class T, int N>
 __global__ void __launch_bounds__(kThreads)
     fill_kernel(int64_t rows, int64_t columns, Rows<T> y, float value) {
-  gpu::await_earlier_kernels();
   float v[N];
   GAN_UNROLL
   for (int i = 0; i < N; ++i) v[i] = value;
@@ -35,7 +34,6 @@ __global__ void __launch_bounds__(kThreads)
 template <class From, class To, int N>
 __global__ void __launch_bounds__(kThreads)
     copy_kernel(int64_t rows, int64_t columns, Rows<const From> x, Rows<To> y, Write write) {
-  gpu::await_earlier_kernels();
   for_packets<N>(rows, columns, [&](int64_t row, int64_t column, int count) {
     float v[N];
     load(v, x.at(row, column), count);
@@ -59,14 +57,12 @@ __device__ __forceinline__ void add_scaled(int64_t rows, int64_t columns, float 
 template <class T, int N>
 __global__ void __launch_bounds__(kThreads)
     axpby_kernel(int64_t rows, int64_t columns, float a, Rows<const T> x, float b, Rows<T> y) {
-  gpu::await_earlier_kernels();
   add_scaled<N>(rows, columns, a, x, b, y);
 }
 
 template <class T, int N>
 __global__ void __launch_bounds__(kThreads)
     mix_kernel(int64_t rows, int64_t columns, const float* factors, Rows<const T> x, Rows<T> y) {
-  gpu::await_earlier_kernels();
   add_scaled<N>(rows, columns, factors[0], x, factors[1], y);
 }
 
@@ -74,7 +70,6 @@ __global__ void __launch_bounds__(kThreads)
 template <class From, class To>
 __global__ void __launch_bounds__(kThreads)
     transpose_kernel(int64_t rows, int64_t taps, int64_t columns, Rows<const From> x, Rows<To> y) {
-  gpu::await_earlier_kernels();
   gpu::Smem memory;
   // One column more than is used, so that reading down a column meets 32 different banks.
   float* tile = memory.take<float>(kTile * (kTile + 1));
@@ -99,7 +94,6 @@ template <class T, int N>
 __global__ void __launch_bounds__(kThreads, kReductionBlocks)
     channel_sum_kernel(Rows<const T> x, int64_t columns, Chunks chunks, float* partial,
                        Write write) {
-  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(N * static_cast<int>(blockDim.x * blockDim.y));
   const int chunk = static_cast<int>(blockIdx.y);
@@ -126,7 +120,6 @@ __global__ void __launch_bounds__(kThreads, kReductionBlocks)
 __global__ void __launch_bounds__(kThreads)
     channel_sum_finish_kernel(const float* partial, int64_t columns, int chunks, float* sums,
                               Write write) {
-  gpu::await_earlier_kernels();
   gpu::Smem memory;
   float* shared = memory.take<float>(kFinishColumns * kFinishRows);
   const int64_t c = int64_t{blockIdx.x} * kFinishColumns + threadIdx.x;

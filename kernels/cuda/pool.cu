@@ -69,7 +69,6 @@ __device__ __forceinline__ void load_window(float (&v)[4][N], const Rows<const T
 template <Pool pool, class T, int N>
 __global__ void __launch_bounds__(kThreads)
     pool_forward_kernel(Windows windows, Rows<const T> x, Rows<T> y) {
-  gpu::await_earlier_kernels();
   for_windows<N>(windows, [&](const Window& window, int64_t channel, int count) {
     float v[4][N], result[N];
     load_window(v, x, window, windows.width, channel, count);
@@ -92,7 +91,6 @@ template <Pool pool, class T, int N>
 __global__ void __launch_bounds__(kThreads)
     pool_backward_kernel(Windows windows, Rows<const T> x, Rows<const T> dy, Rows<T> dx,
                          Write write) {
-  gpu::await_earlier_kernels();
   for_windows<N>(windows, [&](const Window& window, int64_t channel, int count) {
     float slope[N] = {};
     int chosen[N] = {};

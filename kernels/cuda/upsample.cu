@@ -63,7 +63,6 @@ __device__ __forceinline__ int64_t row_start(int64_t picture, int p, int height,
 template <class T, int N>
 __global__ void __launch_bounds__(kThreads, 1)
     upsample_forward_kernel(Extents e, Rows<const T> x, Rows<T> y) {
-  gpu::await_earlier_kernels();
   for_pixels<N>(e, [&](const Place& at, int64_t channel, int count) {
     const int64_t row = row_start(at.picture, at.p, e.height, e.width);
     float near[3][N];
@@ -96,7 +95,6 @@ __global__ void __launch_bounds__(kThreads, 1)
 template <class T, int N>
 __global__ void __launch_bounds__(kThreads, 1)
     upsample_backward_kernel(Extents e, Rows<const T> dy, Rows<T> dx, Write write) {
-  gpu::await_earlier_kernels();
   for_pixels<N>(e, [&](const Place& at, int64_t channel, int count) {
     float sum[N] = {};
     GAN_UNROLL

@@ -59,13 +59,6 @@ TEST_CASE("a GPU opens with its name, what is asked for, and a stream that can b
   CHECK(device.pictures() == DType::bf16);
   CHECK(device.memory.records());
   CHECK_THROWS_WITH(open_gpu({.backend = "cudnn"}), Catch::Contains("GAN_CUDNN_ROOT"));
-
-  CHECK_FALSE(gpu::launches_overlap());
-  const Device overlapping = open_gpu({.overlap = true});
-  CHECK(gpu::launches_overlap());
-  CHECK_THAT(overlapping.description, Catch::Contains("overlapping launches"));
-  open_gpu({});
-  CHECK_FALSE(gpu::launches_overlap());
 }
 
 TEST_CASE("the tuner picks what is clearly faster, and remembers it for the same hardware") {

@@ -32,6 +32,21 @@ __global__ void rotate_kernel(int* out) {
   out[blockIdx.x * blockDim.x + threadIdx.x] = value + static_cast<int>(scratch[thread % 3]);
 }
 
+// Each block's value goes once around the grid, one step for each time that all blocks have met.
+__global__ void rotate_blocks_kernel(int* values, int* out) {
+  const int blocks = static_cast<int>(gridDim.x), block = static_cast<int>(blockIdx.x);
+  const int next = (block + 1) % blocks, threads = static_cast<int>(blockDim.x);
+  const int thread = static_cast<int>(threadIdx.x);
+  int value = block * threads + thread;
+  for (int round = 0; round < blocks; ++round) {
+    values[next * threads + thread] = value;
+    sync_grid();
+    value = values[block * threads + thread];
+    sync_grid();
+  }
+  out[block * threads + thread] = value;
+}
+
 // The first 64 threads make numbers, the others use them: two buffers, one barrier each for full
 // and for free.
 __global__ void pipeline_kernel(int rounds, int* sums) {
@@ -109,6 +124,15 @@ TEST_CASE("Named barriers of different groups are independent", "[cuda][conforma
     const int steps = i < 64 ? 3 : 7;
     CHECK(out.read()[static_cast<size_t>(i)] == i / 64 * 64 + (i % 64 + 64 - steps) % 64);
   }
+}
+
+TEST_CASE("Blocks that run together can wait for each other", "[cuda][conformance]") {
+  constexpr int kThreads = 96, kBlocks = 5;
+  REQUIRE(blocks_together(rotate_blocks_kernel, kThreads, 0) >= kBlocks);
+  CHECK(most_shared_bytes() >= 99 * 1024);
+  const DeviceArray<int> values(kThreads * kBlocks), out(kThreads * kBlocks);
+  launch_together(rotate_blocks_kernel, kBlocks, kThreads, 0, Stream{}, values.data(), out.data());
+  for (int i = 0; i < kThreads * kBlocks; ++i) CHECK(out.read()[static_cast<size_t>(i)] == i);
 }
 
 TEST_CASE("Launch arguments convert to the parameters' types and must keep their values",

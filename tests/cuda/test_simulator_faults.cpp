@@ -42,19 +42,12 @@ void check_fault(Fault fault, const std::string& text, void (*kernel)(Params...)
 
 // ---- Kernels with mistakes
 
-__global__ void awaits_kernels(float* memory) {
-  await_earlier_kernels();
-  if (threadIdx.x == 0 && blockIdx.x == 0) memory[0] = ldg(memory) + 1;
+__global__ void waits_for_the_grid() {
+  sync_grid();
 }
 
-__global__ void never_awaits_kernels(float* memory) {
-  syncwarp();  // a place in this file for the message
-  if (threadIdx.x == 0 && blockIdx.x == 0) memory[0] = 1;
-}
-
-__global__ void reads_before_awaiting(float* memory) {
-  if (threadIdx.x == 0 && blockIdx.x == 0) memory[0] = ldg(memory) + 1;
-  await_earlier_kernels();
+__global__ void some_blocks_wait_for_the_grid() {
+  if (blockIdx.x > 0) sync_grid();
 }
 
 __global__ void waits_for_too_many() {
@@ -241,24 +234,13 @@ TEST_CASE("A thread may not return before its copies are awaited", "[cuda][simul
                             copy_never_awaited<false>, 32, 128, memory.data());
 }
 
-TEST_CASE("A launch that overlaps takes a kernel that waits first, and no other",
-          "[cuda][simulator]") {
-  const DeviceArray<float> memory(1);
-  const auto launch_it = [&](void (*kernel)(float*)) {
-    launch(kernel, 2, 32, 0, Stream{}, memory.data());
-  };
-  launch_it(never_awaits_kernels);
-  launches_overlap() = true;
-  check_fault(Fault::kernel_not_awaited, "returned without await_earlier_kernels",
-              [&] { launch_it(never_awaits_kernels); });
-  check_fault(Fault::kernel_not_awaited, "global memory is used before await_earlier_kernels",
-              [&] { launch_it(reads_before_awaiting); });
-  CHECK_NOTHROW(launch_it(awaits_kernels));
-  launches_overlap() = false;
-  for (const sim::KernelRun& run : sim::executed_kernels()) {
-    if (run.name.find("::awaits_kernels(") != std::string::npos) CHECK(run.awaits);
-    if (run.name.find("never_awaits_kernels") != std::string::npos) CHECK_FALSE(run.awaits);
-  }
+TEST_CASE("Blocks wait for each other only if all of them run, and come", "[cuda][simulator]") {
+  check_fault(Fault::misuse, "whose blocks need not run together", waits_for_the_grid, 32, 0);
+  check_fault(Fault::divergent_barrier, "a block waits in sync_grid for one that has ended",
+              [] { launch_together(some_blocks_wait_for_the_grid, 3, 32, 0, Stream{}); });
+  CHECK_THROWS_WITH(launch_together(waits_for_the_grid, 1000, 32, 0, Stream{}),
+                    Catch::Contains("1000 blocks together"));
+  CHECK_NOTHROW(launch_together(waits_for_the_grid, 3, 32, 0, Stream{}));
 }
 
 TEST_CASE("Shared memory must fit the launch and be taken alike", "[cuda][simulator]") {

@@ -91,14 +91,6 @@ Facts use_device() {
   return facts;
 }
 
-void set_overlap(bool wanted) {
-  // Code compiled for an older architecture does not wait, even if a newer device runs it.
-  cudaFuncAttributes attributes;
-  check_cuda(cudaFuncGetAttributes(&attributes, probe_kernel),
-             "asking for the code's architecture");
-  launches_overlap() = wanted && attributes.ptxVersion >= 90 && attributes.binaryVersion >= 90;
-}
-
 MemoryRoom memory_room() {
   MemoryRoom room;
   check_cuda(cudaMemGetInfo(&room.free, &room.total), "asking for free memory");

@@ -66,10 +66,6 @@ Facts use_device() {
   return {"simulator", 8, 0, "the simulator"};
 }
 
-void set_overlap(bool wanted) {
-  launches_overlap() = wanted;
-}
-
 MemoryRoom memory_room() {
   const size_t total = sim::current_settings().device_bytes, used = sim::device_bytes_in_use();
   return {used < total ? total - used : 0, total};

@@ -51,17 +51,12 @@ class Device {
  private:
   std::mutex mutex_;  // one launch at a time, as in one stream
   std::vector<std::unique_ptr<Multiprocessor>> multiprocessors_;
-  struct Record {
-    uint64_t launches = 0;
-    bool awaits = true;
-  };
-  std::map<const void*, Record> launches_;
+  std::map<const void*, uint64_t> launches_;
 };
 
 void Device::run(const Launch& launch) {
   const std::lock_guard lock(mutex_);
-  Record& record = launches_[launch.kernel];
-  ++record.launches;
+  ++launches_[launch.kernel];
   Settings settings = current_settings();
   const uint64_t blocks = uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z;
   const BlockOrder order(blocks, settings);
@@ -88,7 +83,7 @@ void Device::run(const Launch& launch) {
   for (int worker = 1; worker < settings.os_threads; ++worker) helpers.emplace_back(work, worker);
   work(0);
   for (std::thread& helper : helpers) helper.join();
-  for (const auto& multiprocessor : multiprocessors_) record.awaits &= multiprocessor->end_launch();
+  for (const auto& multiprocessor : multiprocessors_) multiprocessor->end_launch();
   if (error) std::rethrow_exception(error);
   check_device_memory(launch.kernel);
 }
@@ -96,8 +91,8 @@ void Device::run(const Launch& launch) {
 std::vector<KernelRun> Device::executed_kernels() {
   const std::lock_guard lock(mutex_);
   std::vector<KernelRun> runs;
-  for (const auto& [kernel, record] : launches_)
-    runs.push_back({function_name(kernel), record.launches, record.awaits});
+  for (const auto& [kernel, launches] : launches_)
+    runs.push_back({function_name(kernel), launches});
   return runs;
 }
 

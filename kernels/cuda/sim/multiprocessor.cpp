@@ -139,7 +139,6 @@ void Multiprocessor::begin_block(const Launch& launch, uint64_t block, const Set
     fiber.block_size = launch.block;
     fiber.grid_size = launch.grid;
     fiber.lane = t % kWarpSize;
-    fiber.awaited = false;
     fiber.home = this;
     fiber.number = t;
     fiber.where = Where{nullptr, 0};
@@ -182,11 +181,10 @@ void Multiprocessor::abandon_fibers() {
   sanitizer::acquire(&launch_end);
 }
 
-bool Multiprocessor::end_launch() {
+void Multiprocessor::end_launch() {
   sanitizer::acquire(&launch_end);
   for (void* fiber : retired_tsan_fibers_) sanitizer::destroy_fiber(fiber);
   retired_tsan_fibers_.clear();
-  return std::exchange(all_awaited_, true);
 }
 
 // ---- Switching
@@ -227,12 +225,6 @@ void Multiprocessor::finish(Fiber& fiber) {
   if (fiber.product_count > 0)
     fail(fiber, Fault::copy_not_awaited, "a thread returned with ", fiber.product_count,
          " wgmma products never waited for");
-  if (!fiber.awaited) {
-    all_awaited_ = false;
-    if (launch_->overlaps)
-      fail(fiber, Fault::kernel_not_awaited,
-           "a thread returned without await_earlier_kernels in a launch that overlaps");
-  }
   for (uint32_t lanes = warp.waiting; lanes != 0; lanes &= lanes - 1) {
     const int other = std::countr_zero(lanes);
     if (warp.mask[other] & lane)
@@ -351,15 +343,6 @@ void Multiprocessor::grid_barrier(Fiber& fiber) {
     fail(fiber, Fault::misuse, "sync_grid in a launch whose blocks need not run together");
   if (fiber.number == 0 && !grid_->wait())
     fail(fiber, Fault::divergent_barrier, "a block waits in sync_grid for one that has ended");
-}
-
-// ---- Overlapping launches
-
-void Multiprocessor::early_access(Fiber& fiber) {
-  all_awaited_ = false;
-  if (launch_->overlaps)
-    fail(fiber, Fault::kernel_not_awaited,
-         "global memory is used before await_earlier_kernels in a launch that overlaps");
 }
 
 // ---- Shared memory

@@ -84,15 +84,13 @@ class Multiprocessor {
 
   // `grid` is null unless the blocks run together.
   void run_block(const Launch& launch, uint64_t block, const Settings& settings, GridBarrier* grid);
-  // All blocks of the launch that ran here become visible to the launcher. Whether all their threads
-  // called await_earlier_kernels in time.
-  bool end_launch();
+  // All blocks of the launch that ran here become visible to the launcher.
+  void end_launch();
 
   void warp_collective(Fiber& fiber, const WarpOp& op, uint32_t mask, void* payload);
   void block_barrier(Fiber& fiber, int id, int threads, bool wait);
   void grid_barrier(Fiber& fiber);
   void* take_shared(Fiber& fiber, int index, size_t bytes);
-  void early_access(Fiber& fiber);
   void yield(Fiber& fiber);
   bool start_copy(Fiber& fiber, AsyncCopy copy);
   const AsyncCopy* finish_copy(Fiber& fiber, int groups);
@@ -145,7 +143,6 @@ class Multiprocessor {
   std::vector<SharedArray> shared_;
   size_t shared_used_ = 0;
   std::exception_ptr error_;
-  bool all_awaited_ = true;  // in this launch so far
 
   FiberStacks stacks_;
   Context scheduler_;

@@ -47,15 +47,6 @@ void grid_barrier(Where where) {
   fiber.home->grid_barrier(fiber);
 }
 
-void await_earlier_kernels() {
-  enter().awaited = true;
-}
-
-void early_access(Where where) {
-  Fiber& fiber = enter(where);
-  fiber.home->early_access(fiber);
-}
-
 void* take_shared(int index, size_t bytes, Where where) {
   Fiber& fiber = enter(where);
   return fiber.home->take_shared(fiber, index, bytes);
@@ -75,7 +66,6 @@ void fence_point(Where where) {
 
 bool start_copy(void* to, const void* from, int bytes, int source_bytes, Where where) {
   Fiber& fiber = enter(where);
-  if (!fiber.awaited) fiber.home->early_access(fiber);
   return fiber.home->start_copy(fiber, AsyncCopy{to, from, static_cast<uint8_t>(bytes),
                                                  static_cast<uint8_t>(source_bytes), false, 0});
 }

@@ -31,7 +31,6 @@ struct Uint3 {
 struct ThreadView {
   Uint3 thread_index, block_index, block_size, grid_size;
   int lane;
-  bool awaited;  // has called await_earlier_kernels; the runtime writes it
 };
 
 // The simulated thread that this OS thread is running, null outside kernels. constinit spares each
@@ -43,7 +42,6 @@ struct Launch {
   const void* kernel;
   Uint3 grid, block;
   size_t shared_bytes;
-  bool overlaps;  // gpu::launches_overlap()
   bool together;  // all blocks at once: each has an OS thread of its own
   void (*invoke)(const void* arguments);
   const void* arguments;
@@ -103,10 +101,6 @@ void block_barrier(int id, int threads, bool wait, Where where);
 
 // The block waits for all blocks of the launch; all of its threads wait for each other before and after.
 void grid_barrier(Where where);
-
-void await_earlier_kernels();
-// Global memory is used before that.
-void early_access(Where where);
 
 // Device memory: NaN-filled, its margins checked after every launch.
 void* allocate_device(size_t bytes);

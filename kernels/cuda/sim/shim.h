@@ -142,9 +142,9 @@ void launch_as(bool together, void (*kernel)(Params...), Dim3 grid, Dim3 block, 
                       static_cast<unsigned>(d.z)};
   };
   const auto body = [kernel, ... values = launch_argument<Params>(args)] { kernel(values...); };
-  const auto run = [kernel, grid = extent(grid), block = extent(block), smem_bytes,
-                    overlaps = launches_overlap(), together, body] {
-    sim::run({reinterpret_cast<const void*>(kernel), grid, block, smem_bytes, overlaps, together,
+  const auto run = [kernel, grid = extent(grid), block = extent(block), smem_bytes, together,
+                    body] {
+    sim::run({reinterpret_cast<const void*>(kernel), grid, block, smem_bytes, together,
               [](const void* arguments) { (*static_cast<const decltype(body)*>(arguments))(); },
               &body});
   };
@@ -277,9 +277,6 @@ inline void barrier_arrive(int id, int threads, Where where = Where::here()) {
 
 // ---- Grid
 
-inline void await_earlier_kernels() {
-  sim::await_earlier_kernels();
-}
 inline void sync_grid(Where where = Where::here()) {
   sim::block_barrier(0, 0, true, where);
   sim::grid_barrier(where);
@@ -295,7 +292,6 @@ To bit_cast(const From& from) {
 
 template <class T>
 T ldg(const T* from, Where where = Where::here()) {
-  if (!sim::current->awaited) sim::early_access(where);
   sim::check_aligned(from, sizeof(T), "ldg", where);
   return sim::load_raw<T>(from);
 }
@@ -306,7 +302,6 @@ Packet<T, N> load_packet(const T* from, Where where = Where::here()) {
 }
 template <class T, int N = 16 / sizeof(T)>
 Packet<T, N> load_packet_nc(const T* from, Where where = Where::here()) {
-  if (!sim::current->awaited) sim::early_access(where);
   return load_packet<T, N>(from, where);
 }
 template <class T, int N>

@@ -51,8 +51,6 @@ enum class Fault {
   divergent_barrier,  // threads at different barriers, or not all of them at one
   divergent_warp,     // lanes in different warp operations, or some of them missing
   misaligned,
-  kernel_not_awaited,  // a launch that overlaps, and a thread that returned or used global memory before
-                       // await_earlier_kernels
   copy_not_awaited,  // a thread returned before its cp.async copies were waited for
   shared_memory,  // more than the launch asked for, taken differently, or written outside an array
   device_memory,  // written outside an allocation
@@ -63,8 +61,6 @@ enum class Fault {
 struct KernelRun {
   std::string name;  // demangled, with namespaces and template arguments
   uint64_t launches;
-  bool
-      awaits;  // all threads called await_earlier_kernels in time, as launches that overlap need it
 };
 
 // Every kernel launched in this process so far. When GAN_SIM_KERNEL_LOG names a file, the names are

@@ -71,18 +71,6 @@ TEST_CASE("fifty steps on the GPU follow those on the CPU", "[gpu]") {
   CHECK(cpu.l1.back() < 0.97 * cpu.l1.front());  // of random numbers there is little to learn
 }
 
-TEST_CASE("kernels that overlap compute the same bytes as ones that do not", "[gpu]") {
-  for (const char* backend : {"cuda", "auto"}) {
-    DeviceOptions options = {
-        .device = "gpu", .backend = backend, .precision = DevicePrecision::bf16};
-    const Run apart = train(options, 30);
-    options.overlap = true;
-    const Run overlapping = train(options, 30);
-    CHECK(overlapping.l1 == apart.l1);
-    CHECK(overlapping.weights == apart.weights);
-  }
-}
-
 TEST_CASE("the same seed gives the same bytes on the GPU", "[gpu]") {
   for (const DevicePrecision precision :
        {DevicePrecision::fp32, DevicePrecision::tf32, DevicePrecision::bf16}) {
