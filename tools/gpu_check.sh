@@ -261,16 +261,15 @@ gpu_part training 75 "$bin/gan_train" "$train_on" --out "$out/run" --force --dev
 [ -z "$skip" ] || weights=$root/data/weights/flowers.bin
 gpu_part held-out-metrics 30 "$bin/gan_eval" "$weights" "$train_on" --split validation --device gpu
 
-# --- Looked at more closely: slow, so last. Every kernel of one step with its time and how near it comes to
-# what memory and arithmetic can do; the clocks stay as they are.
+# --- Looked at more closely, so last. Every kernel of one step with its time and its bytes, which a profiler
+# reads in one pass: more would have it restore gigabytes between passes. The clocks stay as they are.
 kernel_times() { # CSV ARGUMENTS...
-  local csv=$1 metrics=gpu__time_duration.sum command
-  metrics+=,dram__throughput.avg.pct_of_peak_sustained_elapsed
-  metrics+=,sm__throughput.avg.pct_of_peak_sustained_elapsed
+  local csv=$1 command
   command=("$bin/gan_bench" --device gpu --level step --filter classic --precision bf16 --profile "${@:2}")
   [ -n "$gpu" ] || exec "${command[@]}"
   rm -f "$csv"
-  ncu --profile-from-start off --clock-control none --cache-control none --metrics "$metrics" \
+  ncu --profile-from-start off --clock-control none --cache-control none \
+    --metrics gpu__time_duration.sum,dram__bytes_read.sum,dram__bytes_write.sum \
     --print-units base --csv --log-file "$csv" "${command[@]}" || return
   awk -f "$root/tools/kernel_times.awk" "$csv"
 }

@@ -1,10 +1,10 @@
 # Sums up what ncu measured, kernel by kernel:
 #
-#   ncu --csv --print-units base --metrics gpu__time_duration.sum,dram__throughput.avg.pct_of_peak_sustained_elapsed,sm__throughput.avg.pct_of_peak_sustained_elapsed ... >FILE
+#   ncu --csv --print-units base --metrics gpu__time_duration.sum,dram__bytes_read.sum,dram__bytes_write.sum ... >FILE
 #   awk -f tools/kernel_times.awk FILE
 #
-# memory, units: how near they came to the peak of the memory and of the busiest unit of the
-# multiprocessors, in percent, weighted by time. The last line is the sum. Exit code 1: no kernels in the file.
+# MB, GB/s: what went from and to memory, past the L2 cache. The last line is the sum. Exit code 1: no
+# kernels in the file.
 
 # The name and its template arguments, without namespaces, casts and parameters.
 function short(name, i, c, depth) {
@@ -36,8 +36,7 @@ function short(name, i, c, depth) {
     nanoseconds[id] = value * (unit ~ /^(us|usecond)/ ? 1e3 : unit ~ /^(ms|msecond)/ ? 1e6 : 1)
     kernel[id] = short(cells[column["Kernel Name"]])
   }
-  if (metric ~ /^dram__throughput/) memory[id] = value
-  if (metric ~ /^sm__throughput/) units[id] = value
+  if (metric ~ /^dram__bytes_/) bytes[id] += value
 }
 END {
   for (id in kernel) {
@@ -45,8 +44,7 @@ END {
     if (!(name in time)) ++kinds
     time[name] += nanoseconds[id]
     ++launches[name]
-    memory_sum[name] += nanoseconds[id] * memory[id]
-    units_sum[name] += nanoseconds[id] * units[id]
+    bytes_sum[name] += bytes[id]
     total += nanoseconds[id]
     ++kernels
   }
@@ -54,11 +52,11 @@ END {
     print "no kernels in the file"
     exit 1
   }
-  print "      us  share  launches  memory  units  kernel"
+  print "      us  share  launches       MB   GB/s  kernel"
   fflush()
   for (name in time) {
-    printf "%8.1f %5.1f%% %9d %6.0f%% %5.0f%%  %s\n", time[name] / 1e3, 100 * time[name] / total, \
-      launches[name], memory_sum[name] / time[name], units_sum[name] / time[name], name | "sort -rn"
+    printf "%8.1f %5.1f%% %9d %8.1f %6.0f  %s\n", time[name] / 1e3, 100 * time[name] / total, \
+      launches[name], bytes_sum[name] / 1e6, bytes_sum[name] / time[name], name | "sort -rn"
   }
   close("sort -rn")
   for (name in time) if (time[name] > longest) { longest = time[name]; top = name }
