@@ -69,6 +69,9 @@ std::vector<OpCase> large_cases() {
     cases.push_back(make_case(channel_sum, s, vector_shape(s.c)));
     cases.push_back(make_case(bce_with_logits, s, vector_shape(1)));
   }
+  // More rows than shared memory holds.
+  for (const Function f : {batch_norm_train, batch_norm_backward})
+    cases.push_back(make_case(f, {1, 96, 96, 64}, {1, 96, 96, 64}));
   // Rows that begin aligned and end in part of a packet.
   for (const Shape& s : {Shape{2, 5, 3, 11}, Shape{1, 4, 4, 3}}) {
     const Margin margin = s.c == 11 ? tail : Margin{8, 13};
@@ -126,8 +129,10 @@ std::vector<OpCase> smallest_cases() {
   cases.push_back(make_case(chroma_loss, {2, 3, 5, 2}, vector_shape(1)));
   for (const Function f : {linear_forward, linear_backward_data, linear_backward_weights})
     cases.push_back(make_case(f, s, {2, 1, 1, 5}));
-  for (const Shape& x : {s, Shape{1, 17, 20, 24}})  // one chunk, and two
-    cases.push_back(make_case(channel_sum, x, vector_shape(24)));
+  const Shape larger = {1, 17, 20, 24};  // two chunks of rows
+  for (const Shape& x : {s, larger}) cases.push_back(make_case(channel_sum, x, vector_shape(24)));
+  for (const Function f : {batch_norm_train, batch_norm_backward})
+    cases.push_back(make_case(f, larger, larger));
   cases.push_back(make_case(adam, vector_shape(203), vector_shape(203)));
   cases.push_back(make_case(assemble_batch, {2, 4, 5, 3}, {2, 3, 4, 3}));
   cases.push_back(make_case(batch_norm_fold, {8, 3, 3, 4}, vector_shape(8)));
