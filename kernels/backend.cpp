@@ -2,6 +2,17 @@
 
 namespace gan {
 
+Call conv_call(Op op, const ConvGeometry& geometry, const Tensor& x, const Tensor& y) {
+  const auto pitch = [](const Tensor& tensor) { return tensor.dense() ? 0 : tensor.pitch(); };
+  return {.op = op,
+          .dtype = x.dtype(),
+          .x = x.shape(),
+          .y = y.shape(),
+          .geometry = geometry,
+          .x_pitch = pitch(x),
+          .y_pitch = pitch(y)};
+}
+
 const char* name_of(Op op) {
   switch (op) {
     case Op::conv_forward:

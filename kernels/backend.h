@@ -67,8 +67,13 @@ struct Call {
   Shape x = {}, y = {};
   ConvGeometry geometry = {};
   bool finishes = false;  // a forward convolution with a bias or an activation
+  bool adds = false;      // a convolution's data gradient, added to what is there
+  // From pixel to pixel where the channels are a slice of a wider tensor; else 0.
+  int64_t x_pitch = 0, y_pitch = 0;
   bool operator==(const Call&) const = default;
 };
+// The convolution `op` with forward input and output, or their gradients, in these tensors.
+Call conv_call(Op op, const ConvGeometry& geometry, const Tensor& x, const Tensor& y);
 
 // Convolution weights and the name of their content (Variable::version).
 struct Weights {

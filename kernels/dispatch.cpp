@@ -15,7 +15,8 @@ size_t Kernels::Hash::operator()(const Call& call) const {
   for (int64_t field :
        {static_cast<int64_t>(call.op), static_cast<int64_t>(call.dtype), call.x.n, call.x.h,
         call.x.w, call.x.c, call.y.n, call.y.h, call.y.w, call.y.c, int64_t{g.kernel},
-        int64_t{g.stride}, int64_t{g.padding}, int64_t{g.output_padding}, int64_t{call.finishes}}) {
+        int64_t{g.stride}, int64_t{g.padding}, int64_t{g.output_padding}, int64_t{call.finishes},
+        int64_t{call.adds}, call.x_pitch, call.y_pitch}) {
     hash = (hash ^ static_cast<uint64_t>(field)) * 0x100000001b3u;
   }
   return hash;

@@ -12,7 +12,7 @@ Call call(Op op, const Tensor& x, const Tensor& y) {
   return {op, x.dtype(), x.shape(), y.shape(), {}};
 }
 Call conv_call(Op op, const ChainStage& stage, const Tensor& x, const Tensor& y) {
-  return {op, x.dtype(), x.shape(), y.shape(), stage.conv.geometry};
+  return gan::conv_call(op, stage.conv.geometry, x, y);
 }
 
 Shape halved(const Shape& x) {

@@ -6,7 +6,7 @@ namespace gan::ops {
 namespace {
 
 Call conv_call(Op forward, Op transposed, const Conv& conv, const Tensor& x, const Tensor& y) {
-  return {conv.transposed ? transposed : forward, x.dtype(), x.shape(), y.shape(), conv.geometry};
+  return gan::conv_call(conv.transposed ? transposed : forward, conv.geometry, x, y);
 }
 
 Call simple_call(Op op, const Tensor& x, const Tensor& y) {
@@ -44,8 +44,9 @@ void conv_backward(Kernels& kernels, Tape& tape, const Conv& conv, Variable& x, 
   }
   if (x.needs_grad) {
     const auto [dx, write] = tape.grad_target(x);
-    Backend& backend = kernels(
-        conv_call(Op::conv_backward_data, Op::conv_transpose_backward_data, conv, x.value, dy));
+    Call call = conv_call(Op::conv_backward_data, Op::conv_transpose_backward_data, conv, dx, dy);
+    call.adds = write == Write::accumulate;
+    Backend& backend = kernels(call);
     if (conv.transposed) {
       backend.conv_transpose_backward_data(conv.geometry, dy, weights_of(w), dx, write);
     } else {

@@ -1,5 +1,5 @@
 # Writes version.h with the commit of the sources, for --version and for results. Run by every build; the file
-# changes, and what includes it is compiled again, only when the commit does.
+# changes, and what includes it is compiled again, only when the commit does or the tree becomes dirty or clean.
 #   cmake -DSOURCE=DIR -DVERSION=1.2.3 -DGIT=PROGRAM -DHEADER=FILE -P version.cmake
 if(GIT)
   execute_process(COMMAND ${GIT} describe --always --dirty

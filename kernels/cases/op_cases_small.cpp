@@ -417,7 +417,15 @@ Op op_of(Function function) {
 Call call_of(const OpCase& c, DType dtype) {
   const Op op = op_of(c.function);
   const bool forward = op == Op::conv_forward || op == Op::conv_transpose_forward;
-  return {op, dtype, c.x, c.y, c.geometry, forward && (c.bias || c.act != Activation::none)};
+  Call call = {op, dtype, c.x, c.y, c.geometry, forward && (c.bias || c.act != Activation::none)};
+  if (op > Op::conv_transpose_backward_weights) return call;
+  const auto pitch = [](const Shape& shape, const Margin& margin) {
+    const int64_t around = margin.before + margin.after;
+    return around == 0 ? 0 : shape.c + around;
+  };
+  call.x_pitch = pitch(c.x, c.x_margin);
+  call.y_pitch = pitch(c.y, c.y_margin);
+  return call;
 }
 
 int64_t reduction_length(const OpCase& c) {

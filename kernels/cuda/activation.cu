@@ -43,7 +43,7 @@ __global__ void __launch_bounds__(kThreads)
   });
 }
 
-constexpr int kFinishChannels = 4;  // of a thread, as batch norm has them
+constexpr int kFinishChannels = 4;  // of a thread
 constexpr int kFinishAhead = 8;     // rows whose loads are under way together
 constexpr int kFinishBlocks = 3;    // on an SM at once: 80 registers a thread
 

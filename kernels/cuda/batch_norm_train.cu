@@ -20,12 +20,12 @@
 // On an H200 the rings hold 26 MB and the L2 cache some 40 MB more, so that a tensor of up to 60 MB is
 // read from memory once, and 200 KB a multiprocessor are under way all the time. Memory is the limit: 2 to
 // 3 s bytes an element forward, 3 to 5 s backward, for elements of s bytes. Measured there in bfloat16: dec3,
-// {64, 128, 128, 64} (134 MB), 120 and 189 us; small tensors take the 10 to 14 us of the steps' latencies.
+// {64, 128, 128, 64} (134 MB), 120 and 189 us; small tensors take the 10 to 15 us of the steps' latencies.
 //
 // Statistics are one pass: a chunk adds up distances from its first pixel and their squares, which cannot
 // cancel as values with a large mean would, and the chunks' means are joined in the same way, as distances
 // from the first chunk's (Chan, Golub and LeVeque 1979). Saved for the backward pass: mean and inv_std;
-// z is computed again.
+// z is computed again. How many chunks there are depends on the device, and with it the last digits of a sum.
 #include <bit>
 
 #include "kernels/cuda/activation.cuh"
@@ -37,8 +37,6 @@ namespace {
 
 constexpr int kNormThreads = 512;   // of a block, with up to 128 registers each
 constexpr int kGroupChannels = 64;  // of a block: 128 bytes of bfloat16
-// Of one launch: no device has fewer multiprocessors than these have groups.
-constexpr int64_t kMostChannels = 8 * kGroupChannels;
 // No more blocks than this: what scratch memory there is for their sums.
 constexpr int64_t kMostBlocks = 192;
 constexpr int64_t kFewestRows = 4;  // of a thread, where a tensor has so many
@@ -277,6 +275,7 @@ __global__ void __launch_bounds__(kNormThreads, 1)
   const float gamma = c < columns ? p.gamma[c] : 0.0f, beta = c < columns ? p.beta[c] : 0.0f;
   gpu::sync_grid();
 
+  // `shared` is free again: the grid's barrier is one of the block, too.
   const float origin = c < columns ? sums.a[c] : 0.0f;
   float moments[2];  // of the chunks' distances from the first one's mean, of squares
   if (merge_chunks(moments, sums, chunks, columns, c, shared,
@@ -403,6 +402,7 @@ int64_t most_chunks(const Shape& x) {
   return std::min(kMostBlocks, ceil_div(x.pixels(), kFewestRows * kNormThreads / kGroupChannels));
 }
 
+// How a kernel goes over so many channels.
 struct NormLayout {
   gpu::Dim3 grid, block;
   size_t shared_bytes;
@@ -410,77 +410,50 @@ struct NormLayout {
   int stage_rows;
 };
 
-// How `kernel` goes over `tensors` tensors of a shape with packets of N elements of `bytes`, keeping so
-// many parameters of every channel.
-template <int N, class Kernel>
-NormLayout norm_layout(Kernel* kernel, const Shape& shape, int tensors, int bytes, int parameters) {
-  const int64_t rows = shape.pixels(), columns = shape.c;
-  const auto packed =
-      static_cast<uint64_t>(ceil_div(std::min<int64_t>(columns, kGroupChannels), N));
-  const auto across = static_cast<int64_t>(std::bit_ceil(packed)), down = kNormThreads / across;
-  const gpu::Dim3 block = {across, down};
-  const int64_t groups = ceil_div(columns, kGroupChannels);
-  const size_t fixed = gpu::Smem::bytes<float>(2 * N * kNormThreads) +
-                       gpu::Smem::bytes<float>(size_t{kGroupChannels} * parameters);
-  const size_t stage = kStages * static_cast<size_t>(tensors) * kNormThreads * N * bytes;
-  const auto room = static_cast<int64_t>((gpu::most_shared_bytes() - fixed) / stage);
-  const int64_t blocks = std::min(
-      kMostBlocks, gpu::blocks_together(kernel, block, fixed + static_cast<size_t>(room) * stage));
-  require(room >= 1 && groups <= blocks, "batch norm needs ", groups, " blocks at once with ",
-          fixed + stage, " bytes of shared memory each; this GPU holds ", blocks);
-  const int64_t size = std::max(down * kFewestRows, ceil_div(rows, blocks / groups));
-  const Chunks chunks = {rows, size, static_cast<int>(ceil_div(rows, size))};
-  const int64_t stage_rows = std::min(room, ceil_div(ceil_div(size, down), kStages));
-  return {{groups, chunks.count},
-          block,
-          fixed + static_cast<size_t>(stage_rows) * stage,
-          chunks,
-          static_cast<int>(stage_rows)};
-}
-
-ChunkSums chunk_sums(void* scratch, const Chunks& chunks, int64_t columns) {
-  auto* const first = static_cast<float*>(scratch);
-  return {first, first + chunks.count * columns};
-}
-
 // The channels of one launch.
 struct Part {
   int64_t first, count;
   Tensor slice(const Tensor& tensor) const { return tensor.channels(first, count); }
   float* of(const Tensor& vector) const { return vector ? vector.as<float>() + first : nullptr; }
 };
-template <class Body>
-void for_channels(int64_t channels, Body&& body) {
-  for (int64_t first = 0; first < channels; first += kMostChannels)
-    body(Part{first, std::min(channels - first, kMostChannels)});
+
+// Calls launch(part, layout) until all channels of a shape are done, nearly always once. `kernel` goes over
+// `tensors` tensors with packets of N elements of `bytes`, keeping so many parameters of every channel.
+template <int N, class Kernel, class Launch>
+void for_channels(Kernel* kernel, const Shape& shape, int tensors, int bytes, int parameters,
+                  Launch&& launch) {
+  const size_t fixed = gpu::Smem::bytes<float>(2 * N * kNormThreads) +
+                       gpu::Smem::bytes<float>(size_t{kGroupChannels} * parameters);
+  const size_t stage = kStages * static_cast<size_t>(tensors) * kNormThreads * N * bytes;
+  const size_t most = gpu::most_shared_bytes();
+  const int64_t room = most < fixed ? 0 : static_cast<int64_t>((most - fixed) / stage);
+  const int64_t blocks = std::min(
+      kMostBlocks,
+      gpu::blocks_together(kernel, kNormThreads, fixed + static_cast<size_t>(room) * stage));
+  if (room < 1 || blocks < 1)
+    throw DeviceError(str("batch norm in training needs ", fixed + stage,
+                          " bytes of shared memory a block; this GPU has ", most));
+  const int64_t rows = shape.pixels();
+  for (Part part = {0, 0}; part.first < shape.c; part.first += part.count) {
+    part.count = std::min(shape.c - part.first, blocks * kGroupChannels);
+    const int64_t groups = ceil_div(part.count, kGroupChannels);
+    const auto packets =
+        static_cast<uint64_t>(ceil_div(std::min<int64_t>(part.count, kGroupChannels), N));
+    const auto across = static_cast<int64_t>(std::bit_ceil(packets)), down = kNormThreads / across;
+    const int64_t size = std::max(down * kFewestRows, ceil_div(rows, blocks / groups));
+    const Chunks chunks = {rows, size, static_cast<int>(ceil_div(rows, size))};
+    const int64_t stage_rows = std::min(room, ceil_div(ceil_div(size, down), kStages));
+    launch(part, NormLayout{{groups, chunks.count},
+                            {across, down},
+                            fixed + static_cast<size_t>(stage_rows) * stage,
+                            chunks,
+                            static_cast<int>(stage_rows)});
+  }
 }
 
-void train(const Tensor& x, const Forward& parameters, const Tensor& y, void* scratch,
-           gpu::Stream stream) {
-  const Shape& shape = x.shape();
-  with_storage_type(x.dtype(), [&]<class T>(T) {
-    with_width<kPacket<T>>(channel_layout(kPacket<T>, x, y).packets, [&]<int N>() {
-      const auto kernel = train_kernel<T, N>;
-      const NormLayout layout = norm_layout<N>(kernel, shape, 1, sizeof(T), kForwardParameters);
-      gpu::launch_together(kernel, layout.grid, layout.block, layout.shared_bytes, stream,
-                           input<T>(x), shape.c, layout.chunks, layout.stage_rows,
-                           chunk_sums(scratch, layout.chunks, shape.c), parameters, output<T>(y));
-    });
-  });
-}
-
-void backward(const Tensor& x, const Tensor& dy, const Backward& parameters, const Tensor& dx,
-              void* scratch, gpu::Stream stream) {
-  const Shape& shape = x.shape();
-  with_storage_type(x.dtype(), [&]<class T>(T) {
-    with_width<kPacket<T>>(channel_layout(kPacket<T>, x, dy, dx).packets, [&]<int N>() {
-      const auto kernel = backward_kernel<T, N>;
-      const NormLayout layout = norm_layout<N>(kernel, shape, 2, sizeof(T), kBackwardParameters);
-      gpu::launch_together(kernel, layout.grid, layout.block, layout.shared_bytes, stream,
-                           input<T>(x), input<T>(dy), shape.c, layout.chunks, layout.stage_rows,
-                           chunk_sums(scratch, layout.chunks, shape.c), parameters, output<T>(dx));
-    });
-  });
+ChunkSums chunk_sums(void* scratch, const Chunks& chunks, int64_t columns) {
+  auto* const first = static_cast<float*>(scratch);
+  return {first, first + chunks.count * columns};
 }
 
 }  // namespace
@@ -500,13 +473,22 @@ void batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
                  {"running_var", &norm.running_var},
                  {"mean", &saved.mean},
                  {"inv_std", &saved.inv_std}});
-  for_channels(x.shape().c, [&](const Part& part) {
-    const Forward parameters = {part.of(norm.gamma),          part.of(norm.beta),
-                                part.of(saved.mean),          part.of(saved.inv_std),
-                                part.of(norm.running_mean),   part.of(norm.running_var),
-                                static_cast<float>(norm.eps), static_cast<float>(norm.momentum),
-                                negative_slope(act)};
-    train(part.slice(x), parameters, part.slice(y), scratch, stream);
+  with_storage_type(x.dtype(), [&]<class T>(T) {
+    with_width<kPacket<T>>(channel_layout(kPacket<T>, x, y).packets, [&]<int N>() {
+      const auto kernel = train_kernel<T, N>;
+      const auto launch = [&](const Part& part, const NormLayout& layout) {
+        const Forward parameters = {part.of(norm.gamma),          part.of(norm.beta),
+                                    part.of(saved.mean),          part.of(saved.inv_std),
+                                    part.of(norm.running_mean),   part.of(norm.running_var),
+                                    static_cast<float>(norm.eps), static_cast<float>(norm.momentum),
+                                    negative_slope(act)};
+        gpu::launch_together(kernel, layout.grid, layout.block, layout.shared_bytes, stream,
+                             input<T>(part.slice(x)), part.count, layout.chunks, layout.stage_rows,
+                             chunk_sums(scratch, layout.chunks, part.count), parameters,
+                             output<T>(part.slice(y)));
+      };
+      for_channels<N>(kernel, x.shape(), 1, sizeof(T), kForwardParameters, launch);
+    });
   });
 }
 
@@ -522,11 +504,21 @@ void batch_norm_backward(const Tensor& x, const Tensor& dy, const BatchNorm& nor
                  {"beta", &norm.beta},
                  {"mean", &saved.mean},
                  {"inv_std", &saved.inv_std}});
-  for_channels(x.shape().c, [&](const Part& part) {
-    const Backward parameters = {
-        part.of(norm.gamma), part.of(norm.beta), part.of(saved.mean),        part.of(saved.inv_std),
-        part.of(dgamma),     part.of(dbeta),     write == Write::accumulate, negative_slope(act)};
-    backward(part.slice(x), part.slice(dy), parameters, part.slice(dx), scratch, stream);
+  with_storage_type(x.dtype(), [&]<class T>(T) {
+    with_width<kPacket<T>>(channel_layout(kPacket<T>, x, dy, dx).packets, [&]<int N>() {
+      const auto kernel = backward_kernel<T, N>;
+      const auto launch = [&](const Part& part, const NormLayout& layout) {
+        const Backward parameters = {
+            part.of(norm.gamma),        part.of(norm.beta), part.of(saved.mean),
+            part.of(saved.inv_std),     part.of(dgamma),    part.of(dbeta),
+            write == Write::accumulate, negative_slope(act)};
+        gpu::launch_together(
+            kernel, layout.grid, layout.block, layout.shared_bytes, stream, input<T>(part.slice(x)),
+            input<T>(part.slice(dy)), part.count, layout.chunks, layout.stage_rows,
+            chunk_sums(scratch, layout.chunks, part.count), parameters, output<T>(part.slice(dx)));
+      };
+      for_channels<N>(kernel, x.shape(), 2, sizeof(T), kBackwardParameters, launch);
+    });
   });
 }
 

@@ -17,8 +17,6 @@ constexpr int kSumBatch = 4;
 
 template <int Columns, int Rows>
 __global__ void __launch_bounds__(Columns* Rows) reduce_splits_kernel(const SplitSum sum) {
-  gpu::Smem shared;
-  float* const partial = shared.take<float>(Columns * Rows);
   const int x = static_cast<int>(threadIdx.x), y = static_cast<int>(threadIdx.y);
   const int columns = sum.taps * sum.columns;
   const int64_t count = int64_t{sum.rows} * columns;
@@ -37,6 +35,8 @@ __global__ void __launch_bounds__(Columns* Rows) reduce_splits_kernel(const Spli
     }
   }
   if constexpr (Rows > 1) {
+    gpu::Smem shared;
+    float* const partial = shared.take<float>(Columns * Rows);
     partial[y * Columns + x] = total;
     gpu::syncthreads();  // all partial sums are written | the first row of threads reads them
     if (y > 0) return;
@@ -119,14 +119,15 @@ template <int Columns, int Rows>
 void reduce_by(const SplitSum& sum, gpu::Stream stream) {
   const int64_t count = int64_t{sum.rows} * sum.taps * sum.columns;
   gpu::launch(reduce_splits_kernel<Columns, Rows>, ceil_div(count, Columns),
-              gpu::Dim3(Columns, Rows), gpu::Smem::bytes<float>(Columns * Rows), stream, sum);
+              gpu::Dim3(Columns, Rows), Rows > 1 ? gpu::Smem::bytes<float>(Columns * Rows) : 0,
+              stream, sum);
 }
 
 }  // namespace
 
 void reduce_splits(const SplitSum& sum, gpu::Stream stream) {
   // Many splits of few weights are dealt to many threads; of few splits a thread takes all, or most of a
-  // block would idle (46 microseconds for enc5's 3 splits instead of 6).
+  // block would idle (in a step 46 microseconds for enc5's 3 splits).
   if (sum.splits >= 64)
     reduce_by<32, 32>(sum, stream);
   else if (sum.splits > 16)

@@ -20,10 +20,6 @@
 namespace gan {
 namespace {
 
-Call conv_call(Op op, const ConvGeometry& geometry, const Tensor& x, const Tensor& y) {
-  return {op, x.dtype(), x.shape(), y.shape(), geometry};
-}
-
 cuda::Math math_of(CudaPrecision precision) {
   return precision == CudaPrecision::tf32 ? cuda::Math::tf32 : cuda::Math::fp32;
 }

@@ -175,7 +175,7 @@ void launch(void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t smem_bytes,
 }
 
 // All blocks are on the device at once, at most blocks_together(), and may wait for each other in
-// sync_grid(). Starts when the kernel before has ended.
+// sync_grid().
 template <class... Params, class... Args>
 void launch_together(void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t smem_bytes,
                      Stream stream, Args... args) {

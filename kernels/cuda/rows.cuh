@@ -19,8 +19,7 @@ namespace gan::cuda {
 
 inline constexpr int kThreads = 256;  // 8 such blocks fill the 2048 threads of an SM
 
-// Two rounds of 8 blocks on each of the 132 SMs of an H200; threads loop over the rest. A number of
-// blocks that depended on the device would make sums depend on it too.
+// Two rounds of 8 blocks on each of the 132 SMs of an H200; threads loop over the rest.
 inline constexpr int64_t kMaxBlocks = 2 * 8 * 132;
 
 template <class T>
@@ -298,7 +297,7 @@ void with_width(bool packets, Body&& body) {
 
 // ---- Sums over rows: each block adds up one chunk of rows, a second kernel the chunks in order
 
-// The rows cut into `count` chunks of `size`, by the tensor's shape alone.
+// The rows cut into `count` chunks of `size`.
 struct Chunks {
   int64_t rows, size;
   int count;
@@ -350,7 +349,7 @@ __device__ __forceinline__ void for_chunk_rows(const Chunks& chunks, int chunk, 
 
 // Combines the K values of `n` threads pairwise, always the same pairs; thread i = 0 ends up with
 // the result. Value k of thread i lies at shared[(i * K + k) * stride], in memory that nothing else
-// in the kernel uses. Every thread of the block takes part, because of the barriers.
+// uses since the last barrier. Every thread of the block takes part, because of the barriers.
 template <int K, class Combine>
 __device__ __forceinline__ void combine_tree(float (&v)[K], int i, int n, float* shared, int stride,
                                              Combine&& combine) {

@@ -23,7 +23,9 @@ std::string text_of(const Call& call) {
   const ConvGeometry& g = call.geometry;
   return str(name_of(call.op), " ", name_of(call.dtype), " ", call.x, " ", call.y, " kernel ",
              g.kernel, " stride ", g.stride, " padding ", g.padding,
-             call.finishes ? " finished" : "");
+             call.finishes ? " finished" : "", call.adds ? " added" : "",
+             call.x_pitch > 0 ? str(" x pitch ", call.x_pitch) : "",
+             call.y_pitch > 0 ? str(" y pitch ", call.y_pitch) : "");
 }
 
 // The tensors of a convolution, filled with random numbers: zeros take less power, and with it less time.
@@ -39,16 +41,18 @@ struct Operands {
     const auto rounded = [](int64_t elements, DType dtype) {
       return (static_cast<size_t>(elements) * size_of(dtype) + 255) / 256 * 256;
     };
-    const size_t x_bytes = rounded(call.x.elements(), call.dtype);
-    const size_t y_bytes = rounded(call.y.elements(), call.dtype);
+    const int64_t x_pitch = std::max(call.x_pitch, call.x.c);
+    const int64_t y_pitch = std::max(call.y_pitch, call.y.c);
+    const size_t x_bytes = rounded(call.x.pixels() * x_pitch, call.dtype);
+    const size_t y_bytes = rounded(call.y.pixels() * y_pitch, call.dtype);
     const size_t w_bytes = rounded(weights.elements(), DType::f32);
     const size_t bias_bytes = rounded(call.y.c, DType::f32);
     const size_t bias_at = x_bytes + y_bytes + w_bytes, step_at = bias_at + bias_bytes;
     memory = Buffer(device, step_at + sizeof(uint64_t));
     device.fill_zero(memory.data(), memory.bytes());
     auto* start = static_cast<std::byte*>(memory.data());
-    x = Tensor(start, call.x, call.dtype);
-    y = Tensor(start + x_bytes, call.y, call.dtype);
+    x = Tensor(start, call.x, call.dtype, x_pitch);
+    y = Tensor(start + x_bytes, call.y, call.dtype, y_pitch);
     w = Tensor(start + x_bytes + y_bytes, weights, DType::f32);
     bias = Tensor(start + bias_at, vector_shape(call.y.c), DType::f32);
     for (const auto& backend : among) {
@@ -67,17 +71,18 @@ void run(const Call& call, Backend& backend, const Operands& t, uint64_t version
   const ConvGeometry& g = call.geometry;
   const Weights w = {t.w, version};
   const Epilogue end = call.finishes ? Epilogue{t.bias, Activation::relu} : Epilogue{};
+  const Write write = call.adds ? Write::accumulate : Write::overwrite;
   switch (call.op) {
     case Op::conv_forward:
       return backend.conv_forward(g, t.x, w, end, t.y);
     case Op::conv_backward_data:
-      return backend.conv_backward_data(g, t.y, w, t.x, Write::overwrite);
+      return backend.conv_backward_data(g, t.y, w, t.x, write);
     case Op::conv_backward_weights:
       return backend.conv_backward_weights(g, t.x, t.y, t.w, Write::overwrite);
     case Op::conv_transpose_forward:
       return backend.conv_transpose_forward(g, t.x, w, end, t.y);
     case Op::conv_transpose_backward_data:
-      return backend.conv_transpose_backward_data(g, t.y, w, t.x, Write::overwrite);
+      return backend.conv_transpose_backward_data(g, t.y, w, t.x, write);
     case Op::conv_transpose_backward_weights:
       return backend.conv_transpose_backward_weights(g, t.x, t.y, t.w, Write::overwrite);
     default:

@@ -21,14 +21,19 @@ size_t direction_of(const Call& call) {
 bool same_layer(const Call& a, const Call& b) {
   const bool alike = (a.op >= Op::conv_transpose_forward) == (b.op >= Op::conv_transpose_forward);
   return alike && a.dtype == b.dtype && a.x == b.x && a.y == b.y && a.geometry == b.geometry &&
-         a.finishes == b.finishes;
+         a.finishes == b.finishes && a.x_pitch == b.x_pitch && a.y_pitch == b.y_pitch;
+}
+
+std::string shape_text(const Shape& shape, int64_t pitch) {
+  return str(shape, pitch > 0 ? str(" of ", pitch) : "");
 }
 
 std::string layer_text(const Call& call) {
   const ConvGeometry& g = call.geometry;
   return str(call.op >= Op::conv_transpose_forward ? "conv_transpose " : "conv ", g.kernel, "x",
              g.kernel, g.stride > 1 ? str("/", g.stride) : "", " ", name_of(call.dtype), " ",
-             call.x, " > ", call.y, call.finishes ? " +" : "");
+             shape_text(call.x, call.x_pitch), " > ", shape_text(call.y, call.y_pitch),
+             call.finishes ? " +" : "");
 }
 
 std::string to_the_left(std::string text, size_t width) {

@@ -59,6 +59,7 @@ class CudnnBackend final : public Backend {
     if (call.dtype != DType::f32 && call.dtype != DType::bf16) return false;
     if (call.op == Op::linear) return own_.supports(call);
     if (call.op > Op::conv_transpose_backward_weights) return false;
+    if (call.adds && !can_add(call.x, call.x_pitch > 0)) return false;
     return own_.supports(call) && plan_for(cudnn::problem_of(call, tf32_)) != nullptr;
   }
 
@@ -129,6 +130,10 @@ class CudnnBackend final : public Backend {
     return s.h * s.w * s.c;
   }
 
+  // cuDNN adds to what is there in its own pass, which rounds once; but not in a slice of channels, which it
+  // refuses, nor where it pads three channels to more. Adding later would round twice.
+  static bool can_add(const Shape& result, bool slice) { return !slice && result.c % 8 == 0; }
+
   struct Known {
     ConvProblem problem;
     std::optional<ConvPlan> plan;  // none: cuDNN refuses it
@@ -168,24 +173,22 @@ class CudnnBackend final : public Backend {
   // result. False: cuDNN cannot.
   bool run(Op op, const ConvGeometry& g, const Tensor& x, const Weights& w, const Tensor& y,
            const Epilogue& epilogue, Write write = Write::overwrite) {
-    ConvProblem problem = cudnn::problem_of({op, x.dtype(), x.shape(), y.shape(), g}, tf32_);
+    const ConvProblem problem = cudnn::problem_of(conv_call(op, g, x, y), tf32_);
     const bool transposed = op >= Op::conv_transpose_forward;
     const Tensor& larger = transposed ? y : x;
     const Tensor& smaller = transposed ? x : y;
-    problem.x_pitch = larger.pitch();
-    problem.y_pitch = smaller.pitch();
-
     const Direction direction = problem.direction;
     const Tensor& result = direction == Direction::forward         ? smaller
                            : direction == Direction::data_gradient ? larger
                                                                    : w.values;
-    // cuDNN adds to what is there in its own pass, which rounds once; but not in a slice of channels, which
-    // it refuses, nor where it pads three channels to more. Adding later would round twice.
     const bool adds = write == Write::accumulate;
     if (adds && direction != Direction::weight_gradient &&
-        (!result.dense() || result.shape().c % 8 != 0))
+        !can_add(result.shape(), !result.dense()))
       return false;
-    const bool apart = result.dtype() != x.dtype();  // then converted from memory of our own
+    // Weight gradients are float32; cuDNN writes the pictures' type, to be converted.
+    const bool apart = result.dtype() != x.dtype();
+    require(!apart || direction == Direction::weight_gradient, "cuDNN: a result in ",
+            name_of(result.dtype()), " from ", name_of(x.dtype()));
     ConvPlan* plan = plan_for(problem);
     if (!plan) return false;
 

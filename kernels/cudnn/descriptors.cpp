@@ -34,8 +34,10 @@ ConvProblem problem_of(const Call& call, bool tf32) {
                           call.op == Op::conv_transpose_backward_weights;
   problem.x = transposed ? call.y : call.x;
   problem.y = transposed ? call.x : call.y;
-  problem.x_pitch = problem.x.c;
-  problem.y_pitch = problem.y.c;
+  const int64_t x_pitch = transposed ? call.y_pitch : call.x_pitch;
+  const int64_t y_pitch = transposed ? call.x_pitch : call.y_pitch;
+  problem.x_pitch = x_pitch > 0 ? x_pitch : problem.x.c;
+  problem.y_pitch = y_pitch > 0 ? y_pitch : problem.y.c;
   problem.dtype = call.dtype;
   problem.geometry = call.geometry;
   problem.geometry.output_padding = 0;  // x's extent says it

@@ -69,7 +69,7 @@ std::vector<OpCase> large_cases() {
     cases.push_back(make_case(channel_sum, s, vector_shape(s.c)));
     cases.push_back(make_case(bce_with_logits, s, vector_shape(1)));
   }
-  // More rows than shared memory holds.
+  // More rows than the simulated device's shared memory holds.
   for (const Function f : {batch_norm_train, batch_norm_backward})
     cases.push_back(make_case(f, {1, 96, 96, 64}, {1, 96, 96, 64}));
   // Rows that begin aligned and end in part of a packet.

@@ -117,14 +117,17 @@ TEST_CASE("directions of a layer share a line, other layers have their own") {
   const auto measured = [&](Op op, double one, double two) {
     return Measured{{op, DType::f32, x, y, {}}, {{"one", one}, {"two", two}}, "one"};
   };
+  Measured slice = measured(Op::conv_forward, 7e-6, 8e-6);
+  slice.call.x_pitch = 6;
   const std::vector<Measured> all = {measured(Op::conv_forward, 1e-6, 2e-6),
                                      measured(Op::conv_transpose_forward, 3e-6, 4e-6),
-                                     measured(Op::conv_backward_weights, 5e-6, 6e-6)};
+                                     measured(Op::conv_backward_weights, 5e-6, 6e-6), slice};
   const std::string table = tuning_table(all);
   INFO(table);
-  CHECK(std::count(table.begin(), table.end(), '\n') == 4);
+  CHECK(std::count(table.begin(), table.end(), '\n') == 5);
   CHECK_THAT(table, Catch::Matches("(.|\n)*1[.]0[*] +2[.]0 +5[.]0[*] +6[.]0\n(.|\n)*"));
-  CHECK(tuning_summary(all) == "3 convolutions measured: 3 to one, 0 to two");
+  CHECK_THAT(table, Catch::Matches("(.|\n)*1x8x8x2 of 6 > 1x8x8x4 +7[.]0[*] +8[.]0\n(.|\n)*"));
+  CHECK(tuning_summary(all) == "4 convolutions measured: 4 to one, 0 to two");
 }
 
 TEST_CASE("by preference the chooser is not asked, and what was taken is forgotten") {
@@ -153,8 +156,12 @@ TEST_CASE(
   Tuner tuner(memory, {});
   const ConvGeometry half = {.stride = 2};
   for (const Op op : {Op::conv_forward, Op::conv_backward_data, Op::conv_backward_weights}) {
-    const Call call = {op, DType::bf16, {1, 4, 4, 8}, {1, 2, 2, 8}, half};
+    Call call = {op, DType::bf16, {1, 4, 4, 8}, {1, 2, 2, 8}, half};
     CHECK(tuner.choose(call, backends) == backends.front().get());
+    call.x_pitch = 24;  // a slice of channels is measured as one, a sum as a sum
+    call.adds = op == Op::conv_backward_data;
+    CHECK(tuner.choose(call, backends) == backends.front().get());
+    CHECK_THAT(tuner.report(), Catch::Contains("2 convolutions measured"));
   }
   const Shape vast = {1 << 15, 128, 128, 64};  // 64 GB and more
   CHECK(tuner.choose({Op::conv_forward, DType::bf16, vast, vast, {}}, backends) == nullptr);

@@ -15,6 +15,8 @@ cases::OpCase case_of(const Call& call) {
   op_case.x = call.x;
   op_case.y = call.y;
   op_case.geometry = call.geometry;
+  if (call.x_pitch > 0) op_case.x_margin.before = call.x_pitch - call.x.c;
+  if (call.y_pitch > 0) op_case.y_margin.before = call.y_pitch - call.y.c;
   op_case.bias = op_case.inference = call.finishes;
   op_case.act = call.finishes ? Activation::relu : Activation::none;
   require(op_of(op_case.function) == call.op, "no function for ", name_of(call.op));
@@ -63,8 +65,10 @@ std::vector<ConvolutionUse> convolutions_of(Device& device, const std::function<
   std::vector<ConvolutionUse> used;
   for (size_t i = 0; i < after.size(); ++i) {
     const int64_t uses = after[i].uses - (i < before.size() ? before[i].uses : 0);
-    if (uses > 0 && after[i].call.op <= Op::conv_transpose_backward_weights)
-      used.push_back({after[i].call, after[i].backend, uses});
+    Call call = after[i].call;
+    call.adds = false;  // alone it is timed without a sum
+    if (uses > 0 && call.op <= Op::conv_transpose_backward_weights)
+      used.push_back({call, after[i].backend, uses});
   }
   return used;
 }

@@ -18,11 +18,11 @@ namespace {
 
 constexpr size_t kSharedMargin = 256;
 
-// ThreadSanitizer allows 8128 live fibers, of which each OS thread needs one block for itself. The
-// others may be finished ones: a destroyed fiber takes its history, and so the report, with it.
-size_t max_retired_fibers(int os_threads) {
-  constexpr int kMaxFibers = 8000;
-  return static_cast<size_t>(std::max(0, kMaxFibers / os_threads - kMaxBlockThreads));
+// ThreadSanitizer allows 8128 live fibers, of which each OS thread needs one block for itself if it gets
+// another. The others may be finished ones: a destroyed fiber takes its history, and so the report, with it.
+size_t max_retired_fibers(int os_threads, bool last_block) {
+  return static_cast<size_t>(
+      std::max(0, kMaxFibers / os_threads - (last_block ? 0 : kMaxBlockThreads)));
 }
 
 // Every fiber releases it at its end and the launcher acquires it after the last block: not
@@ -161,7 +161,7 @@ void Multiprocessor::end_block() {
   if (sanitizer::kThread) {
     delete[] sync_objects_;
     for (int t = 0; t < threads_; ++t) {
-      if (retired_tsan_fibers_.size() < max_retired_fibers(settings_.os_threads))
+      if (retired_tsan_fibers_.size() < max_retired_fibers(settings_.os_threads, grid_ != nullptr))
         retired_tsan_fibers_.push_back(fibers_[t].tsan_fiber);
       else
         sanitizer::destroy_fiber(fibers_[t].tsan_fiber);

@@ -47,9 +47,10 @@ struct Launch {
   const void* arguments;
 };
 
-// As many blocks as the simulated device holds at once where they wait for each other: few, because
-// ThreadSanitizer allows some 8000 threads.
-inline constexpr int64_t kBlocksTogether = 12;
+// The simulated device holds so few blocks at once, where they wait for each other, because ThreadSanitizer
+// allows some 8000 threads.
+inline constexpr int kMaxFibers = 8000;
+inline constexpr int64_t kMostBlocksTogether = 12;
 
 // Runs all threads of all blocks to their end; throws sim::Error.
 void run(const Launch& launch);

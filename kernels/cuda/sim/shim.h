@@ -2,6 +2,7 @@
 // trailing Where that callers leave out. Included by gpu.h only.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdlib>
 #include <cstring>
@@ -159,17 +160,18 @@ void launch(void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t smem_bytes,
             Args... args) {
   launch_as(false, kernel, grid, block, smem_bytes, stream, args...);
 }
+template <class... Params>
+int64_t blocks_together(void (*)(Params...), Dim3 block, size_t) {
+  return std::min(sim::kMostBlocksTogether, sim::kMaxFibers / (block.x * block.y * block.z));
+}
 template <class... Params, class... Args>
 void launch_together(void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t smem_bytes,
                      Stream stream, Args... args) {
-  if (grid.x * grid.y * grid.z > sim::kBlocksTogether)
-    throw Error(str("launch: ", grid.x * grid.y * grid.z, " blocks together; the device holds ",
-                    sim::kBlocksTogether));
+  const int64_t blocks = grid.x * grid.y * grid.z,
+                most = blocks_together(kernel, block, smem_bytes);
+  if (blocks > most)
+    throw Error(str("launch: ", blocks, " blocks together; the device holds ", most));
   launch_as(true, kernel, grid, block, smem_bytes, stream, args...);
-}
-template <class... Params>
-int64_t blocks_together(void (*)(Params...), Dim3, size_t) {
-  return sim::kBlocksTogether;
 }
 // As on the smallest cards.
 inline size_t most_shared_bytes() {

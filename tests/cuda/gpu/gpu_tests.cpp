@@ -3,8 +3,10 @@
 // backend takes of the networks' convolutions and linear layers.
 //
 // Exit code 0: all equal; 1: some differ; 2: wrong usage; 77: skipped, there is no GPU, or no cuDNN.
+#include <algorithm>
 #include <cmath>
 #include <iostream>
+#include <iterator>
 #include <string_view>
 #include <vector>
 
@@ -29,6 +31,22 @@ bool check(const std::vector<OpCase>& cases, Precision precision, const char* na
       check_backend_against_reference(backend, cuda_memory(), cases, precision);
   std::cout << name << ": " << summary.text() << std::endl;
   return summary.failures.empty() && summary.unsupported == 0;
+}
+
+// More rows than a GPU's shared memory holds, more channels than it has blocks for: batch norm goes around
+// there, which it does for no network at kBatch.
+std::vector<OpCase> large_norms() {
+  std::vector<OpCase> cases;
+  for (const Function f : {Function::batch_norm_train, Function::batch_norm_backward}) {
+    for (const Shape& shape : {Shape{1, 512, 512, 64}, Shape{1, 2, 3, 20000}}) {
+      OpCase& op_case = cases.emplace_back();
+      op_case.function = f;
+      op_case.x = op_case.y = shape;
+      op_case.act = Activation::leaky_relu;
+      op_case.name = str(name_of(f), " ", shape);
+    }
+  }
+  return cases;
 }
 
 bool finishes(const OpCase& op_case) {
@@ -107,7 +125,8 @@ int run(std::string_view which) {
         check_finished(*make_cudnn_backend(cuda_memory(), nullptr, DevicePrecision::bf16)) && equal;
     return equal ? 0 : 1;
   }
-  const auto cases = which == "network" ? network_cases(kWidth, kBatch) : small_cases();
+  auto cases = which == "network" ? network_cases(kWidth, kBatch) : small_cases();
+  if (which == "network") std::ranges::move(large_norms(), std::back_inserter(cases));
   bool equal = check(cases, Precision::f32, "float32");
   equal = check(cases, Precision::tf32, "tf32") && equal;
   equal = check(cases, Precision::bf16, "bfloat16") && equal;
