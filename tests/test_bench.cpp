@@ -158,6 +158,12 @@ TEST_CASE("the list of cases has every call that the recipes' steps make") {
     });
     CAPTURE(stable, missing);
     CHECK(missing.empty());
+    // A skip connection's gradient is a sum in a slice, and is asked for as such.
+    const auto& choices = device.kernels.choices();
+    CHECK(std::any_of(choices.begin(), choices.end(), [](const Kernels::Choice& choice) {
+      const Call& call = choice.call;
+      return call.op == Op::conv_backward_data && call.adds && call.x_pitch == 2 * call.x.c;
+    }));
   }
 }
 

@@ -28,9 +28,9 @@
 //
 // So without them results are more exact than the definition's, as sums are shorter: activations are
 // computed that way (TileSizes in conv.h says why). Gradients and inference take F(4,3) and, with stride
-// 2, F(4,2) down where the definition's tolerance still holds (kernels/cases/tolerances.h): a few
-// results of F(4,2) up leave it, which is not used, and of F(4,3) with narrow sums. The weights' gradient takes both where
-// thousands of pixels are summed, whose rounding errors are larger than that.
+// 2, F(4,2) down where the definition's tolerance still holds (kernels/cases/tolerances.h). A few results
+// of F(4,3) with narrow sums leave it, and of F(4,2) up, which is not used. The weights' gradient takes
+// both where thousands of pixels are summed, whose rounding errors are larger than that.
 //
 // The weights' gradient needs no algorithm of its own. y is linear in w, with the matrix
 // A diag(B x) G; its transpose takes the gradient of y to that of w:

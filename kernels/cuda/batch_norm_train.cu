@@ -70,9 +70,8 @@ class RowRing {
   }
 
   __device__ int64_t column() const { return column_; }
-  __device__ int columns() const {
-    return count_;
-  }  // of N; none or less in a thread without channels
+  // Of N; none or less in a thread without channels.
+  __device__ int columns() const { return count_; }
 
   // Sends for the first rows. The two passes have to follow.
   __device__ __forceinline__ void begin() {
@@ -287,7 +286,8 @@ __global__ void __launch_bounds__(kNormThreads, 1)
                    })) {
     const float pixels = static_cast<float>(chunks.rows);
     const float offset = moments[0] / pixels, mean = origin + offset;
-    const float squares = fmaxf(moments[1] - offset * moments[0], 0.0f);
+    const float difference = moments[1] - offset * moments[0];
+    const float squares = difference < 0 ? 0.0f : difference;  // what is no number stays none
     const float inv_std = 1.0f / sqrtf(squares / pixels + p.eps);
     table.put(kMean, mean);
     table.put(kScale, gamma * inv_std);

@@ -147,6 +147,21 @@ TEST_CASE("weights of one family are packed together", "[smallest]") {
   }
 }
 
+TEST_CASE("batch norm shows what is no number, in its channel alone", "[smallest]") {
+  DeviceTensors t;
+  const Shape shape = {1, 3, 5, 8}, vector = vector_shape(shape.c);
+  std::vector<float> values = uniform(shape.elements(), 3);
+  values[5 * shape.c + 2] = NAN;
+  const BatchNorm norm = {t.random(vector, 5, 0.5f, 1.5f), t.random(vector, 6), t.random(vector, 7),
+                          t.random(vector, 8, 0.5f, 1.5f)};
+  const BatchNormSaved saved = {t.make(vector), t.make(vector)};
+  t.backend.batch_norm_train(t.make(shape, values), norm, Activation::relu, saved, t.make(shape));
+  for (const Tensor& result : {saved.mean, saved.inv_std, norm.running_mean, norm.running_var}) {
+    const std::vector<float> numbers = t.read(result);
+    for (int c = 0; c < shape.c; ++c) CHECK(std::isnan(numbers[c]) == (c == 2));
+  }
+}
+
 namespace {
 
 void check_transpose(const Shape& shape) {
