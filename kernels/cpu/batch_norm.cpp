@@ -6,9 +6,10 @@
 //              dx = scale * (dz - dbeta/m - (x - mean) * inv_std * dgamma/m),  m pixels
 //
 // Bytes moved per float: training forward 12 (statistics read x once, 4; apply 8), inference 8,
-// backward 20 (sums 8, apply 12). Statistics: chunks small enough to stay in the cache, each with
-// its own mean and sum of squares about that mean, merged in double in the order of the chunks.
+// backward 20 (sums 8, apply 12). Statistics: chunks of pixels, each with its own mean and
+// sum of squares about that mean, merged in double in the order of the chunks.
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "engine/parallel.h"
@@ -20,8 +21,8 @@
 namespace gan {
 namespace {
 
-constexpr int64_t kChunk =
-    16384;  // numbers: 64 KB of x, read twice, the second time from the cache
+constexpr int64_t kChunk = 16384;    // numbers: 64 KB of x
+constexpr int64_t kStreamed = 1024;  // numbers that are made before they are written
 
 // The chunks of pixels over which sums are made.
 struct Chunks {
@@ -31,39 +32,67 @@ struct Chunks {
         count((pixels + size - 1) / size) {}
   int64_t length(int64_t chunk) const { return std::min(size, pixels - chunk * size); }
 
+  // body(first pixel, pixels) for every chunk, in parallel and the last ones first: what a pass over
+  // all of them read last is still in the cache.
+  template <class Body>
+  void backwards(Body&& body) const {
+    parallel_for(count, [&](int64_t i) {
+      const int64_t chunk = count - 1 - i;
+      body(chunk * size, length(chunk));
+    });
+  }
+
   int64_t pixels, size, count;
 };
 
-// The mean of each channel over `rows` pixels, and the sum of squares about it. Four pixels at a
-// time, which shortens the chain of additions.
+// Sums over all chunks, of neighbouring channels: body(first channel, channels), in parallel.
+constexpr int64_t kChannels = 16;
+using ChannelSums = std::array<double, kChannels>;
+template <class Body>
+void for_channels(int64_t channels, Body&& body) {
+  parallel_ranges(channels, kChannels,
+                  [&](int64_t begin, int64_t end) { body(begin, end - begin); });
+}
+
+// The mean of each channel over `rows` pixels, and the sum of squares about it, in one pass: of the
+// differences d to a shift near the mean,
+//   mean = shift + sum d / rows,  squares = sum d^2 - (sum d)^2 / rows
+// (Chan, Golub and LeVeque 1983, eq. 1.7). The shift is the mean of the first pixels. However far from all
+// others they are, the squares about the mean hold theirs, so that the difference loses no more than
+// rows / kShiftRows times a rounding error. Four pixels at a time, which shortens the chain of additions.
+constexpr int64_t kShiftRows = 8;
 GAN_SIMD void chunk_statistics(int64_t rows, int64_t channels, const float* __restrict x,
-                               int64_t pitch, float* __restrict mean, float* __restrict squares) {
-  for (int64_t c = 0; c < channels; ++c) mean[c] = squares[c] = 0;
+                               int64_t pitch, float* __restrict sums, float* __restrict mean,
+                               float* __restrict squares) {
+  for (int64_t c = 0; c < channels; ++c) mean[c] = sums[c] = squares[c] = 0;
+  const int64_t first = std::min(rows, kShiftRows);
+  for (int64_t r = 0; r < first; ++r)
+    for (int64_t c = 0; c < channels; ++c) mean[c] += x[r * pitch + c];
+  for (int64_t c = 0; c < channels; ++c) mean[c] /= static_cast<float>(first);
+
   const float* row = x;
   int64_t r = 0;
   for (; r + 4 <= rows; r += 4, row += 4 * pitch) {
     const float *row1 = row + pitch, *row2 = row1 + pitch, *row3 = row2 + pitch;
-    for (int64_t c = 0; c < channels; ++c) mean[c] += (row[c] + row1[c]) + (row2[c] + row3[c]);
-  }
-  for (; r < rows; ++r, row += pitch)
-    for (int64_t c = 0; c < channels; ++c) mean[c] += row[c];
-  const float share = 1.0f / static_cast<float>(rows);
-  for (int64_t c = 0; c < channels; ++c) mean[c] *= share;
-
-  row = x;
-  for (r = 0; r + 4 <= rows; r += 4, row += 4 * pitch) {
-    const float *row1 = row + pitch, *row2 = row1 + pitch, *row3 = row2 + pitch;
     for (int64_t c = 0; c < channels; ++c) {
       const float d0 = row[c] - mean[c], d1 = row1[c] - mean[c];
       const float d2 = row2[c] - mean[c], d3 = row3[c] - mean[c];
+      sums[c] += (d0 + d1) + (d2 + d3);
       squares[c] += (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3);
     }
   }
   for (; r < rows; ++r, row += pitch) {
     for (int64_t c = 0; c < channels; ++c) {
       const float d = row[c] - mean[c];
+      sums[c] += d;
       squares[c] += d * d;
     }
+  }
+  for (int64_t c = 0; c < channels; ++c) {
+    const float offset = sums[c] / static_cast<float>(rows);
+    const float about_mean = squares[c] - sums[c] * offset;
+    mean[c] += offset;
+    squares[c] = about_mean < 0 ? 0.0f : about_mean;  // which keeps what is no number
   }
 }
 
@@ -80,6 +109,15 @@ GAN_SIMD void normalise_rows(Activation act, int64_t rows, int64_t channels, con
   });
 }
 
+// A slice's pixels, which the processor does not foresee as it does numbers that follow one another.
+constexpr int64_t kPixelsAhead = 4;
+GAN_INLINE void fetch_slice(const float* pixels, int64_t pitch, int64_t channels) {
+#if defined(__GNUC__)
+  if (pitch == channels) return;
+  for (int64_t c = 0; c < channels; c += 16) __builtin_prefetch(pixels + kPixelsAhead * pitch + c);
+#endif
+}
+
 // sums[c] = sum dz, products[c] = sum dz * (x - mean), over `rows` pixels.
 GAN_SIMD void chunk_gradients(Activation act, int64_t rows, int64_t channels,
                               const float* __restrict x, int64_t x_pitch,
@@ -92,6 +130,8 @@ GAN_SIMD void chunk_gradients(Activation act, int64_t rows, int64_t channels,
     int64_t r = 0;
     for (; r + 2 <= rows; r += 2, x += 2 * x_pitch, dy += 2 * dy_pitch) {
       const float *x1 = x + x_pitch, *dy1 = dy + dy_pitch;
+      fetch_slice(dy, dy_pitch, channels);
+      fetch_slice(dy1, dy_pitch, channels);
       for (int64_t c = 0; c < channels; ++c) {
         const float d0 = x[c] - mean[c], d1 = x1[c] - mean[c];
         const float dz0 = cpu::slope_times<a>(d0 * scale[c] + beta[c], dy[c]);
@@ -119,6 +159,7 @@ GAN_SIMD void gradient_rows(Activation act, int64_t rows, int64_t channels, cons
                             const float* __restrict slope, float* dx, int64_t dx_pitch) {
   cpu::with_piecewise_activation(act, [&]<Activation a>() GAN_INLINE_LAMBDA {
     for (int64_t r = 0; r < rows; ++r, x += x_pitch, dy += dy_pitch, dx += dx_pitch) {
+      fetch_slice(dy, dy_pitch, channels);
       GAN_INDEPENDENT
       for (int64_t c = 0; c < channels; ++c) {
         const float d = x[c] - mean[c];
@@ -134,19 +175,24 @@ void apply(Activation act, const Tensor& x, const float* mean, const float* scal
   const Chunks chunks(x.shape());
   const int64_t channels = x.shape().c;
   const bool streams = cpu::passes_cache(y) && y.data() != x.data();
-  parallel_for(chunks.count, [&](int64_t i) {
-    const int64_t first = i * chunks.size, rows = chunks.length(i);
+  chunks.backwards([&](int64_t first, int64_t rows) {
     const float* from = x.as<float>() + first * x.pitch();
     float* to = y.as<float>() + first * y.pitch();
     if (!streams) {
       normalise_rows(act, rows, channels, from, x.pitch(), mean, scale, beta, to, y.pitch());
       return;
     }
+    // A few kilobytes at a time, so that reading and writing go on side by side.
     static thread_local cpu::ThreadScratch scratch;
-    float* results = scratch.numbers(chunks.size * channels);
-    normalise_rows(act, rows, channels, from, x.pitch(), mean, scale, beta, results, channels);
-    for (int64_t r = 0; r < rows; ++r)
-      cpu::stream_copy(results + r * channels, channels, to + r * y.pitch());
+    const int64_t piece = std::max<int64_t>(1, kStreamed / channels);
+    float* results = scratch.numbers(piece * channels);
+    for (int64_t begin = 0; begin < rows; begin += piece) {
+      const int64_t count = std::min(piece, rows - begin);
+      normalise_rows(act, count, channels, from + begin * x.pitch(), x.pitch(), mean, scale, beta,
+                     results, channels);
+      for (int64_t r = 0; r < count; ++r)
+        cpu::stream_copy(results + r * channels, channels, to + (begin + r) * y.pitch());
+    }
     cpu::end_streams();
   });
 }
@@ -161,32 +207,42 @@ void CpuBackend::batch_norm_train(const Tensor& x, const BatchNorm& norm, Activa
   float* squares = means + chunks.count * channels;
   float* scale = squares + chunks.count * channels;
   parallel_for(chunks.count, [&](int64_t i) {
+    static thread_local cpu::ThreadScratch sums;
     chunk_statistics(chunks.length(i), channels, x.as<float>() + i * chunks.size * x.pitch(),
-                     x.pitch(), means + i * channels, squares + i * channels);
+                     x.pitch(), sums.numbers(channels), means + i * channels,
+                     squares + i * channels);
   });
 
   float *mean = saved.mean.as<float>(), *inv_std = saved.inv_std.as<float>();
   const double pixels = static_cast<double>(chunks.pixels);
-  for (int64_t c = 0; c < channels; ++c) {
-    double sum = 0, square = 0;
-    for (int64_t i = 0; i < chunks.count; ++i)
-      sum += static_cast<double>(chunks.length(i)) * means[i * channels + c];
-    const double centre = sum / pixels;
+  for_channels(channels, [&](int64_t first, int64_t count) {
+    ChannelSums sums{}, about_centre{};
     for (int64_t i = 0; i < chunks.count; ++i) {
-      const double offset = means[i * channels + c] - centre;
-      square += squares[i * channels + c] + static_cast<double>(chunks.length(i)) * offset * offset;
+      const auto length = static_cast<double>(chunks.length(i));
+      for (int64_t c = 0; c < count; ++c) sums[c] += length * means[i * channels + first + c];
     }
-    const double variance = square / pixels;
-    const double unbiased = chunks.pixels > 1 ? square / (pixels - 1) : variance;
-    const double rate = 1.0 / std::sqrt(variance + norm.eps);
-    mean[c] = static_cast<float>(centre);
-    inv_std[c] = static_cast<float>(rate);
-    scale[c] = static_cast<float>(norm.gamma.as<float>()[c] * rate);
-    float &running_mean = norm.running_mean.as<float>()[c],
-          &running_var = norm.running_var.as<float>()[c];
-    running_mean = static_cast<float>((1 - norm.momentum) * running_mean + norm.momentum * centre);
-    running_var = static_cast<float>((1 - norm.momentum) * running_var + norm.momentum * unbiased);
-  }
+    for (int64_t i = 0; i < chunks.count; ++i) {
+      const auto length = static_cast<double>(chunks.length(i));
+      for (int64_t c = 0; c < count; ++c) {
+        const double offset = means[i * channels + first + c] - sums[c] / pixels;
+        about_centre[c] += squares[i * channels + first + c] + length * offset * offset;
+      }
+    }
+    for (int64_t c = 0; c < count; ++c) {
+      const double centre = sums[c] / pixels, variance = about_centre[c] / pixels;
+      const double unbiased = chunks.pixels > 1 ? about_centre[c] / (pixels - 1) : variance;
+      const double rate = 1.0 / std::sqrt(variance + norm.eps);
+      mean[first + c] = static_cast<float>(centre);
+      inv_std[first + c] = static_cast<float>(rate);
+      scale[first + c] = static_cast<float>(norm.gamma.as<float>()[first + c] * rate);
+      float &running_mean = norm.running_mean.as<float>()[first + c],
+            &running_var = norm.running_var.as<float>()[first + c];
+      running_mean =
+          static_cast<float>((1 - norm.momentum) * running_mean + norm.momentum * centre);
+      running_var =
+          static_cast<float>((1 - norm.momentum) * running_var + norm.momentum * unbiased);
+    }
+  });
   apply(act, x, mean, scale, norm.beta.as<float>(), y);
 }
 
@@ -222,28 +278,31 @@ void CpuBackend::batch_norm_backward(const Tensor& x, const Tensor& dy, const Ba
 
   const double pixels = static_cast<double>(chunks.pixels);
   const bool accumulate = write == Write::accumulate;
-  for (int64_t c = 0; c < channels; ++c) {
-    double sum = 0, product = 0;
+  for_channels(channels, [&](int64_t first, int64_t count) {
+    ChannelSums sum{}, product{};
     for (int64_t i = 0; i < chunks.count; ++i) {
-      sum += sums[i * channels + c];
-      product += products[i * channels + c];
+      for (int64_t c = 0; c < count; ++c) {
+        sum[c] += sums[i * channels + first + c];
+        product[c] += products[i * channels + first + c];
+      }
     }
-    const double gradient = product * inv_std[c];  // of gamma
-    mean_dz[c] = static_cast<float>(sum / pixels);
-    slope[c] = static_cast<float>(inv_std[c] * gradient / pixels);
-    if (dgamma) {
-      float& out = dgamma.as<float>()[c];
-      out = static_cast<float>(gradient) + (accumulate ? out : 0.0f);
+    for (int64_t c = 0; c < count; ++c) {
+      const double rate = inv_std[first + c], gradient = product[c] * rate;  // of gamma
+      mean_dz[first + c] = static_cast<float>(sum[c] / pixels);
+      slope[first + c] = static_cast<float>(rate * gradient / pixels);
+      if (dgamma) {
+        float& out = dgamma.as<float>()[first + c];
+        out = static_cast<float>(gradient) + (accumulate ? out : 0.0f);
+      }
+      if (dbeta) {
+        float& out = dbeta.as<float>()[first + c];
+        out = static_cast<float>(sum[c]) + (accumulate ? out : 0.0f);
+      }
     }
-    if (dbeta) {
-      float& out = dbeta.as<float>()[c];
-      out = static_cast<float>(sum) + (accumulate ? out : 0.0f);
-    }
-  }
+  });
 
-  parallel_for(chunks.count, [&](int64_t i) {
-    const int64_t first = i * chunks.size;
-    gradient_rows(act, chunks.length(i), channels, x.as<float>() + first * x.pitch(), x.pitch(),
+  chunks.backwards([&](int64_t first, int64_t rows) {
+    gradient_rows(act, rows, channels, x.as<float>() + first * x.pitch(), x.pitch(),
                   dy.as<float>() + first * dy.pitch(), dy.pitch(), mean, scale, beta, mean_dz,
                   slope, dx.as<float>() + first * dx.pitch(), dx.pitch());
   });

@@ -62,6 +62,20 @@ inline constexpr Bilinear<4, 2, 4, 4> kSame2 = {
     {{{-1, 0, 0}, {.5f, .5f, .5f}, {.5f, -.5f, .5f}, {0, 0, 1}}},
     {{{1, 1, 1, 0}, {0, 1, -1, 1}}},
     {0, 1, 2, 3}};
+// Three outputs.
+inline constexpr Bilinear<5, 3, 5, 5> kSame3 = {
+    {{{1, -1.5f, -1.5f, 1, 0},
+      {0, -2, -1, 1, 0},
+      {0, 1, -2.5f, 1, 0},
+      {0, -.5f, .5f, 1, 0},
+      {0, 1, -1.5f, -1.5f, 1}}},
+    {{{1, 0, 0},
+      {-8 / 9.f, -4 / 9.f, -2 / 9.f},
+      {-2 / 9.f, 2 / 9.f, -2 / 9.f},
+      {1 / 9.f, 2 / 9.f, 4 / 9.f},
+      {0, 0, 1}}},
+    {{{1, 1, 1, 1, 0}, {0, .5f, -1, 2, 0}, {0, .25f, 1, 4, 1}}},
+    {0, 1, 2, 3, 4}};
 // Four outputs.
 inline constexpr Bilinear<6, 4, 6, 6> kSame4 = {
     {{{1, -1.5f, -2, 1.5f, 1, 0},
@@ -90,9 +104,13 @@ inline constexpr Bilinear<4, 3, 4, 4, 2> kPair3 = {
     {{{1, 1, 1, 0}, {0, 1, -1, 0}, {0, 1, 1, 1}}},
     {0, 1, 2, 3}};
 inline constexpr Bilinear<5, 4, 5, 5, 2> kPair4 = {
-    {{{2, -1, -2, 1, 0}, {0, 2, 1, -1, 0}, {0, -2, 3, -1, 0}, {0, -1, 0, 1, 0}, {0, 2, -1, -2, 1}}},
-    {{{.5f, 0}, {.5f, .5f}, {1 / 6.f, -1 / 6.f}, {1 / 6.f, 1 / 3.f}, {0, 1}}},
-    {{{1, 1, 1, 1, 0}, {0, 1, -1, 2, 0}, {0, 1, 1, 4, 0}, {0, 1, -1, 8, 1}}},
+    {{{1, -1.5f, -1.5f, 1, 0},
+      {0, -2, -1, 1, 0},
+      {0, 1, -2.5f, 1, 0},
+      {0, -.5f, .5f, 1, 0},
+      {0, 1, -1.5f, -1.5f, 1}}},
+    {{{1, 0}, {-8 / 9.f, -4 / 9.f}, {-2 / 9.f, 2 / 9.f}, {1 / 9.f, 2 / 9.f}, {0, 1}}},
+    {{{1, 1, 1, 1, 0}, {0, .5f, -1, 2, 0}, {0, .25f, 1, 4, 0}, {0, .125f, -1, 8, 1}}},
     {0, 1, 2, 3, 4}};
 
 // y[i] = w[0] x[2i] + w[1] x[2i+1] + w[2] x[2i+2]: a convolution with stride 2. A pair filter of the
@@ -140,5 +158,6 @@ inline constexpr auto kDown3 = stride_two(kPair3);
 inline constexpr auto kDown4 = stride_two(kPair4);
 inline constexpr auto kUp2 = transposed(kPair2);
 inline constexpr auto kUp3 = transposed(kPair3);
+inline constexpr auto kUp4 = transposed(kPair4);
 
 }  // namespace gan::cpu

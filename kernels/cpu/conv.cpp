@@ -49,8 +49,7 @@ void CpuBackend::convolve(ConvDirection direction, const ConvShape& shape, TileS
   const bool pairs = products_ == CpuProducts::bf16 && from.shape().c >= cpu::kVector;
   if (cpu::conv_winograd_pays(direction, shape)) {
     const auto run = pairs ? cpu::conv_winograd_pairs : cpu::conv_winograd;
-    // Large tiles of rounded numbers would lose several times what small ones do.
-    run(direction, shape, pairs ? TileSizes::exact : sizes, from, w, packs_, epilogue, to, write);
+    run(direction, shape, pairs ? TileSizes::plain : sizes, from, w, packs_, epilogue, to, write);
   } else {
     const auto run = pairs ? cpu::conv_gather<cpu::Pair> : cpu::conv_gather<float>;
     run(direction, shape, from, w, packs_, epilogue, to, write);

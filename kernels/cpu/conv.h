@@ -18,11 +18,16 @@ struct ConvShape {
 
 enum class ConvDirection : uint8_t { forward, data, weights };
 
-// What minimal filtering (bilinear.h) may cut a convolution into: tiles as exact as the definition, or
-// also large ones, which save more multiplications and lose a bit or two. In training activations want
-// the exact ones: where a ReLU has its kink every lost bit turns some gradients, which then differ from
-// another program's by a thousandth. Nothing behind a gradient, or a photo, would notice.
-enum class TileSizes : uint8_t { exact, all };
+// What minimal filtering (bilinear.h) may cut a convolution into. Larger tiles save more
+// multiplications.
+//
+//   plain   with matrices of 0, 1 and -1: for numbers that are rounded to 8 bits in between, of which
+//           others lose several times what these do
+//   exact   also those whose results are about as exact as the definition's. In training activations
+//           want them: where a ReLU has its kink every lost bit turns some gradients, which then
+//           differ from another program's by a thousandth
+//   all     also those that lose a bit or two. Nothing behind a gradient, or a photo, would notice
+enum class TileSizes : uint8_t { plain, exact, all };
 
 // Reads a convolution call of a backend as one of the three computations.
 struct ConvCall {

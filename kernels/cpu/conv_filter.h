@@ -28,21 +28,26 @@ struct FilterJob {
   int64_t steps() const { return steps_for<Lane>(ins()); }
 };
 
-// The transformed weights (bilinear.h) between input channel `in` and result channels [first, first +
-// width): micro().weights squared rows, `pitch` numbers apart. `out_first`: results' channels are
-// the weights' rows (forward).
-void transformed_weights(const Tiling& tiling, const Tensor& weights, bool out_first, int64_t in,
-                         int64_t first, int64_t width, float* to, int64_t pitch);
+// The nine taps between input channels [in, in + count) and result channels [first, first + width):
+// [input channel][tap][kTile]. `out_first`: results' channels are the weights' rows (forward).
+constexpr int64_t kTapChannels = 8;  // `count` at the most: 18 KB
+using Taps = float[kTapChannels][9][kTile];
+void read_taps(const Tiling& tiling, const Tensor& weights, bool out_first, int64_t in,
+               int64_t count, int64_t first, int64_t width, Taps& taps);
 
-// pack(first, width, begin, end), by several threads: input channels [begin, end), a cache line of
-// weights, of the tile of result channels [first, first + width).
+// The transformed weights (bilinear.h) of an input channel's taps: micro().weights squared rows of
+// `width`, `pitch` numbers apart.
+void transform_taps(const Tiling& tiling, const float (&taps)[9][kTile], int64_t width, float* to,
+                    int64_t pitch);
+
+// pack(first, width, begin, end), by several threads: input channels [begin, end), kTapChannels or
+// fewer, of the tile of result channels [first, first + width).
 template <class Pack>
 void for_each_panel_part(int64_t ins, int64_t outs, Pack&& pack) {
-  constexpr int64_t kChannels = 16;
-  const int64_t pieces = (ins + kChannels - 1) / kChannels;
+  const int64_t pieces = (ins + kTapChannels - 1) / kTapChannels;
   parallel_for((outs + kTile - 1) / kTile * pieces, [&](int64_t task) {
-    const int64_t first = task / pieces * kTile, begin = task % pieces * kChannels;
-    pack(first, std::min(kTile, outs - first), begin, std::min(ins, begin + kChannels));
+    const int64_t first = task / pieces * kTile, begin = task % pieces * kTapChannels;
+    pack(first, std::min(kTile, outs - first), begin, std::min(ins, begin + kTapChannels));
   });
 }
 

@@ -6,6 +6,7 @@
 // latency of the multiply-add.
 #include "kernels/cpu/conv_micro.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "kernels/cpu/vectors.h"
@@ -57,8 +58,6 @@ GAN_INLINE void gather_columns(const Gather<typename Product::Lane>& g, int64_t 
     }
   }
   const Lane* panel = g.panel + first;
-  // Without a next panel this one, which does no harm and needs no branch.
-  const int64_t ahead = g.next_panel ? g.next_panel - g.panel : 0;
   const int64_t width = g.width;
   for (int s = 0; s < g.segments; ++s) {
     const int64_t offset = g.segment[s].offset, length = g.segment[s].length;
@@ -68,10 +67,7 @@ GAN_INLINE void gather_columns(const Gather<typename Product::Lane>& g, int64_t 
     for (int64_t j = 0; j < length; ++j, panel += width) {
       Vector row[vectors];
       GAN_UNROLL
-      for (int v = 0; v < vectors; ++v) {
-        load(panel + v * kLanes, row[v]);
-        __builtin_prefetch(panel + ahead + v * kLanes, 0, 2);
-      }
+      for (int v = 0; v < vectors; ++v) load(panel + v * kLanes, row[v]);
       GAN_UNROLL
       for (int i = 0; i < kPixels; ++i) {
         GAN_UNROLL
@@ -86,6 +82,52 @@ GAN_INLINE void gather_columns(const Gather<typename Product::Lane>& g, int64_t 
   }
 }
 
+// The same for rows that are equally far apart: no pointers to be fetched for every six.
+template <class Product, int vectors>
+GAN_INLINE void multiply_columns(const MatrixProduct<typename Product::Lane>& m, int64_t first) {
+  using Lane = typename Product::Lane;
+  using Vector = typename Product::Vector;
+  constexpr int kPixels = kGatherPixels, kLanes = sizeof(Vector) / sizeof(float);
+  // Copies, which stores cannot change.
+  const int64_t rows = m.rows, length = m.length, width = m.width;
+  const int64_t in_step = m.in_step, out_step = m.out_step;
+  const Lane* in = m.in;
+  float* out = m.out + first;
+  const int64_t ahead = m.next_panel - m.panel;
+  FetchAhead* const turns = m.ahead;
+  for (int64_t done = 0; done < rows; done += kPixels) {
+    Vector sum[kPixels][vectors] = {};
+    const Lane* panel = m.panel + first;
+    // Two pointers, each with multiples of the step that an address can hold.
+    const Lane *upper = in, *lower = in + kPixels / 2 * in_step;
+    for (int64_t done_steps = 0; done_steps < length; done_steps += kTurnSteps) {
+      if (turns) turns->turn();
+      const int64_t steps = std::min(kTurnSteps, length - done_steps);
+      for (int64_t j = 0; j < steps; ++j, panel += width, ++upper, ++lower) {
+        Vector row[vectors];
+        GAN_UNROLL
+        for (int v = 0; v < vectors; ++v) {
+          load(panel + v * kLanes, row[v]);
+          __builtin_prefetch(panel + ahead + v * kLanes, 0, 2);
+        }
+        GAN_UNROLL
+        for (int i = 0; i < kPixels; ++i) {
+          const Lane* lane =
+              i < kPixels / 2 ? upper + i * in_step : lower + (i - kPixels / 2) * in_step;
+          GAN_UNROLL
+          for (int v = 0; v < vectors; ++v) Product::multiply_add(sum[i][v], lane, row[v]);
+        }
+      }
+    }
+    GAN_UNROLL
+    for (int i = 0; i < kPixels; ++i, out += out_step) {
+      GAN_UNROLL
+      for (int v = 0; v < vectors; ++v) store(sum[i][v], out + v * kLanes);
+    }
+    in += kPixels * in_step;
+  }
+}
+
 template <class Product, int vectors>
 GAN_INLINE void outer_columns(const Outer<typename Product::Lane>& o, int64_t first) {
   using Lane = typename Product::Lane;
@@ -96,11 +138,13 @@ GAN_INLINE void outer_columns(const Outer<typename Product::Lane>& o, int64_t fi
   for (int i = 0; i < kRows; ++i) {
     GAN_UNROLL
     for (int v = 0; v < vectors; ++v) {
+      const float* from = o.sums + i * kTile + first + v * kLanes;
       if (o.accumulate) {
-        load(o.sums + i * kTile + first + v * kLanes, sum[i][v]);
+        load(from, sum[i][v]);
       } else {
         sum[i][v] = Vector{};
       }
+      __builtin_prefetch(from + kRows * kTile, 1);  // the next product's
     }
   }
   const Lane* left = o.left;
@@ -133,6 +177,13 @@ GAN_INLINE void gather_in_goes(const Gather<typename Product::Lane>& g) {
   for (int64_t first = 0; first < g.width; first += kGo) gather_columns<Product, vectors>(g, first);
 }
 template <class Product, int vectors>
+GAN_INLINE void multiply_in_goes(const MatrixProduct<typename Product::Lane>& m) {
+  constexpr int64_t kGo = vectors * sizeof(typename Product::Vector) / sizeof(float);
+  static_assert(kVector % kGo == 0);
+  for (int64_t first = 0; first < m.width; first += kGo)
+    multiply_columns<Product, vectors>(m, first);
+}
+template <class Product, int vectors>
 GAN_INLINE void outer_in_goes(const Outer<typename Product::Lane>& o) {
   constexpr int64_t kGo = vectors * sizeof(typename Product::Vector) / sizeof(float);
   static_assert(kVector % kGo == 0);
@@ -151,6 +202,19 @@ GAN_INLINE void gather_whole(const Gather<typename Product::Lane>& g) {
       return gather_columns<Product, 3>(g, 0);
     default:
       return gather_columns<Product, 4>(g, 0);
+  }
+}
+template <class Product>
+GAN_INLINE void multiply_whole(const MatrixProduct<typename Product::Lane>& m) {
+  switch (m.width / kVector) {
+    case 1:
+      return multiply_columns<Product, 1>(m, 0);
+    case 2:
+      return multiply_columns<Product, 2>(m, 0);
+    case 3:
+      return multiply_columns<Product, 3>(m, 0);
+    default:
+      return multiply_columns<Product, 4>(m, 0);
   }
 }
 template <class Product>
@@ -178,12 +242,16 @@ void gather_baseline(const Gather<typename Product::Lane>& g) {
   gather_in_goes<Product, kNarrowVectors>(g);
 }
 template <class Product>
+void multiply_baseline(const MatrixProduct<typename Product::Lane>& m) {
+  multiply_in_goes<Product, kNarrowVectors>(m);
+}
+template <class Product>
 void outer_baseline(const Outer<typename Product::Lane>& o) {
   outer_in_goes<Product, kNarrowVectors>(o);
 }
 template <class Product>
-constexpr ConvMicro<typename Product::Lane> kBaseline = {gather_baseline<Product>,
-                                                         outer_baseline<Product>};
+constexpr ConvMicro<typename Product::Lane> kBaseline = {
+    gather_baseline<Product>, multiply_baseline<Product>, outer_baseline<Product>};
 
 #if defined(__x86_64__)
 
@@ -192,23 +260,34 @@ __attribute__((target("avx2,fma"))) void gather_avx2(const Gather<typename Produ
   gather_in_goes<Product, 2>(g);
 }
 template <class Product>
+__attribute__((target("avx2,fma"))) void multiply_avx2(
+    const MatrixProduct<typename Product::Lane>& m) {
+  multiply_in_goes<Product, 2>(m);
+}
+template <class Product>
 __attribute__((target("avx2,fma"))) void outer_avx2(const Outer<typename Product::Lane>& o) {
   outer_in_goes<Product, 2>(o);
 }
 template <class Product>
-constexpr ConvMicro<typename Product::Lane> kAvx2 = {gather_avx2<Product>, outer_avx2<Product>};
+constexpr ConvMicro<typename Product::Lane> kAvx2 = {gather_avx2<Product>, multiply_avx2<Product>,
+                                                     outer_avx2<Product>};
 
 template <class Product>
 __attribute__((target("avx512f"))) void gather_avx512(const Gather<typename Product::Lane>& g) {
   gather_whole<Product>(g);
 }
 template <class Product>
+__attribute__((target("avx512f"))) void multiply_avx512(
+    const MatrixProduct<typename Product::Lane>& m) {
+  multiply_whole<Product>(m);
+}
+template <class Product>
 __attribute__((target("avx512f"))) void outer_avx512(const Outer<typename Product::Lane>& o) {
   outer_whole<Product>(o);
 }
 template <class Product>
-constexpr ConvMicro<typename Product::Lane> kAvx512 = {gather_avx512<Product>,
-                                                       outer_avx512<Product>};
+constexpr ConvMicro<typename Product::Lane> kAvx512 = {
+    gather_avx512<Product>, multiply_avx512<Product>, outer_avx512<Product>};
 
 #endif
 
@@ -232,10 +311,13 @@ struct PairsAvx512 {
 __attribute__((target("avx512f,avx512bf16"))) void gather_bf16(const Gather<Pair>& g) {
   gather_whole<PairsAvx512>(g);
 }
+__attribute__((target("avx512f,avx512bf16"))) void multiply_bf16(const MatrixProduct<Pair>& m) {
+  multiply_whole<PairsAvx512>(m);
+}
 __attribute__((target("avx512f,avx512bf16"))) void outer_bf16(const Outer<Pair>& o) {
   outer_whole<PairsAvx512>(o);
 }
-constexpr ConvMicro<Pair> kBf16 = {gather_bf16, outer_bf16};
+constexpr ConvMicro<Pair> kBf16 = {gather_bf16, multiply_bf16, outer_bf16};
 
 #endif
 

@@ -1,10 +1,11 @@
-// The two innermost loops of all convolutions on the CPU, for the instruction set at hand.
+// The innermost loops of all convolutions on the CPU, for the instruction set at hand.
 #pragma once
 
 #include <cstdint>
 #include <type_traits>
 
 #include "engine/dtype.h"
+#include "kernels/cpu/fetch_ahead.h"
 
 namespace gan::cpu {
 
@@ -13,6 +14,8 @@ inline constexpr int64_t kVector = 16;
 inline constexpr int64_t kTile = 64;
 inline constexpr int64_t kGatherPixels = 6;  // results of a gather
 inline constexpr int64_t kOuterRows = 4;     // rows of an outer product
+
+inline constexpr int64_t kTurnSteps = 64;
 
 constexpr int64_t round_up(int64_t value, int64_t step) {
   return (value + step - 1) / step * step;
@@ -47,16 +50,30 @@ struct Gather {
   int segments = 0;
   Segment segment[kMaxSegments];
   const Lane* panel = nullptr;
-  // A panel as long, to be fetched into the cache meanwhile: the one that is wanted next.
-  const Lane* next_panel = nullptr;
   int64_t width = 0;  // a multiple of kVector, at most kTile; also the length of a panel row
   const Lane* in[kGatherPixels];
   float* out[kGatherPixels];
   bool accumulate = false;
 };
 
+// out[i][0..width) = sum over j < length of in[i][j] * panel[j][0..width): a product of matrices.
+template <class Lane>
+struct MatrixProduct {
+  const Lane* panel = nullptr;
+  // A panel as long, to be fetched into the cache meanwhile: the one that is wanted next, or this one.
+  const Lane* next_panel = nullptr;
+  const Lane* in = nullptr;
+  float* out = nullptr;
+  int64_t rows = 0;  // i; a multiple of kGatherPixels
+  int64_t length = 0;
+  int64_t in_step = 0, out_step = 0;  // from row to row
+  int64_t width = 0;                  // as above
+  FetchAhead* ahead = nullptr;        // has a turn every kTurnSteps steps of a sum
+};
+
 // sums[i][0..width) (+)= sum over steps p of left[p][i] * right[p][0..width), i < kOuterRows. The
-// steps, each a pixel or two, are `rows` rows of `cols`; sums has kTile numbers per row.
+// steps, each a pixel or two, are `rows` rows of `cols`; sums has kTile numbers per row, and those of the
+// next outer product are expected behind them.
 template <class Lane>
 struct Outer {
   int64_t rows = 0, cols = 0;
@@ -72,6 +89,7 @@ struct Outer {
 template <class Lane>
 struct ConvMicro {
   void (*gather)(const Gather<Lane>&);
+  void (*multiply)(const MatrixProduct<Lane>&);
   void (*outer)(const Outer<Lane>&);
 };
 

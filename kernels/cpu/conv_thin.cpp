@@ -85,6 +85,28 @@ void collect(const Job& job, const float* taps, int64_t tap, int64_t shift, int6
     for (int64_t o = 0; o < outs; ++o) out[o] += source[o];
 }
 
+// A result row where taps come from neighbouring pixels and a pixel's results fit `kLanes`: all of a
+// pixel's taps at once. `taps` are the rows that the window's rows see, null beyond the edges.
+constexpr int64_t kLanes = 4;
+void collect_row(const Job& job, const std::vector<const float*>& taps, float* to) {
+  const int64_t kernel = job.shape.geometry.kernel, padding = job.shape.geometry.padding;
+  const int64_t outs = job.to.shape().c, in_w = job.from.shape().w, width = job.width;
+  const int64_t sign = job.direction == ConvDirection::forward ? 1 : -1;
+  for (int64_t x = 0; x < job.to.shape().w; ++x, to += job.to.pitch()) {
+    float sum[kLanes] = {};
+    if (job.write == Write::accumulate) std::copy_n(to, outs, sum);
+    for (int64_t r = 0; r < kernel; ++r) {
+      for (int64_t t = 0; taps[r] && t < kernel; ++t) {
+        const int64_t source = x + sign * (t - padding);
+        if (source < 0 || source >= in_w) continue;
+        const float* tap = taps[r] + source * width + (r * kernel + t) * outs;
+        for (int64_t o = 0; o < kLanes; ++o) sum[o] += tap[o];  // the last ones may be others'
+      }
+    }
+    std::copy_n(sum, outs, to);
+  }
+}
+
 // Rows [begin, end) of result n.
 void thin_block(const Job& job, int64_t n, int64_t begin, int64_t end) {
   static thread_local ThreadScratch scratch;
@@ -93,26 +115,35 @@ void thin_block(const Job& job, int64_t n, int64_t begin, int64_t end) {
   const bool forward = job.direction == ConvDirection::forward;
   const int64_t high = job.windows.input_end(begin + 1) - job.windows.input_begin(begin);
   const int64_t row_numbers = in.w * job.width;
-  float* ring = scratch.numbers(high * row_numbers);
-  const auto slot = [&](int64_t row) { return ring + row % high * row_numbers; };
+  float* ring = scratch.numbers(high * row_numbers + kLanes);  // collect_row reads beyond the last
+  std::fill_n(ring + high * row_numbers, kLanes, 0.0f);
+  const int64_t step = forward ? 1 : g.stride;
+  // The taps that row r of result y's window sees: forward those of input row y + r - padding,
+  // backward of the row whose stride-fold is y + padding - r.
+  const auto taps_of = [&](int64_t y, int64_t r) -> const float* {
+    const int64_t place = forward ? y + r - g.padding : y + g.padding - r;
+    if (place < 0 || place % step != 0 || place / step >= in.h) return nullptr;
+    return ring + place / step % high * row_numbers;
+  };
+  std::vector<const float*> taps(g.kernel);
 
   int64_t made = std::max<int64_t>(0, job.windows.input_begin(begin));  // rows before are made
   for (int64_t y = begin; y < end; ++y) {
     for (; made < std::min(in.h, job.windows.input_end(y + 1)); ++made)
-      make_taps(job, n, made, slot(made));
+      make_taps(job, n, made, ring + made % high * row_numbers);
     float* to = job.to.as<float>() + (n * out.h + y) * out.w * job.to.pitch();
-    if (job.write == Write::overwrite) {
-      for (int64_t x = 0; x < out.w; ++x) std::fill_n(to + x * job.to.pitch(), out.c, 0.0f);
-    }
-    for (int64_t r = 0; r < g.kernel; ++r) {
-      // Forward, result y takes tap r from input row y + r - padding; backward from the row whose
-      // stride-fold is y + padding - r.
-      const int64_t place = forward ? y + r - g.padding : y + g.padding - r;
-      const int64_t step = forward ? 1 : g.stride;
-      if (place < 0 || place % step != 0 || place / step >= in.h) continue;
-      for (int64_t t = 0; t < g.kernel; ++t)
-        collect(job, slot(place / step), r * g.kernel + t, forward ? t - g.padding : g.padding - t,
-                step, to);
+    for (int64_t r = 0; r < g.kernel; ++r) taps[r] = taps_of(y, r);
+    if (step == 1 && out.c <= kLanes) {
+      collect_row(job, taps, to);
+    } else {
+      if (job.write == Write::overwrite) {
+        for (int64_t x = 0; x < out.w; ++x) std::fill_n(to + x * job.to.pitch(), out.c, 0.0f);
+      }
+      for (int64_t r = 0; r < g.kernel; ++r) {
+        for (int64_t t = 0; taps[r] && t < g.kernel; ++t)
+          collect(job, taps[r], r * g.kernel + t, forward ? t - g.padding : g.padding - t, step,
+                  to);
+      }
     }
     for (int64_t x = 0; x < out.w; ++x)
       apply_epilogue(job.epilogue, 0, out.c, to + x * job.to.pitch());

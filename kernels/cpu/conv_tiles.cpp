@@ -24,7 +24,7 @@ void list_pixels(int64_t first_row, int64_t first_col, int64_t side, const Shape
 }  // namespace
 
 Tiling::Tiling(ConvDirection direction, const ConvShape& shape, TileSizes sizes) {
-  const bool data = direction == ConvDirection::data, large = sizes == TileSizes::all;
+  const bool data = direction == ConvDirection::data;
   const ConvGeometry& g = shape.geometry;
   results_ = data ? shape.picture : shape.maps;
   backwards_ = data && g.stride == 1;
@@ -44,12 +44,14 @@ Tiling::Tiling(ConvDirection direction, const ConvShape& shape, TileSizes sizes)
   const int64_t ins = data ? shape.maps.c : shape.picture.c;
   if (g.stride == 1) {
     consider(TileAlgorithm::same2);
-    if (large && (ins >= kWideSum || direction == ConvDirection::weights))
+    if (sizes == TileSizes::all) consider(TileAlgorithm::same3, kFewestLarge);
+    if (sizes == TileSizes::all && (ins >= kWideSum || direction == ConvDirection::weights))
       consider(TileAlgorithm::same4, kFewestLarge);
   } else {
     consider(data ? TileAlgorithm::up2 : TileAlgorithm::down2);
     consider(data ? TileAlgorithm::up3 : TileAlgorithm::down3);
-    if (large && !data) consider(TileAlgorithm::down4, kFewestLarge);
+    if (sizes != TileSizes::plain)
+      consider(data ? TileAlgorithm::up4 : TileAlgorithm::down4, kFewestLarge);
   }
 }
 

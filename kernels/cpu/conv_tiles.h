@@ -23,6 +23,9 @@ class Tiling {
   void inputs(const Tensor& from, int64_t tile, const float* outside, const float** pixels) const;
   void outputs(const Tensor& to, int64_t tile, float* outside, float** pixels) const;
 
+  // Columns of a tile's inputs that the tile before it has, too.
+  int64_t overlap() const { return micro().inputs - in_step_; }
+
   // Multiplications per pair of channels.
   int64_t multiplications() const;
 

@@ -24,9 +24,9 @@
 namespace gan::cpu {
 namespace {
 
-constexpr int64_t kBlockPixels = 128;  // pixels of the maps copied at a time
-constexpr int64_t kGroup = 256;        // maps' channels of a task
-constexpr int64_t kEnoughTasks = 32;   // for any usual number of threads
+constexpr int64_t kBlockBytes = 256 * 1024;  // copied at a time
+constexpr int64_t kGroup = 256;              // maps' channels of a task
+constexpr int64_t kEnoughTasks = 32;         // for any usual number of threads
 
 // Lanes of the copied picture that meet a pixel's maps: `width` of them from `offset` on, counted
 // from the pixel's window. They make up dw[k][to, to + used).
@@ -47,9 +47,13 @@ struct Cut {
         groups((s.maps.c + kGroup - 1) / kGroup),
         parts(std::clamp<int64_t>(kEnoughTasks / (tiles * groups), 1, s.maps.n)),
         group(round_up(std::min(kGroup, s.maps.c), kOuterRows)),
-        rows(std::max<int64_t>(1, kBlockPixels / s.maps.w)),
         steps(steps_for<Lane>(s.maps.w)),
-        cols((s.maps.w - 1) * s.geometry.stride + s.geometry.kernel) {}
+        cols((s.maps.w - 1) * s.geometry.stride + s.geometry.kernel),
+        maps_pitch(round_up(group, 2 * kVector) + kVector) {
+    const int64_t lanes = s.geometry.stride * copied_row(0) + steps * maps_pitch;
+    rows =
+        std::clamp<int64_t>(kBlockBytes / static_cast<int64_t>(sizeof(Lane)) / lanes, 1, s.maps.h);
+  }
 
   // The channels of a picture tile; so far apart are the taps of its copy.
   int64_t channels(int64_t tile) const { return std::min(kTile, shape.picture.c - tile * kTile); }
@@ -86,8 +90,12 @@ struct Cut {
   int64_t tiles, groups;  // of picture channels, of maps' channels
   int64_t parts;          // of the pictures
   int64_t group;          // sums' rows of a task
-  int64_t rows, steps;    // of a block: rows of maps, steps of such a row
+  int64_t steps;          // of a row of maps
   int64_t cols;           // of the picture that a row of maps looks at
+  // Lanes from step to step of the copied maps. An odd number of cache lines: a power of two would have
+  // all pixels compete for the same few places in the cache.
+  int64_t maps_pitch;
+  int64_t rows;  // of maps in a block
 };
 
 // Sums of a task: [run][k of the group][kTile].
@@ -159,16 +167,13 @@ void sum_task(const Cut<Lane>& cut, const Tensor& picture, const Tensor& maps, c
   const int64_t picture_lanes = block_rows * cut.copied_row(task.tile);
   Lane* picture_block = picture_scratch.numbers<Lane>(picture_lanes + kTile);
   std::fill_n(picture_block, picture_lanes + kTile, Lane{});
-  // An odd number of cache lines from pixel to pixel: a power of two would have all pixels compete
-  // for the same few places in the cache.
-  const int64_t maps_pitch = round_up(ks, 2 * kVector) + kVector;
-  Lane* maps_block = maps_scratch.numbers<Lane>(cut.rows * cut.steps * maps_pitch);
+  Lane* maps_block = maps_scratch.numbers<Lane>(cut.rows * cut.steps * cut.maps_pitch);
 
   const int64_t first_n = s.maps.n * task.part / cut.parts;
   const int64_t last_n = s.maps.n * (task.part + 1) / cut.parts;
   Outer<Lane> outer;
   outer.cols = cut.steps;
-  outer.left_step = maps_pitch;
+  outer.left_step = cut.maps_pitch;
   outer.right_step = cut.right_step(task.tile);
   outer.right_row = g.stride * cut.copied_row(task.tile);
   for (int64_t n = first_n; n < last_n; ++n) {
@@ -178,8 +183,8 @@ void sum_task(const Cut<Lane>& cut, const Tensor& picture, const Tensor& maps, c
                              -g.padding, cut.cols};
       copy_picture(cut, picture, n, window, task.tile, plain_scratch, picture_block);
       for (int64_t y = 0; y < outer.rows; ++y) {
-        copy_maps(maps, (n * s.maps.h + row + y) * s.maps.w, first_k, ks, maps_pitch,
-                  maps_block + y * cut.steps * maps_pitch);
+        copy_maps(maps, (n * s.maps.h + row + y) * s.maps.w, first_k, ks, cut.maps_pitch,
+                  maps_block + y * cut.steps * cut.maps_pitch);
       }
       for (size_t run = 0; run < runs.size(); ++run) {
         outer.right = picture_block + runs[run].offset;

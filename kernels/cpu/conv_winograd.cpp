@@ -6,7 +6,7 @@
 // of the transformed tiles at a time is made and multiplied:
 //
 //   for each row p:   inputs   -> row p of B x B'                    [q][tile][channel]
-//                     products[p, q] = row[q] * panel[weights of p, q]   (a Gather of one segment)
+//                     products[p, q] = row[q] * panel[weights of p, q]   (a MatrixProduct)
 //   A products A' -> results
 //
 // and where they have more, all rows are made first, and a tile of results' channels at a time is
@@ -45,67 +45,46 @@ int64_t product_step(int64_t tiles, int64_t channels) {
   return tiles * channels + (tiles * channels / kVector % 2 == 0 ? kVector : 0);
 }
 
-// The transformed weights of one input channel and `width` result channels: from nine rows [r, t]
-// to rows `pitch` apart.
-GAN_SIMD void transform_weights(const TileMicro& micro, const float* nine, int64_t width, float* to,
-                                int64_t pitch) {
-  float half[TileMicro::kMaxWeights][3][kTile];
-  for (int q = 0; q < micro.weights; ++q) {
-    const auto& g = micro.g[q];
-    for (int t = 0; t < 3; ++t) {
-      for (int64_t k = 0; k < width; ++k) {
-        half[q][t][k] = g[0] * nine[t * kTile + k] + g[1] * nine[(3 + t) * kTile + k] +
-                        g[2] * nine[(6 + t) * kTile + k];
-      }
-    }
-  }
-  for (int q = 0; q < micro.weights; ++q) {
-    for (int p = 0; p < micro.weights; ++p, to += pitch) {
-      const auto& g = micro.g[p];
-      for (int64_t k = 0; k < width; ++k)
-        to[k] = g[0] * half[q][0][k] + g[1] * half[q][1][k] + g[2] * half[q][2][k];
-    }
-  }
-}
-
 void pack_panels(const Tiling& tiling, const Tensor& weights, bool out_first, float* panels) {
   const Shape& s = weights.shape();
   const int64_t ins = out_first ? s.c : s.n, outs = out_first ? s.n : s.c;
   for_each_panel_part(ins, outs, [&](int64_t first, int64_t width, int64_t begin, int64_t end) {
+    Taps taps;
+    read_taps(tiling, weights, out_first, begin, end - begin, first, width, taps);
     for (int64_t i = begin; i < end; ++i)
-      transformed_weights(tiling, weights, out_first, i, first, width,
-                          panels + first * ins + i * width, ins * outs);
+      transform_taps(tiling, taps[i - begin], width, panels + first * ins + i * width, ins * outs);
   });
 }
 
 // One transformed row times its weights, result channels [first, first + width).
 void multiply_row(const Job& job, int p, const float* row, int64_t tiles, int64_t first,
-                  int64_t width, float* products, int64_t channels) {
+                  int64_t width, FetchAhead& ahead, float* products, int64_t channels) {
   const int64_t ins = job.ins(), outs = job.outs();
-  Gather<float> g;
-  g.segments = 1;
-  g.segment[0] = {0, ins};
-  g.width = width;
+  MatrixProduct<float> product;
+  product.rows = tiles;
+  product.length = product.in_step = ins;
+  product.out_step = channels;
+  product.width = width;
+  product.ahead = &ahead;
   const auto panel_of = [&](int q) {
     const int weight = job.micro.weight_of[p] * job.micro.weights + job.micro.weight_of[q];
     return job.panels + weight * ins * outs + first * ins;
   };
   for (int q = 0; q < job.micro.products; ++q) {
-    g.panel = panel_of(q);
-    g.next_panel = q + 1 < job.micro.products ? panel_of(q + 1) : nullptr;
-    for (int64_t tile = 0; tile < tiles; tile += kGatherPixels) {
-      for (int64_t i = 0; i < kGatherPixels; ++i) {
-        g.in[i] = row + q * product_step(tiles, ins) + (tile + i) * ins;
-        g.out[i] = products + q * product_step(tiles, channels) + (tile + i) * channels;
-      }
-      conv_micro<float>()->gather(g);
-    }
+    product.panel = panel_of(q);
+    product.next_panel = panel_of(std::min(q + 1, job.micro.products - 1));
+    product.in = row + q * product_step(tiles, ins);
+    product.out = products + q * product_step(tiles, channels);
+    conv_micro<float>()->multiply(product);
   }
 }
 
-// Tiles [begin, end), result channels [first, last).
-void convolve_block(const Job& job, int64_t begin, int64_t end, int64_t first, int64_t last) {
+// Tiles [begin, end), result channels [first, last). From `next` on are those that this thread is
+// likely to take then.
+void convolve_block(const Job& job, int64_t begin, int64_t end, int64_t first, int64_t last,
+                    int64_t next) {
   static thread_local ThreadScratch row_scratch, product_scratch, outside_scratch;
+  static thread_local FetchAhead ahead;
   static thread_local std::vector<const float*> inputs;
   static thread_local std::vector<float*> outputs, results;
   const TileMicro& m = job.micro;
@@ -133,20 +112,50 @@ void convolve_block(const Job& job, int64_t begin, int64_t end, int64_t first, i
   if (job.all_rows) {
     for (int p = 0; p < m.products; ++p) make_row(p, rows + p * row_step);
   }
+  const auto fetch_rows = [&](int64_t count, uint32_t chosen) {
+    for (int64_t i = 0; i < count; ++i) {
+      for (int64_t y = 0; y < m.inputs; ++y) {
+        for (int64_t x = job.tiling.overlap(); chosen >> y & 1 && x < m.inputs; ++x)
+          ahead.add(inputs[(i * m.inputs + y) * m.inputs + x], ins);
+      }
+    }
+  };
+  const auto fetch_next = [&](uint32_t chosen) {
+    const int64_t count = std::clamp<int64_t>(job.tiling.tiles() - next, 0, end - begin);
+    for (int64_t i = 0; i < count; ++i)
+      job.tiling.inputs(job.from, next + i, outside, &inputs[i * in_side]);
+    fetch_rows(count, chosen);
+  };
+  const int64_t turns = m.products * tiles / kGatherPixels * ((last - first + kTile - 1) / kTile) *
+                        ((ins + kTurnSteps - 1) / kTurnSteps);
+  if (job.all_rows) {
+    ahead.restart(m.products * turns);
+    fetch_next(~0u);
+  }
   for (int64_t begin_k = first; begin_k < last; begin_k += step) {
     const int64_t end_k = std::min(last, begin_k + step), channels = end_k - begin_k;
-    const int64_t next = product_step(tiles, channels);
+    const int64_t pitch = product_step(tiles, channels);
     for (int p = 0; p < m.products; ++p) {
       const float* row = job.all_rows ? rows + p * row_step : make_row(p, rows);
-      float* to = products + p * m.products * next;
+      float* to = products + p * m.products * pitch;
+      if (!job.all_rows) {
+        ahead.restart(turns);
+        if (p + 1 < m.products) {
+          fetch_rows(end - begin, m.new_inputs[p + 1]);
+        } else {
+          fetch_next(m.new_inputs[0]);
+        }
+      }
       for (int64_t k = begin_k; k < end_k; k += kTile)
-        multiply_row(job, p, row, tiles, k, std::min(kTile, end_k - k), to + k - begin_k, channels);
+        multiply_row(job, p, row, tiles, k, std::min(kTile, end_k - k), ahead, to + k - begin_k,
+                     channels);
     }
     std::transform(outputs.begin(), outputs.end(), results.begin(), [&](float* pixel) {
       return pixel != nullptr ? pixel + begin_k : outside + ins;
     });
-    m.result({products, next, tiles, channels, results.data(), job.write == Write::accumulate,
+    m.result({products, pitch, tiles, channels, results.data(), job.write == Write::accumulate,
               job.streams});
+    if (!job.epilogue) continue;
     for (float* pixel : outputs) {
       if (pixel != nullptr) apply_epilogue(job.epilogue, begin_k, channels, pixel + begin_k);
     }
@@ -155,19 +164,6 @@ void convolve_block(const Job& job, int64_t begin, int64_t end, int64_t first, i
 }
 
 }  // namespace
-
-void transformed_weights(const Tiling& tiling, const Tensor& weights, bool out_first, int64_t in,
-                         int64_t first, int64_t width, float* to, int64_t pitch) {
-  const int64_t row_pitch = 9 * weights.pitch();
-  const int64_t in_pitch = out_first ? 1 : row_pitch, out_pitch = out_first ? row_pitch : 1;
-  float nine[9 * kTile];
-  for (int64_t tap = 0; tap < 9; ++tap) {
-    const float* source = weights.as<float>() + in * in_pitch + first * out_pitch +
-                          (tiling.backwards() ? 8 - tap : tap) * weights.pitch();
-    for (int64_t k = 0; k < width; ++k) nine[tap * kTile + k] = source[k * out_pitch];
-  }
-  transform_weights(tiling.micro(), nine, width, to, pitch);
-}
 
 // Measured with AVX-512 at the networks' shapes: below these channel counts the transforms cost what
 // the multiplications save. They save 1.44 to 2.25 with small tiles, 1.78 and 4 with large ones; what
@@ -219,9 +215,9 @@ void conv_winograd(ConvDirection direction, const ConvShape& shape, TileSizes si
   const int64_t parts = blocks < kFilterTasks ? tiles : 1;
   parallel_for(blocks * parts, [&](int64_t task) {
     const int64_t begin = task / parts * block, part = task % parts;
-    convolve_block(job, begin, std::min(tiling.tiles(), begin + block),
-                   parts == 1 ? 0 : part * kTile,
-                   parts == 1 ? outs : std::min(outs, (part + 1) * kTile));
+    convolve_block(
+        job, begin, std::min(tiling.tiles(), begin + block), parts == 1 ? 0 : part * kTile,
+        parts == 1 ? outs : std::min(outs, (part + 1) * kTile), begin + threads() * block);
   });
 }
 

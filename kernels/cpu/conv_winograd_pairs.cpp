@@ -39,9 +39,11 @@ void pack_panels(const Tiling& tiling, const Tensor& weights, bool out_first, Pa
   for_each_panel_part(ins, outs, [&](int64_t first, int64_t width, int64_t begin, int64_t end) {
     constexpr int64_t kMost = int64_t{TileMicro::kMaxWeights} * TileMicro::kMaxWeights * kTile;
     float even[kMost], odd[kMost];
+    Taps taps;
+    read_taps(tiling, weights, out_first, begin, end - begin, first, width, taps);
     for (int64_t i = begin; i < end; i += 2) {
-      transformed_weights(tiling, weights, out_first, i, first, width, even, kTile);
-      transformed_weights(tiling, weights, out_first, i + 1, first, width, odd, kTile);
+      transform_taps(tiling, taps[i - begin], width, even, kTile);
+      transform_taps(tiling, taps[i - begin + 1], width, odd, kTile);
       for (int64_t weight = 0; weight < all; ++weight)
         round_to_pairs(even + weight * kTile, odd + weight * kTile, width,
                        panels + (weight * outs + first) * steps + i / 2 * width);
@@ -55,29 +57,21 @@ void multiply(const Job& job, const bf16* block, int64_t tiles, int64_t first, i
   const TileMicro& m = job.micro;
   const int64_t steps = job.steps();
   const auto* in = reinterpret_cast<const Pair*>(block);
-  Gather<Pair> g;
-  g.segments = 1;
-  g.segment[0] = {0, steps};
-  g.width = width;
+  MatrixProduct<Pair> product;
+  product.rows = tiles;
+  product.length = product.in_step = steps;
+  product.out_step = product.width = width;
   const int all = m.products * m.products;
-  const auto panel_of = [&](int product) {
-    const int64_t weight =
-        m.weight_of[product / m.products] * m.weights + m.weight_of[product % m.products];
+  const auto panel_of = [&](int i) {
+    const int64_t weight = m.weight_of[i / m.products] * m.weights + m.weight_of[i % m.products];
     return job.panels + (weight * job.outs() + first) * steps;
   };
-  for (int p = 0; p < m.products; ++p) {
-    for (int q = 0; q < m.products; ++q) {
-      const int product = p * m.products + q;
-      g.panel = panel_of(product);
-      g.next_panel = product + 1 < all ? panel_of(product + 1) : nullptr;
-      for (int64_t tile = 0; tile < tiles; tile += kGatherPixels) {
-        for (int64_t i = 0; i < kGatherPixels; ++i, in += steps, products += width) {
-          g.in[i] = in;
-          g.out[i] = products;
-        }
-        conv_micro<Pair>()->gather(g);
-      }
-    }
+  for (int i = 0; i < all; ++i, in += tiles * steps, products += tiles * width) {
+    product.panel = panel_of(i);
+    product.next_panel = panel_of(std::min(i + 1, all - 1));
+    product.in = in;
+    product.out = products;
+    conv_micro<Pair>()->multiply(product);
   }
 }
 

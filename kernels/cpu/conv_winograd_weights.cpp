@@ -17,6 +17,7 @@
 #include "kernels/cpu/conv.h"
 #include "kernels/cpu/conv_micro.h"
 #include "kernels/cpu/conv_tiles.h"
+#include "kernels/cpu/fetch_ahead.h"
 #include "kernels/cpu/simd.h"
 #include "kernels/cpu/thread_scratch.h"
 
@@ -29,8 +30,10 @@ constexpr int64_t kPictureGroup = 128;  // the picture's
 // From so many pixels on tiles are large: rounding errors of the sum grow with its length anyway, and
 // hide theirs.
 constexpr int64_t kManyPixels = 4096;
-// Enough for any usual number of threads; more would mean more parts to add.
+// Enough for any usual number of threads; more would mean more parts to add. A part is worth its sums'
+// transform from so many blocks on.
 constexpr int64_t kEnoughTasks = 16;
+constexpr int64_t kFewestBlocks = 2;
 // Between what is written side by side and would be a power of two apart: such addresses share a few
 // places of the cache.
 constexpr int64_t kGap = kVector;
@@ -46,7 +49,8 @@ struct Cut {
         channels(round_up(std::min(kPictureGroup, s.picture.c), kTile)),
         ks(std::min(kMapsGroup, s.maps.c)),
         blocks((tiling.tiles() + kBlockTiles - 1) / kBlockTiles),
-        parts(std::clamp<int64_t>(kEnoughTasks / (picture_groups * maps_groups), 1, blocks)) {}
+        parts(std::clamp<int64_t>(kEnoughTasks / (picture_groups * maps_groups), 1,
+                                  std::max<int64_t>(1, blocks / kFewestBlocks))) {}
 
   // Sums of a task: [weight row][weight column][tile of picture channels][k of the group][kTile].
   int64_t matrix() const { return channels * ks + kGap; }
@@ -86,7 +90,8 @@ struct TransformedRow {
 // Row p of both transforms, multiplied into the sums, or the first such product before them all.
 // Groups of both are as wide as an outer product wants them: few kilobytes that follow one another.
 void multiply_row(const Cut& cut, int p, const TransformedRow& picture, const TransformedRow& maps,
-                  int64_t tiles, int64_t channels, int64_t ks, bool first, float* sums) {
+                  int64_t tiles, int64_t channels, int64_t ks, bool first, FetchAhead& ahead,
+                  float* sums) {
   const TileMicro& m = cut.micro;
   // Products that share a weight follow one another.
   const auto begins = [&](int i) { return i == 0 || m.weight_of[i] != m.weight_of[i - 1]; };
@@ -105,17 +110,62 @@ void multiply_row(const Cut& cut, int p, const TransformedRow& picture, const Tr
         outer.left = maps.at(q, k);
         outer.sums = matrix + c * cut.ks + k * kTile;
         conv_micro<float>()->outer(outer);
+        ahead.turn();
       }
     }
   }
 }
 
+// The pixels of a block's tiles, of a task's channels.
+class Pixels {
+ public:
+  Pixels(const Cut& cut, const Tensor& picture, const Tensor& maps)
+      : cut_(cut), picture_(picture), maps_(maps) {}
+
+  void list(int64_t block) {
+    const TileMicro& m = cut_.micro;
+    const int64_t begin = block * kBlockTiles;
+    tiles_ = std::min(kBlockTiles, cut_.tiling.tiles() - begin);
+    inputs_.resize(tiles_ * m.inputs * m.inputs);
+    outputs_.resize(tiles_ * m.outputs * m.outputs);
+    for (int64_t i = 0; i < tiles_; ++i) {
+      cut_.tiling.inputs(picture_, begin + i, outside_, &inputs_[i * m.inputs * m.inputs]);
+      cut_.tiling.outputs(maps_, begin + i, outside_, &outputs_[i * m.outputs * m.outputs]);
+    }
+  }
+  // Those that row p reads and no row before it.
+  void fetch_new(int p, FetchAhead& ahead) const {
+    const TileMicro& m = cut_.micro;
+    for (int64_t i = 0; i < tiles_; ++i) {
+      for (int64_t y = 0; y < m.inputs; ++y) {
+        for (int64_t x = cut_.tiling.overlap(); m.new_inputs[p] >> y & 1 && x < m.inputs; ++x)
+          ahead.add(inputs_[(i * m.inputs + y) * m.inputs + x], picture_.shape().c);
+      }
+      for (int64_t y = 0; y < m.outputs; ++y) {
+        for (int64_t x = 0; m.new_outputs[p] >> y & 1 && x < m.outputs; ++x)
+          ahead.add(outputs_[(i * m.outputs + y) * m.outputs + x], maps_.shape().c);
+      }
+    }
+  }
+
+  int64_t tiles() const { return tiles_; }
+  const float* const* inputs() const { return inputs_.data(); }
+  float* const* outputs() const { return outputs_.data(); }
+
+ private:
+  const Cut& cut_;
+  const Tensor &picture_, &maps_;
+  float outside_[std::max(kPictureGroup, kMapsGroup)] = {};  // what tiles see beyond the edges
+  int64_t tiles_ = 0;
+  std::vector<const float*> inputs_;
+  std::vector<float*> outputs_;
+};
+
 // Adds the task's share to dw, or puts it there.
 void run_task(const Cut& cut, const Tensor& all_picture, const Tensor& all_maps, const Task& task,
               bool add, float* dw) {
   static thread_local ThreadScratch picture_scratch, maps_scratch, sums_scratch;
-  static thread_local std::vector<const float*> inputs;
-  static thread_local std::vector<float*> outputs;
+  static thread_local FetchAhead ahead;
   const TileMicro& m = cut.micro;
   const int64_t first_c = task.picture_group * kPictureGroup,
                 first_k = task.maps_group * kMapsGroup;
@@ -127,27 +177,31 @@ void run_task(const Cut& cut, const Tensor& all_picture, const Tensor& all_maps,
       picture_scratch.numbers(TransformedRow::size(kTile, channels, m.products));
   float* maps_memory = maps_scratch.numbers(TransformedRow::size(kVector, ks, m.products));
   float* sums = sums_scratch.numbers(cut.sums());
-  float outside[std::max(kPictureGroup, kMapsGroup)] = {};  // what tiles see beyond the edges
+  const int64_t outer_products =
+      m.products * ((channels + kTile - 1) / kTile) * ((ks + kOuterRows - 1) / kOuterRows);
 
   const int64_t first_block = cut.blocks * task.part / cut.parts;
   const int64_t last_block = cut.blocks * (task.part + 1) / cut.parts;
+  Pixels pixels(cut, picture, maps);
+  pixels.list(first_block);
   for (int64_t block = first_block; block < last_block; ++block) {
-    const int64_t begin = block * kBlockTiles;
-    const int64_t tiles = std::min(kBlockTiles, cut.tiling.tiles() - begin);
-    inputs.resize(tiles * m.inputs * m.inputs);
-    outputs.resize(tiles * m.outputs * m.outputs);
-    for (int64_t i = 0; i < tiles; ++i) {
-      cut.tiling.inputs(picture, begin + i, outside, &inputs[i * m.inputs * m.inputs]);
-      cut.tiling.outputs(maps, begin + i, outside, &outputs[i * m.outputs * m.outputs]);
-    }
+    const int64_t tiles = pixels.tiles();
     const TransformedRow from(picture_memory, kTile, channels, tiles),
         to(maps_memory, kVector, ks, tiles);
     for (int p = 0; p < m.products; ++p) {
-      m.input[p]({inputs.data(), tiles, channels, from.numbers, from.product_step, from.width,
+      m.input[p]({pixels.inputs(), tiles, channels, from.numbers, from.product_step, from.width,
                   from.group_step});
       m.gradient[p](
-          {outputs.data(), tiles, ks, to.numbers, to.product_step, to.width, to.group_step});
-      multiply_row(cut, p, from, to, tiles, channels, ks, block == first_block, sums);
+          {pixels.outputs(), tiles, ks, to.numbers, to.product_step, to.width, to.group_step});
+      // Meanwhile what the next row reads comes nearer.
+      ahead.restart(outer_products);
+      if (p + 1 < m.products) {
+        pixels.fetch_new(p + 1, ahead);
+      } else if (block + 1 < last_block) {
+        pixels.list(block + 1);
+        pixels.fetch_new(0, ahead);
+      }
+      multiply_row(cut, p, from, to, tiles, channels, ks, block == first_block, ahead, sums);
     }
   }
 

@@ -125,8 +125,9 @@ GAN_INLINE void sum_products(const TileResult& r) {
   const float* products = r.products;
   float* const* pixels = r.pixels;
   for (int64_t tile = 0; tile < tiles; ++tile, pixels += kSide * kSide, products += channels) {
-    for (int64_t c = 0; c < channels; c += kLanes) {
-      unrolled<kSide>([&](auto y) GAN_INLINE_LAMBDA {
+    // A row of pixels at a time, so that what is written lies side by side.
+    unrolled<kSide>([&](auto y) GAN_INLINE_LAMBDA {
+      for (int64_t c = 0; c < channels; c += kLanes) {
         Vector row[kProducts];
         unrolled<kProducts>([&](auto q) GAN_INLINE_LAMBDA {
           sum_of<kMatrix, y>(
@@ -150,8 +151,8 @@ GAN_INLINE void sum_products(const TileResult& r) {
             store(sum, to);
           }
         });
-      });
-    }
+      }
+    });
   }
 }
 
@@ -317,6 +318,18 @@ constexpr std::array<TileMicro::Row, TileMicro::kMaxProducts> rows_of() {
   (std::make_index_sequence<kMatrix.size()>{});
 }
 
+// Bit y of number p: column y of the matrix's row p holds something, and of no row before it.
+template <size_t Rows, size_t Cols>
+constexpr auto new_columns(const std::array<std::array<float, Cols>, Rows>& matrix) {
+  std::array<uint32_t, TileMicro::kMaxProducts> columns{};
+  uint32_t before = 0;
+  for (size_t p = 0; p < Rows; ++p) {
+    for (size_t y = 0; y < Cols; ++y) columns[p] |= matrix[p][y] != 0 ? ~before & (1u << y) : 0;
+    before |= columns[p];
+  }
+  return columns;
+}
+
 template <class Set, const auto& kTile>
 constexpr TileMicro micro_of() {
   TileMicro micro;
@@ -326,6 +339,8 @@ constexpr TileMicro micro_of() {
   micro.weights = kTile.weights;
   for (size_t q = 0; q < kTile.g.size(); ++q) micro.g[q] = kTile.g[q];
   for (size_t p = 0; p < kTile.weight_of.size(); ++p) micro.weight_of[p] = kTile.weight_of[p];
+  micro.new_inputs = new_columns(kTile.b);
+  micro.new_outputs = new_columns(mirrored(kTile.a));
   micro.rounded = []<size_t... row>(std::index_sequence<row...>) {
     return decltype(micro.rounded){Set::template rounded<kB<kTile>, row>...};
   }
@@ -339,10 +354,10 @@ constexpr TileMicro micro_of() {
 
 // In the order of TileAlgorithm.
 template <class Set>
-constexpr TileMicro kMicros[] = {micro_of<Set, kSame2>(), micro_of<Set, kSame4>(),
-                                 micro_of<Set, kDown2>(), micro_of<Set, kDown3>(),
-                                 micro_of<Set, kDown4>(), micro_of<Set, kUp2>(),
-                                 micro_of<Set, kUp3>()};
+constexpr TileMicro kMicros[] = {
+    micro_of<Set, kSame2>(), micro_of<Set, kSame3>(), micro_of<Set, kSame4>(),
+    micro_of<Set, kDown2>(), micro_of<Set, kDown3>(), micro_of<Set, kDown4>(),
+    micro_of<Set, kUp2>(),   micro_of<Set, kUp3>(),   micro_of<Set, kUp4>()};
 
 }  // namespace
 

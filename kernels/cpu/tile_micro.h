@@ -46,7 +46,7 @@ struct TileGradient {
   bool accumulate = false;  // add to what is there
 };
 
-enum class TileAlgorithm : uint8_t { same2, same4, down2, down3, down4, up2, up3 };
+enum class TileAlgorithm : uint8_t { same2, same3, same4, down2, down3, down4, up2, up3, up4 };
 
 // An algorithm of bilinear.h as data, with its functions.
 struct TileMicro {
@@ -56,6 +56,8 @@ struct TileMicro {
   int inputs = 0, outputs = 0, products = 0, weights = 0;  // along one dimension
   std::array<std::array<float, 3>, kMaxWeights> g{};
   std::array<int, kMaxProducts> weight_of{};
+  // Bit y: row y of a tile's inputs (outputs) is read for row p of B x B' (A' dy A), and for none before.
+  std::array<uint32_t, kMaxProducts> new_inputs{}, new_outputs{};
   std::array<Row, kMaxProducts> input{};     // row p of B x B'
   std::array<Row, kMaxProducts> gradient{};  // row p of A' dy A
   void (*result)(const TileResult&) = nullptr;
