@@ -81,7 +81,9 @@ std::vector<OpCase> filtered_convolutions() {
                        {{1, 23, 24, 80}, 64, {3, 2, 1, 0}},
                        // Pixels enough for the large tiles of the weights' gradient.
                        {{1, 65, 66, 144}, 32, {3, 1, 1, 0}},
-                       {{2, 92, 94, 64}, 272, {3, 2, 1, 0}}},
+                       {{2, 92, 94, 64}, 272, {3, 2, 1, 0}},
+                       // And for its tiles of three: gradients with narrow sums.
+                       {{2, 50, 51, 32}, 48, {3, 1, 1, 0}}},
                       "filtered", true);
 }
 

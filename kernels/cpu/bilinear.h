@@ -10,7 +10,8 @@
 // outputs of a filter with r weights, F(m, r), instead of m * r. The matrices come from polynomials:
 // a convolution is a product of two of them, which is known everywhere when it is known at as many
 // places as it has coefficients, and at one place it is a single multiplication. The places here are
-// 0, 1, -1 and infinity (the leading coefficient), with which A and B hold nothing but 0, 1 and -1.
+// 0, 1, -1 and infinity (the leading coefficient), with which A and B hold nothing but 0, 1 and -1, and
+// where there must be five of them 0, 1/2, -1, 2 and infinity.
 //
 // In two dimensions the matrices are applied to columns and then to rows of a square tile. Its
 // products are products of whole matrices as soon as there are many channels: for each place (p, q)
@@ -18,19 +19,21 @@
 //
 //   product[p, q][tile, k] = sum over c of (B x B')[p, q][tile, c] * (G w G')[p, q][c, k]
 //
-// (Lavin and Gray 2015, arXiv 1509.09308). The sums of more places (2, 1/2) save more still, but lose
-// digits: their matrices hold large and small numbers. Measured in float32 with 256 channels, root
-// mean square of the error over that of the result, and multiplications saved:
+// (Lavin and Gray 2015, arXiv 1509.09308). More places save more still, but lose digits: their matrices
+// hold large and small numbers. How many depends on the places. Measured in float32 with 256 channels,
+// root mean square of the error over that of the result, and multiplications saved:
 //
-//   definition    8.7e-7    1        F(2,3)    4.9e-7   2.25     0, 1, -1, infinity
-//   F(3,2) up     4.3e-7    1.65     F(4,2) up 1.4e-6   1.78     and 2
-//                                    F(4,3)    2.1e-6   4        and 1/2, -2
+//   stride 1    definition  8.7e-7  1        stride 2   definition   8.7e-7  1
+//               F(2,3)      5.1e-7  2.25                F(4,2) down  9.3e-7  1.78
+//               F(3,3)      9.6e-7  3.24     transposed definition   4.3e-7  1
+//               F(4,3)      1.9e-6  4                   F(3,2) up    4.2e-7  1.65
+//                                                       F(4,2) up    8.8e-7  1.78
 //
-// So without them results are more exact than the definition's, as sums are shorter: activations are
-// computed that way (TileSizes in conv.h says why). Gradients and inference take F(4,3) and, with stride
-// 2, F(4,2) down where the definition's tolerance still holds (kernels/cases/tolerances.h). A few results
-// of F(4,3) with narrow sums leave it, and of F(4,2) up, which is not used. The weights' gradient takes
-// both where thousands of pixels are summed, whose rounding errors are larger than that.
+// With 0, 1, -1, 2 and infinity, the usual five, F(4,2) has 1.4e-6 and 1.2e-6. F(4,3) has one place more,
+// 0, 1, -1, 1/2, -2 and infinity. TileSizes in conv.h says who takes which. A few results of F(4,3) with
+// narrow sums leave the definition's tolerance (kernels/cases/tolerances.h): those take F(3,3). The
+// weights' gradient takes F(4,3) where thousands of pixels are summed, whose rounding errors are larger
+// than that.
 //
 // The weights' gradient needs no algorithm of its own. y is linear in w, with the matrix
 // A diag(B x) G; its transpose takes the gradient of y to that of w:

@@ -23,9 +23,10 @@ enum class ConvDirection : uint8_t { forward, data, weights };
 //
 //   plain   with matrices of 0, 1 and -1: for numbers that are rounded to 8 bits in between, of which
 //           others lose several times what these do
-//   exact   also those whose results are about as exact as the definition's. In training activations
+//   exact   also those of stride 2, as exact as the definition of stride 1. In training activations
 //           want them: where a ReLU has its kink every lost bit turns some gradients, which then
-//           differ from another program's by a thousandth
+//           differ from another program's by a thousandth. F(3,3) is hardly less exact, and does that
+//           to the golden values' gradients
 //   all     also those that lose a bit or two. Nothing behind a gradient, or a photo, would notice
 enum class TileSizes : uint8_t { plain, exact, all };
 

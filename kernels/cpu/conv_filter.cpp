@@ -26,6 +26,36 @@ GAN_SIMD void transform(const TileMicro& micro, const float (&taps)[9][kTile], i
 
 }  // namespace
 
+void BlockPixels::list(const Tiling& tiling, const Tensor& from, const Tensor& to, int64_t begin,
+                       int64_t end, const float* outside) {
+  const TileMicro& m = tiling.micro();
+  const int64_t in_side = int64_t{m.inputs} * m.inputs, out_side = int64_t{m.outputs} * m.outputs;
+  const int64_t tiles = round_up(end - begin, kGatherPixels);
+  inputs.assign(tiles * in_side, outside);
+  outputs.assign(tiles * out_side, nullptr);
+  for (int64_t i = 0; i < end - begin; ++i) {
+    tiling.inputs(from, begin + i, outside, &inputs[i * in_side]);
+    tiling.outputs(to, begin + i, nullptr, &outputs[i * out_side]);
+  }
+}
+
+void BlockPixels::list_next(const Tiling& tiling, const Tensor& from, int64_t begin, int64_t count,
+                            const float* outside) {
+  const int64_t in_side = int64_t{tiling.micro().inputs} * tiling.micro().inputs;
+  const int64_t tiles = std::clamp<int64_t>(tiling.tiles() - begin, 0, count);
+  inputs.resize(tiles * in_side);
+  for (int64_t i = 0; i < tiles; ++i) tiling.inputs(from, begin + i, outside, &inputs[i * in_side]);
+}
+
+void BlockPixels::fetch(const Tiling& tiling, int64_t channels, uint32_t rows,
+                        FetchAhead& ahead) const {
+  const size_t side = tiling.micro().inputs, overlap = tiling.overlap();
+  for (size_t row = 0; row * side < inputs.size(); ++row) {
+    for (size_t x = overlap; rows >> row % side & 1 && x < side; ++x)
+      ahead.add(inputs[row * side + x], channels);
+  }
+}
+
 void read_taps(const Tiling& tiling, const Tensor& weights, bool out_first, int64_t in,
                int64_t count, int64_t first, int64_t width, Taps& taps) {
   const int64_t row_pitch = 9 * weights.pitch();

@@ -2,16 +2,40 @@
 #pragma once
 
 #include <algorithm>
+#include <vector>
 
 #include "engine/parallel.h"
 #include "kernels/cpu/conv_micro.h"
 #include "kernels/cpu/conv_tiles.h"
 #include "kernels/cpu/epilogue.h"
+#include "kernels/cpu/fetch_ahead.h"
+#include "kernels/cpu/stream.h"
 
 namespace gan::cpu {
 
 constexpr int64_t kFilterTiles = 48;  // of a block, at the most; a multiple of kGatherPixels
 constexpr int64_t kFilterTasks = 16;  // enough for any usual number of threads
+
+// Numbers from one product of a block's tiles to the next. An odd number of cache lines: even ones
+// meet in a few places of the cache.
+inline int64_t product_step(int64_t tiles, int64_t channels) {
+  return tiles * channels + (tiles * channels / kVector % 2 == 0 ? kVector : 0);
+}
+
+// Where the pixels of a block's tiles begin.
+struct BlockPixels {
+  std::vector<const float*> inputs;  // [tile][row][column]
+  std::vector<float*> outputs;       // the same, null beyond the edges
+
+  // Tiles [begin, end). Those that fill the last kGatherPixels see `outside`, and go nowhere.
+  void list(const Tiling& tiling, const Tensor& from, const Tensor& to, int64_t begin, int64_t end,
+            const float* outside);
+  // What there is of `count` tiles from `begin` on, in the place of the inputs.
+  void list_next(const Tiling& tiling, const Tensor& from, int64_t begin, int64_t count,
+                 const float* outside);
+  // Rows of the inputs, bit y for row y.
+  void fetch(const Tiling& tiling, int64_t channels, uint32_t rows, FetchAhead& ahead) const;
+};
 
 // A convolution with its transformed weights.
 template <class Lane>
@@ -23,10 +47,40 @@ struct FilterJob {
   const Epilogue& epilogue;
   Write write;
 
+  // Whether the results' transform applies the epilogue; otherwise it follows.
+  bool fused() const {
+    return epilogue.act == Activation::none || epilogue.act == Activation::relu;
+  }
+  // Whether results pass the cache.
+  bool streams() const { return fused() && write == Write::overwrite && passes_cache(to); }
+  // Products [p][q][tile][channel], `pitch` numbers apart, become result channels [first, first + channels).
+  void finish(const float* products, int64_t pitch, int64_t tiles, int64_t first, int64_t channels,
+              const BlockPixels& pixels, float* outside) const;
+
   int64_t ins() const { return from.shape().c; }
   int64_t outs() const { return to.shape().c; }
   int64_t steps() const { return steps_for<Lane>(ins()); }
 };
+
+template <class Lane>
+void FilterJob<Lane>::finish(const float* products, int64_t pitch, int64_t tiles, int64_t first,
+                             int64_t channels, const BlockPixels& pixels, float* outside) const {
+  static thread_local std::vector<float*> results;
+  results.resize(pixels.outputs.size());
+  std::transform(pixels.outputs.begin(), pixels.outputs.end(), results.begin(),
+                 [&](float* pixel) { return pixel ? pixel + first : outside; });
+  TileResult result = {products, pitch, tiles, channels, results.data(), write == Write::accumulate,
+                       streams()};
+  if (fused()) {
+    result.bias = epilogue.bias ? epilogue.bias.template as<float>() + first : nullptr;
+    result.relu = epilogue.act == Activation::relu;
+  }
+  micro.result(result);
+  if (fused()) return;
+  for (float* pixel : pixels.outputs) {
+    if (pixel) apply_epilogue(epilogue, first, channels, pixel + first);
+  }
+}
 
 // The nine taps between input channels [in, in + count) and result channels [first, first + width):
 // [input channel][tap][kTile]. `out_first`: results' channels are the weights' rows (forward).

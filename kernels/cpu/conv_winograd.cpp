@@ -25,25 +25,17 @@
 #include "kernels/cpu/conv_micro.h"
 #include "kernels/cpu/conv_tiles.h"
 #include "kernels/cpu/simd.h"
-#include "kernels/cpu/stream.h"
 #include "kernels/cpu/thread_scratch.h"
 
 namespace gan::cpu {
 namespace {
 
-// Of a block. Weights come in time from further away, even for six tiles.
+// Of a block, or two times six tiles: for six alone weights would be read twice as often.
 constexpr int64_t kBlockBytes = 640 * 1024;
 
 struct Job : FilterJob<float> {
   bool all_rows;  // of a block's transformed tiles are made before any is multiplied
-  bool streams;   // results pass the cache
 };
-
-// Numbers from one product of a block's tiles to the next. An odd number of cache lines: even ones
-// meet in a few places of the cache.
-int64_t product_step(int64_t tiles, int64_t channels) {
-  return tiles * channels + (tiles * channels / kVector % 2 == 0 ? kVector : 0);
-}
 
 void pack_panels(const Tiling& tiling, const Tensor& weights, bool out_first, float* panels) {
   const Shape& s = weights.shape();
@@ -85,46 +77,27 @@ void convolve_block(const Job& job, int64_t begin, int64_t end, int64_t first, i
                     int64_t next) {
   static thread_local ThreadScratch row_scratch, product_scratch, outside_scratch;
   static thread_local FetchAhead ahead;
-  static thread_local std::vector<const float*> inputs;
-  static thread_local std::vector<float*> outputs, results;
+  static thread_local BlockPixels pixels;
   const TileMicro& m = job.micro;
   const int64_t ins = job.ins(), tiles = round_up(end - begin, kGatherPixels);
-  const int64_t in_side = int64_t{m.inputs} * m.inputs, out_side = int64_t{m.outputs} * m.outputs;
   float* outside = outside_scratch.numbers(ins + job.outs());
   std::fill_n(outside, ins + job.outs(), 0.0f);
-  // Tiles that fill the last six are zeros, and go nowhere.
-  inputs.assign(tiles * in_side, outside);
-  outputs.assign(tiles * out_side, nullptr);
-  for (int64_t tile = begin; tile < end; ++tile) {
-    job.tiling.inputs(job.from, tile, outside, &inputs[(tile - begin) * in_side]);
-    job.tiling.outputs(job.to, tile, nullptr, &outputs[(tile - begin) * out_side]);
-  }
-  results.resize(outputs.size());
+  pixels.list(job.tiling, job.from, job.to, begin, end, outside);
 
   const int64_t row_step = m.products * product_step(tiles, ins),
                 step = job.all_rows ? kTile : last - first;
   float* rows = row_scratch.numbers(job.all_rows ? m.products * row_step : row_step);
   float* products = product_scratch.numbers(m.products * m.products * product_step(tiles, step));
   const auto make_row = [&](int p, float* row) {
-    m.input[p]({inputs.data(), tiles, ins, row, product_step(tiles, ins), ins, 0});
+    m.input[p]({pixels.inputs.data(), tiles, ins, row, product_step(tiles, ins), ins, 0});
     return row;
   };
   if (job.all_rows) {
     for (int p = 0; p < m.products; ++p) make_row(p, rows + p * row_step);
   }
-  const auto fetch_rows = [&](int64_t count, uint32_t chosen) {
-    for (int64_t i = 0; i < count; ++i) {
-      for (int64_t y = 0; y < m.inputs; ++y) {
-        for (int64_t x = job.tiling.overlap(); chosen >> y & 1 && x < m.inputs; ++x)
-          ahead.add(inputs[(i * m.inputs + y) * m.inputs + x], ins);
-      }
-    }
-  };
   const auto fetch_next = [&](uint32_t chosen) {
-    const int64_t count = std::clamp<int64_t>(job.tiling.tiles() - next, 0, end - begin);
-    for (int64_t i = 0; i < count; ++i)
-      job.tiling.inputs(job.from, next + i, outside, &inputs[i * in_side]);
-    fetch_rows(count, chosen);
+    pixels.list_next(job.tiling, job.from, next, end - begin, outside);
+    pixels.fetch(job.tiling, ins, chosen, ahead);
   };
   const int64_t turns = m.products * tiles / kGatherPixels * ((last - first + kTile - 1) / kTile) *
                         ((ins + kTurnSteps - 1) / kTurnSteps);
@@ -141,7 +114,7 @@ void convolve_block(const Job& job, int64_t begin, int64_t end, int64_t first, i
       if (!job.all_rows) {
         ahead.restart(turns);
         if (p + 1 < m.products) {
-          fetch_rows(end - begin, m.new_inputs[p + 1]);
+          pixels.fetch(job.tiling, ins, m.new_inputs[p + 1], ahead);
         } else {
           fetch_next(m.new_inputs[0]);
         }
@@ -150,17 +123,9 @@ void convolve_block(const Job& job, int64_t begin, int64_t end, int64_t first, i
         multiply_row(job, p, row, tiles, k, std::min(kTile, end_k - k), ahead, to + k - begin_k,
                      channels);
     }
-    std::transform(outputs.begin(), outputs.end(), results.begin(), [&](float* pixel) {
-      return pixel != nullptr ? pixel + begin_k : outside + ins;
-    });
-    m.result({products, pitch, tiles, channels, results.data(), job.write == Write::accumulate,
-              job.streams});
-    if (!job.epilogue) continue;
-    for (float* pixel : outputs) {
-      if (pixel != nullptr) apply_epilogue(job.epilogue, begin_k, channels, pixel + begin_k);
-    }
+    job.finish(products, pitch, tiles, begin_k, channels, pixels, outside + ins);
   }
-  if (job.streams) end_streams();
+  if (job.streams()) end_streams();
 }
 
 }  // namespace
@@ -202,14 +167,12 @@ void conv_winograd(ConvDirection direction, const ConvShape& shape, TileSizes si
   // Numbers that a tile has in the cache at a time, in either order.
   const int64_t by_rows = m.products * (ins + m.products * outs);
   const int64_t by_channels = m.products * m.products * (ins + kTile);
-  const Job job = {{tiling, m, from, to, panels, epilogue, write},
-                   by_channels < by_rows,
-                   !epilogue && write == Write::overwrite && passes_cache(to)};
+  const Job job = {{tiling, m, from, to, panels, epilogue, write}, by_channels < by_rows};
 
   const int64_t fitting =
       kBlockBytes / static_cast<int64_t>(sizeof(float)) / std::min(by_rows, by_channels);
   const int64_t block =
-      std::clamp(fitting / kGatherPixels * kGatherPixels, kGatherPixels, kFilterTiles);
+      std::clamp(fitting / kGatherPixels * kGatherPixels, 2 * kGatherPixels, kFilterTiles);
   const int64_t blocks = (tiling.tiles() + block - 1) / block;
   const int64_t tiles = (outs + kTile - 1) / kTile;
   const int64_t parts = blocks < kFilterTasks ? tiles : 1;

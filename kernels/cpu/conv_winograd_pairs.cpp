@@ -53,7 +53,7 @@ void pack_panels(const Tiling& tiling, const Tensor& weights, bool out_first, Pa
 
 // The transformed tiles times their weights, result channels [first, first + width).
 void multiply(const Job& job, const bf16* block, int64_t tiles, int64_t first, int64_t width,
-              float* products) {
+              FetchAhead& ahead, float* products) {
   const TileMicro& m = job.micro;
   const int64_t steps = job.steps();
   const auto* in = reinterpret_cast<const Pair*>(block);
@@ -61,12 +61,13 @@ void multiply(const Job& job, const bf16* block, int64_t tiles, int64_t first, i
   product.rows = tiles;
   product.length = product.in_step = steps;
   product.out_step = product.width = width;
+  product.ahead = &ahead;
   const int all = m.products * m.products;
   const auto panel_of = [&](int i) {
     const int64_t weight = m.weight_of[i / m.products] * m.weights + m.weight_of[i % m.products];
     return job.panels + (weight * job.outs() + first) * steps;
   };
-  for (int i = 0; i < all; ++i, in += tiles * steps, products += tiles * width) {
+  for (int i = 0; i < all; ++i, in += tiles * steps, products += product_step(tiles, width)) {
     product.panel = panel_of(i);
     product.next_panel = panel_of(std::min(i + 1, all - 1));
     product.in = in;
@@ -75,41 +76,35 @@ void multiply(const Job& job, const bf16* block, int64_t tiles, int64_t first, i
   }
 }
 
-// Tiles [begin, end), result channels [first, last).
-void convolve_block(const Job& job, int64_t begin, int64_t end, int64_t first, int64_t last) {
+// Tiles [begin, end), result channels [first, last). From `next` on are those that this thread is
+// likely to take then.
+void convolve_block(const Job& job, int64_t begin, int64_t end, int64_t first, int64_t last,
+                    int64_t next) {
   static thread_local ThreadScratch block_scratch, product_scratch, outside_scratch;
-  static thread_local std::vector<const float*> inputs;
-  static thread_local std::vector<float*> outputs, results;
+  static thread_local FetchAhead ahead;
+  static thread_local BlockPixels pixels;
   const TileMicro& m = job.micro;
   const int64_t ins = job.ins(), tiles = round_up(end - begin, kGatherPixels);
-  const int64_t in_side = int64_t{m.inputs} * m.inputs, out_side = int64_t{m.outputs} * m.outputs;
   float* outside = outside_scratch.numbers(ins + kTile);
   std::fill_n(outside, ins + kTile, 0.0f);
-  // Tiles that fill the last six are zeros, and go nowhere.
-  inputs.assign(tiles * in_side, outside);
-  outputs.assign(tiles * out_side, nullptr);
-  for (int64_t tile = begin; tile < end; ++tile) {
-    job.tiling.inputs(job.from, tile, outside, &inputs[(tile - begin) * in_side]);
-    job.tiling.outputs(job.to, tile, nullptr, &outputs[(tile - begin) * out_side]);
-  }
+  pixels.list(job.tiling, job.from, job.to, begin, end, outside);
 
-  const int64_t row = m.products * tiles * ins;
+  const int64_t row = m.products * tiles * ins, all = int64_t{m.products} * m.products;
   bf16* block = block_scratch.numbers<bf16>(m.products * row);
-  for (int p = 0; p < m.products; ++p) m.rounded[p]({inputs.data(), tiles, ins, block + p * row});
+  for (int p = 0; p < m.products; ++p)
+    m.rounded[p]({pixels.inputs.data(), tiles, ins, block + p * row});
+  ahead.restart(all * tiles / kGatherPixels * ((last - first + kTile - 1) / kTile) *
+                ((job.steps() + kTurnSteps - 1) / kTurnSteps));
+  pixels.list_next(job.tiling, job.from, next, end - begin, outside);
+  pixels.fetch(job.tiling, ins, ~0u, ahead);
 
-  float* products = product_scratch.numbers(m.products * m.products * tiles * kTile);
-  results.resize(outputs.size());
+  float* products = product_scratch.numbers(all * product_step(tiles, kTile));
   for (int64_t k = first; k < last; k += kTile) {
     const int64_t width = std::min(kTile, last - k);
-    multiply(job, block, tiles, k, width, products);
-    std::transform(outputs.begin(), outputs.end(), results.begin(),
-                   [&](float* pixel) { return pixel ? pixel + k : outside + ins; });
-    m.result(
-        {products, tiles * width, tiles, width, results.data(), job.write == Write::accumulate});
-    for (float* pixel : outputs) {
-      if (pixel) apply_epilogue(job.epilogue, k, width, pixel + k);
-    }
+    multiply(job, block, tiles, k, width, ahead, products);
+    job.finish(products, product_step(tiles, width), tiles, k, width, pixels, outside + ins);
   }
+  if (job.streams()) end_streams();
 }
 
 }  // namespace
@@ -143,7 +138,8 @@ void conv_winograd_pairs(ConvDirection direction, const ConvShape& shape, TileSi
   const int64_t parts = (outs + part - 1) / part;
   parallel_for(blocks * parts, [&](int64_t task) {
     const int64_t begin = task / parts * block, first = task % parts * part;
-    convolve_block(job, begin, std::min(tiles, begin + block), first, std::min(outs, first + part));
+    convolve_block(job, begin, std::min(tiles, begin + block), first, std::min(outs, first + part),
+                   begin + threads() * block);
   });
 }
 

@@ -121,13 +121,15 @@ GAN_INLINE void sum_products(const TileResult& r) {
   constexpr int64_t kLanes = sizeof(Vector) / sizeof(float);
   // Copies, which stores cannot change.
   const int64_t next = r.product_step, tiles = r.tiles, channels = r.channels;
-  const bool accumulate = r.accumulate, streams = r.streams;
-  const float* products = r.products;
+  const bool accumulate = r.accumulate, streams = r.streams, relu = r.relu;
+  const float *products = r.products, *const bias = r.bias;
   float* const* pixels = r.pixels;
   for (int64_t tile = 0; tile < tiles; ++tile, pixels += kSide * kSide, products += channels) {
     // A row of pixels at a time, so that what is written lies side by side.
     unrolled<kSide>([&](auto y) GAN_INLINE_LAMBDA {
       for (int64_t c = 0; c < channels; c += kLanes) {
+        Vector shift = {};
+        if (bias) load(bias + c, shift);
         Vector row[kProducts];
         unrolled<kProducts>([&](auto q) GAN_INLINE_LAMBDA {
           sum_of<kMatrix, y>(
@@ -145,6 +147,8 @@ GAN_INLINE void sum_products(const TileResult& r) {
             load(to, old);
             sum += old;
           }
+          if (bias) sum += shift;
+          if (relu) sum = sum > 0 ? sum : Vector{};
           if (streams) {
             stream(sum, to);
           } else {

@@ -35,6 +35,8 @@ struct TileResult {
   float* const* pixels = nullptr;  // [tile][row][column]
   bool accumulate = false;         // add to what is there
   bool streams = false;            // past the cache (stream.h), not with accumulate
+  const float* bias = nullptr;     // of each channel, added where there is one
+  bool relu = false;               // then applied
 };
 
 // The weights' gradient from sums of products: G' sums G.
