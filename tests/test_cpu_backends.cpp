@@ -82,7 +82,7 @@ std::vector<OpCase> filtered_convolutions() {
                        // Pixels enough for the large tiles of the weights' gradient.
                        {{1, 65, 66, 144}, 32, {3, 1, 1, 0}},
                        {{2, 92, 94, 64}, 272, {3, 2, 1, 0}},
-                       // And for its tiles of three: gradients with narrow sums.
+                       // And for tiles of three: data gradients with narrow sums.
                        {{2, 50, 51, 32}, 48, {3, 1, 1, 0}}},
                       "filtered", true);
 }
@@ -272,8 +272,14 @@ TEST_CASE("the cpu backend equals the reference where results pass the cache") {
   OpCase slice = cases.back();
   slice.y_margin = {16, 32};
   cases.push_back(slice);
+  OpCase fused = cases.front();
+  fused.bias = true;
+  fused.act = Activation::relu;
+  cases.push_back(fused);
   CHECK(many.elements() >= cpu::kFewestStreamed);
   check_against_reference(*make_cpu_backend(), cases, 0);
+  check_against_reference(*make_cpu_backend(CpuProducts::bf16), {fused}, 0,
+                          Precision::bf16_products);
 }
 
 TEST_CASE("the cpu backend gives the same bytes whatever the number of threads") {

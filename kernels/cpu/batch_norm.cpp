@@ -59,7 +59,7 @@ void for_channels(int64_t channels, Body&& body) {
 //   mean = shift + sum d / rows,  squares = sum d^2 - (sum d)^2 / rows
 // (Chan, Golub and LeVeque 1983, eq. 1.7). The shift is the mean of eight of the pixels. However far from
 // all others they are, the squares about the mean hold theirs, so that the difference loses no more than
-// rows / 8 times a rounding error. Four pixels at a time, which shortens the chain of additions.
+// about rows / 8 times a rounding error. Four pixels at a time, which shortens the chain of additions.
 constexpr int64_t kShiftRows = 8;
 GAN_SIMD void chunk_statistics(int64_t rows, int64_t channels, const float* __restrict x,
                                int64_t pitch, float* __restrict sums, float* __restrict mean,

@@ -180,8 +180,11 @@ template <class Product, int vectors>
 GAN_INLINE void multiply_in_goes(const MatrixProduct<typename Product::Lane>& m) {
   constexpr int64_t kGo = vectors * sizeof(typename Product::Vector) / sizeof(float);
   static_assert(kVector % kGo == 0);
-  for (int64_t first = 0; first < m.width; first += kGo)
-    multiply_columns<Product, vectors>(m, first);
+  MatrixProduct<typename Product::Lane> go = m;
+  for (int64_t first = 0; first < m.width; first += kGo) {
+    multiply_columns<Product, vectors>(go, first);
+    go.ahead = nullptr;  // has had its turns
+  }
 }
 template <class Product, int vectors>
 GAN_INLINE void outer_in_goes(const Outer<typename Product::Lane>& o) {

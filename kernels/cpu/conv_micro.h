@@ -15,7 +15,7 @@ inline constexpr int64_t kTile = 64;
 inline constexpr int64_t kGatherPixels = 6;  // results of a gather
 inline constexpr int64_t kOuterRows = 4;     // rows of an outer product
 
-inline constexpr int64_t kTurnSteps = 64;
+inline constexpr int64_t kTurnSteps = 64;  // of a product's sum from one fetch ahead to the next
 
 constexpr int64_t round_up(int64_t value, int64_t step) {
   return (value + step - 1) / step * step;
@@ -68,7 +68,7 @@ struct MatrixProduct {
   int64_t length = 0;
   int64_t in_step = 0, out_step = 0;  // from row to row
   int64_t width = 0;                  // as above
-  FetchAhead* ahead = nullptr;        // has a turn every kTurnSteps steps of a sum
+  FetchAhead* ahead = nullptr;        // if any: has a turn every kTurnSteps steps of a sum
 };
 
 // sums[i][0..width) (+)= sum over steps p of left[p][i] * right[p][0..width), i < kOuterRows. The

@@ -7,7 +7,9 @@
 //   taps[i, (r, t, o)] = sum over c of from[i, c] * w[.., r, t, ..]
 //   to[y, x, o] = sum over (r, t) of taps[the pixel that tap (r, t) takes from, (r, t, o)]
 //
-// A block of rows keeps as many rows of taps as a window is high.
+// A block of rows keeps as many rows of taps as a window is high. Where the taps come from neighbouring
+// pixels, four numbers of a tap are added at a time, of which the last may be the next tap's and are
+// dropped.
 #include <algorithm>
 #include <array>
 #include <vector>

@@ -13,18 +13,16 @@
 // brought to its end: the same loops with the outermost two exchanged.
 //
 // Transformed weights lie in panels [weight row][weight column][tile of results' channels][input
-// channel][channel of tile]; up and down have 9 (or 16) weights of 25 (or 49) products, as the
-// products that no sum goes into share theirs.
+// channel][channel of tile]; up and down have 16, 25 or 36 weights of 25, 49 or 81 products, as the
+// products that no sum goes into share theirs. Pixels that are transformed next are fetched while those
+// before them are multiplied.
 #include <algorithm>
-#include <array>
-#include <vector>
 
 #include "engine/parallel.h"
 #include "kernels/cpu/conv.h"
 #include "kernels/cpu/conv_filter.h"
 #include "kernels/cpu/conv_micro.h"
 #include "kernels/cpu/conv_tiles.h"
-#include "kernels/cpu/simd.h"
 #include "kernels/cpu/thread_scratch.h"
 
 namespace gan::cpu {
@@ -131,9 +129,8 @@ void convolve_block(const Job& job, int64_t begin, int64_t end, int64_t first, i
 }  // namespace
 
 // Measured with AVX-512 at the networks' shapes: below these channel counts the transforms cost what
-// the multiplications save. They save 1.44 to 2.25 with small tiles, 1.78 and 4 with large ones; what
-// is left of that is 1.8 to 2.1 and 1.2 to 1.4 (strides 1 and 2), with large ones 2.4 to 3.3 and 1.4 to
-// 1.6.
+// the multiplications save. Above them convolutions run at 0.8 to 0.9 of the peak, by the multiplications
+// that they take.
 bool conv_winograd_pays(ConvDirection direction, const ConvShape& shape) {
   const ConvGeometry& g = shape.geometry;
   if (g.kernel != 3 || g.padding != 1 || g.stride > 2 || shape.picture.c % kVector != 0 ||
@@ -146,7 +143,7 @@ bool conv_winograd_pays(ConvDirection direction, const ConvShape& shape) {
                                                              : (one ? 32 : 64);
   // Pictures of a few pixels are mostly edge; then tiles save little.
   return std::min(shape.picture.c, shape.maps.c) >= fewest &&
-         Tiling(direction, shape, TileSizes::exact).multiplications() * 5 <
+         Tiling(direction, shape, TileSizes::plain).multiplications() * 5 <
              shape.maps.pixels() * 9 * 4;
 }
 
@@ -180,7 +177,7 @@ void conv_winograd(ConvDirection direction, const ConvShape& shape, TileSizes si
     const int64_t begin = task / parts * block, part = task % parts;
     convolve_block(
         job, begin, std::min(tiling.tiles(), begin + block), parts == 1 ? 0 : part * kTile,
-        parts == 1 ? outs : std::min(outs, (part + 1) * kTile), begin + threads() * block);
+        parts == 1 ? outs : std::min(outs, (part + 1) * kTile), (task + threads()) / parts * block);
   });
 }
 

@@ -13,7 +13,6 @@
 // Rounding after the transforms errs about as much as rounding before a plain convolution: where a
 // picture is smooth the differences in B x are small, and their errors with them.
 #include <algorithm>
-#include <vector>
 
 #include "engine/parallel.h"
 #include "kernels/cpu/bf16.h"
@@ -139,7 +138,7 @@ void conv_winograd_pairs(ConvDirection direction, const ConvShape& shape, TileSi
   parallel_for(blocks * parts, [&](int64_t task) {
     const int64_t begin = task / parts * block, first = task % parts * part;
     convolve_block(job, begin, std::min(tiles, begin + block), first, std::min(outs, first + part),
-                   begin + threads() * block);
+                   (task + threads()) / parts * block);
   });
 }
 

@@ -27,7 +27,7 @@ namespace {
 constexpr int64_t kBlockTiles = 64;  // whose pictures' row, 16 KB of a product, fits the L1 cache
 constexpr int64_t kMapsGroup = 256;  // maps' channels of a task
 constexpr int64_t kPictureGroup = 128;  // the picture's
-// From so many pixels on tiles are large: rounding errors of the sum grow with its length anyway, and
+// From so many pixels on tiles may be of any size: rounding errors of the sum grow with its length anyway, and
 // hide theirs.
 constexpr int64_t kManyPixels = 4096;
 // Enough for any usual number of threads; more would mean more parts to add. A part is worth its sums'

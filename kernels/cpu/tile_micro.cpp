@@ -1,4 +1,4 @@
-// The matrices hold little but 0, 1 and -1 and are known to the compiler, so that a transform is the
+// The matrices hold many 0, 1 and -1 and are known to the compiler, so that a transform is the
 // additions and multiplications it needs and nothing else.
 #include "kernels/cpu/tile_micro.h"
 
