@@ -8,8 +8,8 @@ int64_t pieces(int64_t size, int64_t piece) {
 }
 
 // Large tiles have more weights, up to four times as many as the definition; fewer tiles than this
-// would mostly wait for them.
-constexpr int64_t kFewestLarge = 64;
+// would mostly wait for them. Of a picture: what is made of it does not depend on others in its batch.
+constexpr int64_t kFewestLarge = 16;
 // F(4,3) keeps to the definition's tolerance in sums over so many channels.
 constexpr int64_t kWideSum = 128;
 
@@ -39,7 +39,7 @@ Tiling::Tiling(ConvDirection direction, const ConvShape& shape, TileSizes sizes)
     other.in_step_ = data ? m.outputs / g.stride : m.outputs * g.stride;
     other.in_first_ = !data ? -g.padding : g.stride == 1 ? g.padding - (g.kernel - 1) : 0;
     const bool fewer = rows_ == 0 || other.multiplications() < multiplications();
-    if (fewer && other.tiles() >= fewest_tiles) *this = other;
+    if (fewer && other.rows_ * other.cols_ >= fewest_tiles) *this = other;
   };
   const int64_t ins = data ? shape.maps.c : shape.picture.c;
   if (g.stride == 1) {
