@@ -24,18 +24,28 @@ GAN_SIMD void transform(const TileMicro& micro, const float (&taps)[9][kTile], i
   }
 }
 
+// Of tiles of side x side pixels, all but the first `overlap` columns.
+template <class Pixel>
+void fetch_rows(const std::vector<Pixel>& pixels, size_t side, size_t overlap, int64_t channels,
+                uint32_t rows, FetchAhead& ahead) {
+  for (size_t row = 0; row * side < pixels.size(); ++row) {
+    for (size_t x = overlap; rows >> row % side & 1 && x < side; ++x)
+      ahead.add(pixels[row * side + x], channels);
+  }
+}
+
 }  // namespace
 
 void BlockPixels::list(const Tiling& tiling, const Tensor& from, const Tensor& to, int64_t begin,
-                       int64_t end, const float* outside) {
+                       int64_t end, const float* outside, float* outside_to) {
   const TileMicro& m = tiling.micro();
   const int64_t in_side = int64_t{m.inputs} * m.inputs, out_side = int64_t{m.outputs} * m.outputs;
   const int64_t tiles = round_up(end - begin, kGatherPixels);
   inputs.assign(tiles * in_side, outside);
-  outputs.assign(tiles * out_side, nullptr);
+  outputs.assign(tiles * out_side, outside_to);
   for (int64_t i = 0; i < end - begin; ++i) {
     tiling.inputs(from, begin + i, outside, &inputs[i * in_side]);
-    tiling.outputs(to, begin + i, nullptr, &outputs[i * out_side]);
+    tiling.outputs(to, begin + i, outside_to, &outputs[i * out_side]);
   }
 }
 
@@ -47,13 +57,14 @@ void BlockPixels::list_next(const Tiling& tiling, const Tensor& from, int64_t be
   for (int64_t i = 0; i < tiles; ++i) tiling.inputs(from, begin + i, outside, &inputs[i * in_side]);
 }
 
-void BlockPixels::fetch(const Tiling& tiling, int64_t channels, uint32_t rows,
-                        FetchAhead& ahead) const {
-  const size_t side = tiling.micro().inputs, overlap = tiling.overlap();
-  for (size_t row = 0; row * side < inputs.size(); ++row) {
-    for (size_t x = overlap; rows >> row % side & 1 && x < side; ++x)
-      ahead.add(inputs[row * side + x], channels);
-  }
+void BlockPixels::fetch_inputs(const Tiling& tiling, int64_t channels, uint32_t rows,
+                               FetchAhead& ahead) const {
+  fetch_rows(inputs, tiling.micro().inputs, tiling.overlap(), channels, rows, ahead);
+}
+
+void BlockPixels::fetch_outputs(const Tiling& tiling, int64_t channels, uint32_t rows,
+                                FetchAhead& ahead) const {
+  fetch_rows(outputs, tiling.micro().outputs, 0, channels, rows, ahead);
 }
 
 void read_taps(const Tiling& tiling, const Tensor& weights, bool out_first, int64_t in,

@@ -25,16 +25,19 @@ inline int64_t product_step(int64_t tiles, int64_t channels) {
 // Where the pixels of a block's tiles begin.
 struct BlockPixels {
   std::vector<const float*> inputs;  // [tile][row][column]
-  std::vector<float*> outputs;       // the same, null beyond the edges
+  std::vector<float*> outputs;       // the same
 
-  // Tiles [begin, end). Those that fill the last kGatherPixels see `outside`, and go nowhere.
+  // Tiles [begin, end), which see `outside` beyond the edges. Tiles that fill the last kGatherPixels
+  // are all beyond.
   void list(const Tiling& tiling, const Tensor& from, const Tensor& to, int64_t begin, int64_t end,
-            const float* outside);
+            const float* outside, float* outside_to = nullptr);
   // What there is of `count` tiles from `begin` on, in the place of the inputs.
   void list_next(const Tiling& tiling, const Tensor& from, int64_t begin, int64_t count,
                  const float* outside);
-  // Rows of the inputs, bit y for row y.
-  void fetch(const Tiling& tiling, int64_t channels, uint32_t rows, FetchAhead& ahead) const;
+  // Rows of the tiles, bit y for row y.
+  void fetch_inputs(const Tiling& tiling, int64_t channels, uint32_t rows, FetchAhead& ahead) const;
+  void fetch_outputs(const Tiling& tiling, int64_t channels, uint32_t rows,
+                     FetchAhead& ahead) const;
 };
 
 // A convolution with its transformed weights.

@@ -193,45 +193,34 @@ GAN_INLINE void outer_in_goes(const Outer<typename Product::Lane>& o) {
   for (int64_t first = 0; first < o.width; first += kGo) outer_columns<Product, vectors>(o, first);
 }
 
-// Instruction sets with 32 registers: a whole tile at once.
+// Instruction sets with 32 registers: a whole tile at once. body.operator()<vectors of the tile>().
+template <class Body>
+GAN_INLINE void whole_tile(int64_t width, Body&& body) {
+  switch (width / kVector) {
+    case 1:
+      return body.template operator()<1>();
+    case 2:
+      return body.template operator()<2>();
+    case 3:
+      return body.template operator()<3>();
+    default:
+      return body.template operator()<4>();
+  }
+}
 template <class Product>
 GAN_INLINE void gather_whole(const Gather<typename Product::Lane>& g) {
-  switch (g.width / kVector) {
-    case 1:
-      return gather_columns<Product, 1>(g, 0);
-    case 2:
-      return gather_columns<Product, 2>(g, 0);
-    case 3:
-      return gather_columns<Product, 3>(g, 0);
-    default:
-      return gather_columns<Product, 4>(g, 0);
-  }
+  whole_tile(g.width,
+             [&]<int vectors>() GAN_INLINE_LAMBDA { gather_columns<Product, vectors>(g, 0); });
 }
 template <class Product>
 GAN_INLINE void multiply_whole(const MatrixProduct<typename Product::Lane>& m) {
-  switch (m.width / kVector) {
-    case 1:
-      return multiply_columns<Product, 1>(m, 0);
-    case 2:
-      return multiply_columns<Product, 2>(m, 0);
-    case 3:
-      return multiply_columns<Product, 3>(m, 0);
-    default:
-      return multiply_columns<Product, 4>(m, 0);
-  }
+  whole_tile(m.width,
+             [&]<int vectors>() GAN_INLINE_LAMBDA { multiply_columns<Product, vectors>(m, 0); });
 }
 template <class Product>
 GAN_INLINE void outer_whole(const Outer<typename Product::Lane>& o) {
-  switch (o.width / kVector) {
-    case 1:
-      return outer_columns<Product, 1>(o, 0);
-    case 2:
-      return outer_columns<Product, 2>(o, 0);
-    case 3:
-      return outer_columns<Product, 3>(o, 0);
-    default:
-      return outer_columns<Product, 4>(o, 0);
-  }
+  whole_tile(o.width,
+             [&]<int vectors>() GAN_INLINE_LAMBDA { outer_columns<Product, vectors>(o, 0); });
 }
 
 #if defined(__aarch64__)

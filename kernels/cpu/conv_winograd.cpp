@@ -95,7 +95,7 @@ void convolve_block(const Job& job, int64_t begin, int64_t end, int64_t first, i
   }
   const auto fetch_next = [&](uint32_t chosen) {
     pixels.list_next(job.tiling, job.from, next, end - begin, outside);
-    pixels.fetch(job.tiling, ins, chosen, ahead);
+    pixels.fetch_inputs(job.tiling, ins, chosen, ahead);
   };
   const int64_t turns = m.products * tiles / kGatherPixels * ((last - first + kTile - 1) / kTile) *
                         ((ins + kTurnSteps - 1) / kTurnSteps);
@@ -112,7 +112,7 @@ void convolve_block(const Job& job, int64_t begin, int64_t end, int64_t first, i
       if (!job.all_rows) {
         ahead.restart(turns);
         if (p + 1 < m.products) {
-          pixels.fetch(job.tiling, ins, m.new_inputs[p + 1], ahead);
+          pixels.fetch_inputs(job.tiling, ins, m.new_inputs[p + 1], ahead);
         } else {
           fetch_next(m.new_inputs[0]);
         }

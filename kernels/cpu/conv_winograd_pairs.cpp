@@ -95,7 +95,7 @@ void convolve_block(const Job& job, int64_t begin, int64_t end, int64_t first, i
   ahead.restart(all * tiles / kGatherPixels * ((last - first + kTile - 1) / kTile) *
                 ((job.steps() + kTurnSteps - 1) / kTurnSteps));
   pixels.list_next(job.tiling, job.from, next, end - begin, outside);
-  pixels.fetch(job.tiling, ins, ~0u, ahead);
+  pixels.fetch_inputs(job.tiling, ins, ~0u, ahead);
 
   float* products = product_scratch.numbers(all * product_step(tiles, kTile));
   for (int64_t k = first; k < last; k += kTile) {

@@ -15,9 +15,7 @@
 
 #include "engine/parallel.h"
 #include "kernels/cpu/conv.h"
-#include "kernels/cpu/conv_micro.h"
-#include "kernels/cpu/conv_tiles.h"
-#include "kernels/cpu/fetch_ahead.h"
+#include "kernels/cpu/conv_filter.h"
 #include "kernels/cpu/simd.h"
 #include "kernels/cpu/thread_scratch.h"
 
@@ -27,8 +25,8 @@ namespace {
 constexpr int64_t kBlockTiles = 64;  // whose pictures' row, 16 KB of a product, fits the L1 cache
 constexpr int64_t kMapsGroup = 256;  // maps' channels of a task
 constexpr int64_t kPictureGroup = 128;  // the picture's
-// From so many pixels on tiles may be of any size: rounding errors of the sum grow with its length anyway, and
-// hide theirs.
+// From so many pixels on tiles may be of any size: rounding errors of the sum grow with its length
+// anyway, and hide theirs.
 constexpr int64_t kManyPixels = 4096;
 // Enough for any usual number of threads; more would mean more parts to add. A part is worth its sums'
 // transform from so many blocks on.
@@ -116,56 +114,12 @@ void multiply_row(const Cut& cut, int p, const TransformedRow& picture, const Tr
   }
 }
 
-// The pixels of a block's tiles, of a task's channels.
-class Pixels {
- public:
-  Pixels(const Cut& cut, const Tensor& picture, const Tensor& maps)
-      : cut_(cut), picture_(picture), maps_(maps) {}
-
-  void list(int64_t block) {
-    const TileMicro& m = cut_.micro;
-    const int64_t begin = block * kBlockTiles;
-    tiles_ = std::min(kBlockTiles, cut_.tiling.tiles() - begin);
-    inputs_.resize(tiles_ * m.inputs * m.inputs);
-    outputs_.resize(tiles_ * m.outputs * m.outputs);
-    for (int64_t i = 0; i < tiles_; ++i) {
-      cut_.tiling.inputs(picture_, begin + i, outside_, &inputs_[i * m.inputs * m.inputs]);
-      cut_.tiling.outputs(maps_, begin + i, outside_, &outputs_[i * m.outputs * m.outputs]);
-    }
-  }
-  // Those that row p reads and no row before it.
-  void fetch_new(int p, FetchAhead& ahead) const {
-    const TileMicro& m = cut_.micro;
-    for (int64_t i = 0; i < tiles_; ++i) {
-      for (int64_t y = 0; y < m.inputs; ++y) {
-        for (int64_t x = cut_.tiling.overlap(); m.new_inputs[p] >> y & 1 && x < m.inputs; ++x)
-          ahead.add(inputs_[(i * m.inputs + y) * m.inputs + x], picture_.shape().c);
-      }
-      for (int64_t y = 0; y < m.outputs; ++y) {
-        for (int64_t x = 0; m.new_outputs[p] >> y & 1 && x < m.outputs; ++x)
-          ahead.add(outputs_[(i * m.outputs + y) * m.outputs + x], maps_.shape().c);
-      }
-    }
-  }
-
-  int64_t tiles() const { return tiles_; }
-  const float* const* inputs() const { return inputs_.data(); }
-  float* const* outputs() const { return outputs_.data(); }
-
- private:
-  const Cut& cut_;
-  const Tensor &picture_, &maps_;
-  float outside_[std::max(kPictureGroup, kMapsGroup)] = {};  // what tiles see beyond the edges
-  int64_t tiles_ = 0;
-  std::vector<const float*> inputs_;
-  std::vector<float*> outputs_;
-};
-
 // Adds the task's share to dw, or puts it there.
 void run_task(const Cut& cut, const Tensor& all_picture, const Tensor& all_maps, const Task& task,
               bool add, float* dw) {
   static thread_local ThreadScratch picture_scratch, maps_scratch, sums_scratch;
   static thread_local FetchAhead ahead;
+  static thread_local BlockPixels pixels;
   const TileMicro& m = cut.micro;
   const int64_t first_c = task.picture_group * kPictureGroup,
                 first_k = task.maps_group * kMapsGroup;
@@ -182,24 +136,35 @@ void run_task(const Cut& cut, const Tensor& all_picture, const Tensor& all_maps,
 
   const int64_t first_block = cut.blocks * task.part / cut.parts;
   const int64_t last_block = cut.blocks * (task.part + 1) / cut.parts;
-  Pixels pixels(cut, picture, maps);
-  pixels.list(first_block);
+  float outside[std::max(kPictureGroup, kMapsGroup)] = {};  // what tiles see beyond the edges
+  const auto tiles_of = [&](int64_t block) {
+    return std::min(kBlockTiles, cut.tiling.tiles() - block * kBlockTiles);
+  };
+  const auto list = [&](int64_t block) {
+    const int64_t begin = block * kBlockTiles;
+    pixels.list(cut.tiling, picture, maps, begin, begin + tiles_of(block), outside, outside);
+  };
+  const auto fetch_new = [&](int p) {
+    pixels.fetch_inputs(cut.tiling, channels, m.new_inputs[p], ahead);
+    pixels.fetch_outputs(cut.tiling, ks, m.new_outputs[p], ahead);
+  };
+  list(first_block);
   for (int64_t block = first_block; block < last_block; ++block) {
-    const int64_t tiles = pixels.tiles();
+    const int64_t tiles = tiles_of(block);
     const TransformedRow from(picture_memory, kTile, channels, tiles),
         to(maps_memory, kVector, ks, tiles);
     for (int p = 0; p < m.products; ++p) {
-      m.input[p]({pixels.inputs(), tiles, channels, from.numbers, from.product_step, from.width,
-                  from.group_step});
+      m.input[p]({pixels.inputs.data(), tiles, channels, from.numbers, from.product_step,
+                  from.width, from.group_step});
       m.gradient[p](
-          {pixels.outputs(), tiles, ks, to.numbers, to.product_step, to.width, to.group_step});
+          {pixels.outputs.data(), tiles, ks, to.numbers, to.product_step, to.width, to.group_step});
       // Meanwhile what the next row reads comes nearer.
       ahead.restart(outer_products);
       if (p + 1 < m.products) {
-        pixels.fetch_new(p + 1, ahead);
+        fetch_new(p + 1);
       } else if (block + 1 < last_block) {
-        pixels.list(block + 1);
-        pixels.fetch_new(0, ahead);
+        list(block + 1);
+        fetch_new(0);
       }
       multiply_row(cut, p, from, to, tiles, channels, ks, block == first_block, ahead, sums);
     }

@@ -22,8 +22,9 @@ class FetchAhead {
     runs_.push_back({begin, lines});
     lines_ += lines;
   }
-  // Asks for the next share.
-  void turn() {
+  // Asks for the next share, of as many cache lines.
+  int64_t turn() {
+    int64_t asked = 0;
     for (owed_ += lines_; owed_ >= turns_ && next_ < runs_.size(); owed_ -= turns_) {
       Run& run = runs_[next_];
 #if defined(__GNUC__)
@@ -31,7 +32,9 @@ class FetchAhead {
 #endif
       run.at += kLine;
       if (--run.lines == 0) ++next_;
+      ++asked;
     }
+    return asked;
   }
 
  private:
