@@ -56,7 +56,8 @@ struct FilterJob {
   }
   // Whether results pass the cache.
   bool streams() const { return fused() && write == Write::overwrite && passes_cache(to); }
-  // Products [p][q][tile][channel], `pitch` numbers apart, become result channels [first, first + channels).
+  // Products [p][q][tile][channel], `pitch` numbers apart, become result channels
+  // [first, first + channels).
   void finish(const float* products, int64_t pitch, int64_t tiles, int64_t first, int64_t channels,
               const BlockPixels& pixels, float* outside) const;
 

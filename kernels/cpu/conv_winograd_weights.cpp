@@ -67,7 +67,8 @@ struct Task {
   int64_t picture_group, maps_group, part;
 };
 
-// Where a transformed row of a block's tiles lies: [product][group of channels][tile][channel of the group].
+// Where a transformed row of a block's tiles lies:
+// [product][group of channels][tile][channel of the group].
 struct TransformedRow {
   TransformedRow(float* memory, int64_t group_width, int64_t channels, int64_t tiles)
       : numbers(memory),
