@@ -1,11 +1,14 @@
 // What the CPU's convolutions, batch norm and dropout are built from.
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "engine/random.h"
+#include "kernels/cpu/activation.h"
 #include "kernels/cpu/bilinear.h"
 #include "kernels/cpu/cpu_backend.h"
 #include "kernels/cpu/fetch_ahead.h"
@@ -165,4 +168,34 @@ TEST_CASE("batch norm's statistics hold where a few pixels are unlike all others
     CHECK(mean[c] == Approx(sum / pixels).margin(2e-6 * deviation));
     CHECK(inv_std[c] == Approx(1 / deviation).epsilon(2e-6));
   }
+}
+
+TEST_CASE("tanh and the logistic function are right to the last digits, wherever they are asked",
+          "[cpu][kernels]") {
+  double tanh_off = 0, sigmoid_off = 0;
+  // Every exponent, and 50 numbers within each.
+  for (uint32_t bits = 0x00800000; bits < 0x42a80000; bits += 0x28f5c) {
+    for (const float sign : {1.0f, -1.0f}) {
+      const float x = sign * std::bit_cast<float>(bits);
+      const double exact_tanh = std::tanh(double{x}),
+                   exact_sigmoid = 1 / (1 + std::exp(-double{x}));
+      const double t = cpu::activate<Activation::tanh>(x),
+                   s = cpu::activate<Activation::sigmoid>(x);
+      tanh_off = std::max(tanh_off, std::abs(t / exact_tanh - 1));
+      sigmoid_off = std::max(sigmoid_off, std::abs(s / exact_sigmoid - 1));
+    }
+  }
+  CHECK(tanh_off < 3e-7);
+  CHECK(sigmoid_off < 3e-7);
+
+  const float infinity = std::numeric_limits<float>::infinity();
+  CHECK(cpu::activate<Activation::tanh>(0.0f) == 0.0f);
+  CHECK(cpu::activate<Activation::tanh>(infinity) == 1.0f);
+  CHECK(cpu::activate<Activation::tanh>(-infinity) == -1.0f);
+  CHECK(cpu::activate<Activation::sigmoid>(0.0f) == 0.5f);
+  CHECK(cpu::activate<Activation::sigmoid>(infinity) == 1.0f);
+  CHECK(cpu::activate<Activation::sigmoid>(-infinity) < 1e-37f);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  CHECK(std::isnan(cpu::activate<Activation::tanh>(nan)));
+  CHECK(std::isnan(cpu::activate<Activation::sigmoid>(nan)));
 }

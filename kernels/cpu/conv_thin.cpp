@@ -39,6 +39,9 @@ struct Job {
   int64_t width;  // of a pixel's taps, rounded up to vectors
 };
 
+// One for each channel of a result pixel.
+using Numbers = std::array<float, kTile>;
+
 // [input channel][(r, t, o)]
 void pack_panel(ConvDirection direction, const Tensor& weights, int64_t width, float* panel) {
   const Shape& s = weights.shape();
@@ -53,24 +56,37 @@ void pack_panel(ConvDirection direction, const Tensor& weights, int64_t width, f
                                 (forward ? i : o)];
 }
 
-// The taps of input row `row` of picture n.
-void make_taps(const Job& job, int64_t n, int64_t row, float* taps) {
+// The taps of input row `row` of picture n. Meanwhile the next row is fetched.
+void make_taps(const Job& job, int64_t n, int64_t row, FetchAhead& ahead, float* taps) {
   const Shape& in = job.from.shape();
-  const float* from = job.from.as<float>() + (n * in.h + row) * in.w * job.from.pitch();
+  MatrixProduct<float> product;
+  product.panel = product.next_panel = job.panel;
+  product.in = job.from.as<float>() + (n * in.h + row) * in.w * job.from.pitch();
+  product.out = taps;
+  product.rows = in.w / kGatherPixels * kGatherPixels;
+  product.length = in.c;
+  product.in_step = job.from.pitch();
+  product.out_step = product.width = job.width;
+  product.ahead = &ahead;
+  const int64_t turns = product.rows / kGatherPixels * ((in.c + kTurnSteps - 1) / kTurnSteps);
+  ahead.restart(std::max<int64_t>(1, turns));
+  if (row + 1 < in.h) ahead.add(product.in + in.w * product.in_step, in.w * product.in_step);
+  conv_micro<float>()->multiply(product);
+  if (product.rows == in.w) return;
+
+  // Fewer pixels than a product takes at once.
   std::array<float, kTile> spare;
-  Gather<float> g;
-  g.segments = 1;
-  g.segment[0] = {0, in.c};
-  g.panel = job.panel;
-  g.width = job.width;
-  for (int64_t x = 0; x < in.w; x += kGatherPixels) {
-    for (int64_t i = 0; i < kGatherPixels; ++i) {
-      const bool inside = x + i < in.w;
-      g.in[i] = from + (inside ? x + i : x) * job.from.pitch();
-      g.out[i] = inside ? taps + (x + i) * job.width : spare.data();
-    }
-    conv_micro<float>()->gather(g);
+  Gather<float> rest;
+  rest.segments = 1;
+  rest.segment[0] = {0, in.c};
+  rest.panel = job.panel;
+  rest.width = job.width;
+  for (int64_t i = 0; i < kGatherPixels; ++i) {
+    const int64_t x = product.rows + i;
+    rest.in[i] = product.in + std::min(x, in.w - 1) * product.in_step;
+    rest.out[i] = x < in.w ? taps + x * job.width : spare.data();
   }
+  conv_micro<float>()->gather(rest);
 }
 
 // Adds tap (r, t) of an input row to a result row. Pixel x takes from input pixel (x + shift)/step
@@ -88,30 +104,63 @@ void collect(const Job& job, const float* taps, int64_t tap, int64_t shift, int6
 }
 
 // A result row where taps come from neighbouring pixels and a pixel's results fit `kLanes`: all of a
-// pixel's taps at once. `taps` are the rows that the window's rows see, null beyond the edges.
+// pixel's taps at once. `taps` are the rows that the window's rows see, null beyond the edges; sums
+// begin with `start`.
 constexpr int64_t kLanes = 4;
-void collect_row(const Job& job, const std::vector<const float*>& taps, float* to) {
+using Lanes = std::array<float, kLanes>;
+void collect_row(const Job& job, const std::vector<const float*>& taps, const Numbers& start,
+                 float* to) {
   const int64_t kernel = job.shape.geometry.kernel, padding = job.shape.geometry.padding;
-  const int64_t outs = job.to.shape().c, in_w = job.from.shape().w, width = job.width;
-  const int64_t sign = job.direction == ConvDirection::forward ? 1 : -1;
-  for (int64_t x = 0; x < job.to.shape().w; ++x, to += job.to.pitch()) {
-    float sum[kLanes] = {};
-    if (job.write == Write::accumulate) std::copy_n(to, outs, sum);
-    for (int64_t r = 0; r < kernel; ++r) {
-      for (int64_t t = 0; taps[r] && t < kernel; ++t) {
-        const int64_t source = x + sign * (t - padding);
-        if (source < 0 || source >= in_w) continue;
-        const float* tap = taps[r] + source * width + (r * kernel + t) * outs;
-        for (int64_t o = 0; o < kLanes; ++o) sum[o] += tap[o];  // the last ones may be others'
-      }
-    }
-    std::copy_n(sum, outs, to);
+  const int64_t outs = job.to.shape().c, in_w = job.from.shape().w, out_w = job.to.shape().w;
+  const int64_t width = job.width, pitch = job.to.pitch();
+  const bool forward = job.direction == ConvDirection::forward;
+  struct Tap {
+    const float* numbers;  // of the row's first pixel
+    int64_t shift;         // result pixel x takes the numbers of pixel x + shift
+  };
+  static thread_local std::vector<Tap> seen;
+  seen.clear();
+  for (int64_t r = 0; r < kernel; ++r) {
+    for (int64_t t = 0; taps[r] && t < kernel; ++t)
+      seen.push_back({taps[r] + (r * kernel + t) * outs, forward ? t - padding : padding - t});
   }
+  Lanes first;
+  std::copy_n(start.data(), kLanes, first.data());
+  // The last lanes may be the next tap's.
+  const auto add = [&](const float* tap, Lanes& sum) {
+    for (int64_t o = 0; o < kLanes; ++o) sum[o] += tap[o];
+  };
+  const auto pixel = [&](int64_t x, auto&& add_all) {
+    float* out = to + x * pitch;
+    Lanes sum = first;
+    if (job.write == Write::accumulate) std::copy_n(out, outs, sum.data());
+    add_all(sum);
+    for (int64_t o = 0; o < outs; ++o) out[o] = sum[o];
+  };
+  const auto at_edge = [&](int64_t x) {
+    pixel(x, [&](Lanes& sum) {
+      for (const Tap& tap : seen) {
+        const int64_t source = x + tap.shift;
+        if (source >= 0 && source < in_w) add(tap.numbers + source * width, sum);
+      }
+    });
+  };
+  const int64_t before = std::max(padding, kernel - 1 - padding);  // no shift is larger
+  const int64_t begin = std::min(before, out_w);
+  const int64_t end = std::max(begin, std::min(out_w, in_w - before));
+  for (int64_t x = 0; x < begin; ++x) at_edge(x);
+  for (int64_t x = begin; x < end; ++x) {
+    pixel(x, [&](Lanes& sum) {
+      for (const Tap& tap : seen) add(tap.numbers + (x + tap.shift) * width, sum);
+    });
+  }
+  for (int64_t x = end; x < out_w; ++x) at_edge(x);
 }
 
 // Rows [begin, end) of result n.
 void thin_block(const Job& job, int64_t n, int64_t begin, int64_t end) {
   static thread_local ThreadScratch scratch;
+  static thread_local FetchAhead ahead;
   const ConvGeometry& g = job.shape.geometry;
   const Shape &in = job.from.shape(), &out = job.to.shape();
   const bool forward = job.direction == ConvDirection::forward;
@@ -128,18 +177,23 @@ void thin_block(const Job& job, int64_t n, int64_t begin, int64_t end) {
     return ring + place / step % high * row_numbers;
   };
   std::vector<const float*> taps(g.kernel);
+  const int64_t pitch = job.to.pitch();
+  Numbers start = {};
+  Epilogue activation;
+  activation.act = job.epilogue.act;
+  if (job.epilogue.bias) std::copy_n(job.epilogue.bias.as<float>(), out.c, start.data());
 
   int64_t made = std::max<int64_t>(0, job.windows.input_begin(begin));  // rows before are made
   for (int64_t y = begin; y < end; ++y) {
     for (; made < std::min(in.h, job.windows.input_end(y + 1)); ++made)
-      make_taps(job, n, made, ring + made % high * row_numbers);
-    float* to = job.to.as<float>() + (n * out.h + y) * out.w * job.to.pitch();
+      make_taps(job, n, made, ahead, ring + made % high * row_numbers);
+    float* to = job.to.as<float>() + (n * out.h + y) * out.w * pitch;
     for (int64_t r = 0; r < g.kernel; ++r) taps[r] = taps_of(y, r);
     if (step == 1 && out.c <= kLanes) {
-      collect_row(job, taps, to);
+      collect_row(job, taps, start, to);
     } else {
       if (job.write == Write::overwrite) {
-        for (int64_t x = 0; x < out.w; ++x) std::fill_n(to + x * job.to.pitch(), out.c, 0.0f);
+        for (int64_t x = 0; x < out.w; ++x) std::copy_n(start.data(), out.c, to + x * pitch);
       }
       for (int64_t r = 0; r < g.kernel; ++r) {
         for (int64_t t = 0; taps[r] && t < g.kernel; ++t)
@@ -147,8 +201,9 @@ void thin_block(const Job& job, int64_t n, int64_t begin, int64_t end) {
                   to);
       }
     }
-    for (int64_t x = 0; x < out.w; ++x)
-      apply_epilogue(job.epilogue, 0, out.c, to + x * job.to.pitch());
+    const bool dense = pitch == out.c;
+    for (int64_t x = 0; x < (dense ? 1 : out.w); ++x)
+      apply_epilogue(activation, 0, dense ? out.w * out.c : out.c, to + x * pitch);
   }
 }
 

@@ -5,10 +5,10 @@
 
 Each Python given is asked what it has: PyTorch (eager, contiguous and channels-last; for inference also
 traced and frozen, which folds batch norm) and ONNX Runtime (a model of the same shapes written with
-onnx.helper). What is missing is said, not made up. All run in turns (ours, a peer, another peer, ours,
-...), each in a process of its own, float32, same shapes, same recipe, and the same rule for timing: one
-run to warm up, then at least three, median. A ratio is of two times of one turn; what is told is the
-median of the turns' ratios. Each runs with the setting of OMP_WAIT_POLICY that is best for it (see
+onnx.helper). What is missing is said, not made up. All run in turns (ours, a peer, ours, another peer,
+ours, ...), each in a process of its own, float32, same shapes, same recipe, and the same rule for timing:
+one run to warm up, then at least three, median. A ratio is of a peer's time and the mean of ours right
+before and right after it; what is told is the median of the turns' ratios. Each runs with the setting of OMP_WAIT_POLICY that is best for it (see
 environment_for; a setting of your own goes for all). Ours reads the losses back in every step and folds
 batch norm for inference, as its programs do. Run it on a machine that does nothing else.
 
@@ -16,6 +16,7 @@ Everything takes minutes; --what, --threads and --peer pick a part of it, and --
 that the --json file has already.
 """
 import argparse
+import functools
 import json
 import os
 import statistics
@@ -88,26 +89,30 @@ def run_peer(args, name, peer, what, threads):
 
 
 def one_turn(args, peers, what, threads, rows):
-    """Measures ours and all peers once, and keeps the pairs."""
-    ours, described = run_ours(args, what, threads, "fp32")
-    print(f"{what}, {threads} threads, {OURS}: {ours * 1e3:.1f} ms", file=sys.stderr)
+    """Measures every peer once and ours before and after each, and keeps the pairs."""
+    def run_own():
+        seconds, described = run_ours(args, what, threads, "fp32")
+        print(f"{what}, {threads} threads, {OURS}: {seconds * 1e3:.1f} ms", file=sys.stderr)
+        return seconds, described
 
-    def keep(name, seconds):
+    programs = {OURS_BF16: lambda: run_ours(args, what, threads, "bf16")[0]}
+    for name, peer in peers.items():
+        programs[name] = functools.partial(run_peer, args, name, peer, what, threads)
+    before, described = run_own()
+    for name, run in programs.items():
+        if args.peer and args.peer not in name:
+            continue
+        seconds = run()
+        if seconds is None:
+            continue
+        after, _ = run_own()
+        ours = (before + after) / 2
         row = rows.setdefault((what, threads, name), {"ms": [], "ours_ms": []})
         row["ms"].append(round(seconds * 1e3, 2))
         row["ours_ms"].append(round(ours * 1e3, 2))
         print(f"{what}, {threads} threads, {name}: {seconds * 1e3:.1f} ms, {seconds / ours:.2f} times ours",
               file=sys.stderr)
-
-    rounding, _ = run_ours(args, what, threads, "bf16") if args.peer in (None, OURS_BF16) else (None, None)
-    if rounding:
-        keep(OURS_BF16, rounding)
-    for name, peer in peers.items():
-        if args.peer and args.peer not in name:
-            continue
-        seconds = run_peer(args, name, peer, what, threads)
-        if seconds is not None:
-            keep(name, seconds)
+        before = after
     return described
 
 
