@@ -52,6 +52,8 @@ expect 0 'D right on' "${train[@]}" --out spectral --epochs 2 --supervised 0 --d
 expect 0 '' "${train[@]}" --out spectral1 --epochs 2 --supervised 0 --dreg spectral --threads 1
 cmp spectral/last.bin spectral1/last.bin || fail "other weights with one thread and --dreg spectral"
 expect 2 '--adv' "${train[@]}" --out x --adv wasserstein
+GAN_INSTRUCTION_SET=avx1024 expect 2 "GAN_INSTRUCTION_SET is 'avx1024'" "${train[@]}" --out x
+GAN_INSTRUCTION_SET=baseline expect 0 'own kernels .baseline.' "${train[@]}" --out older --epochs 1
 
 # The page of a run, its curves, and what TensorBoard reads.
 exists phases/curves.svg

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/cpu/instruction_set.h"
 #include "kernels/cpu/vectors.h"
 
 #if defined(GAN_VECTORS)
@@ -318,10 +319,8 @@ constexpr ConvMicro<Pair> kBf16 = {gather_bf16, multiply_bf16, outer_bf16};
 template <>
 const ConvMicro<float>* conv_micro<float>() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) return &kAvx512<Single<Wide>>;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    return &kAvx2<Single<Medium>>;
-  }
+  if (instruction_set() >= InstructionSet::avx512) return &kAvx512<Single<Wide>>;
+  if (instruction_set() == InstructionSet::avx2) return &kAvx2<Single<Medium>>;
 #endif
   return &kBaseline<Single<Narrow>>;
 }
@@ -332,17 +331,15 @@ const ConvMicro<Pair>* conv_micro<Pair>() {
   if (pairs_are_fast()) return &kBf16;
 #endif
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) return &kAvx512<PairsAnywhere<Wide>>;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    return &kAvx2<PairsAnywhere<Medium>>;
-  }
+  if (instruction_set() >= InstructionSet::avx512) return &kAvx512<PairsAnywhere<Wide>>;
+  if (instruction_set() == InstructionSet::avx2) return &kAvx2<PairsAnywhere<Medium>>;
 #endif
   return &kBaseline<PairsAnywhere<Narrow>>;
 }
 
 bool pairs_are_fast() {
 #if defined(GAN_PAIR_INSTRUCTION)
-  return __builtin_cpu_supports("avx512bf16");
+  return instruction_set() == InstructionSet::avx512_bf16;
 #else
   return false;
 #endif

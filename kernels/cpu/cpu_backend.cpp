@@ -2,12 +2,12 @@
 
 #include "engine/parallel.h"
 #include "kernels/cpu/conv_micro.h"
-#include "kernels/cpu/simd.h"
+#include "kernels/cpu/instruction_set.h"
 
 namespace gan {
 
 std::string CpuBackend::description() const {
-  return str("own kernels (", cpu::instruction_set(),
+  return str("own kernels (", cpu::name_of(cpu::instruction_set()),
              products_ == CpuProducts::bf16 ? ", bf16 products" : "", ")");
 }
 

@@ -41,16 +41,3 @@
 #else
 #define GAN_INDEPENDENT
 #endif
-
-namespace gan::cpu {
-
-// The instruction set that GAN_SIMD functions run with.
-inline const char* instruction_set() {
-#ifdef GAN_CLONES
-  if (__builtin_cpu_supports("avx512f")) return "AVX-512";
-  if (__builtin_cpu_supports("avx2")) return "AVX2";
-#endif
-  return "baseline";
-}
-
-}  // namespace gan::cpu

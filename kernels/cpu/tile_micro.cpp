@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernels/cpu/bilinear.h"
+#include "kernels/cpu/instruction_set.h"
 #include "kernels/cpu/stream.h"
 #include "kernels/cpu/vectors.h"
 
@@ -255,19 +256,19 @@ struct Baseline {
 #if defined(__x86_64__)
 struct Avx2 {
   template <const auto& kMatrix, size_t row>
-  __attribute__((target("avx2"))) static void transform(const TileRow& r) {
+  __attribute__((target("avx2,fma"))) static void transform(const TileRow& r) {
     transform_row<Medium, kMatrix, row>(r);
   }
   template <const auto& kMatrix, size_t row>
-  __attribute__((target("avx2"))) static void rounded(const RoundedTileRow& r) {
+  __attribute__((target("avx2,fma"))) static void rounded(const RoundedTileRow& r) {
     rounded_row<RoundingAnywhere<Medium>, kMatrix, row>(r);
   }
   template <const auto& kMatrix>
-  __attribute__((target("avx2"))) static void result(const TileResult& r) {
+  __attribute__((target("avx2,fma"))) static void result(const TileResult& r) {
     sum_products<Medium, kMatrix>(r);
   }
   template <const auto& kMatrix>
-  __attribute__((target("avx2"))) static void weights_gradient(const TileGradient& g) {
+  __attribute__((target("avx2,fma"))) static void weights_gradient(const TileGradient& g) {
     sum_gradient<Medium, kMatrix>(g);
   }
 };
@@ -368,11 +369,11 @@ constexpr TileMicro kMicros[] = {
 const TileMicro* tile_micro(TileAlgorithm algorithm) {
   const auto index = static_cast<size_t>(algorithm);
 #if defined(GAN_ROUNDING_INSTRUCTION)
-  if (__builtin_cpu_supports("avx512bf16")) return &kMicros<Avx512Bf16>[index];
+  if (instruction_set() == InstructionSet::avx512_bf16) return &kMicros<Avx512Bf16>[index];
 #endif
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) return &kMicros<Avx512>[index];
-  if (__builtin_cpu_supports("avx2")) return &kMicros<Avx2>[index];
+  if (instruction_set() >= InstructionSet::avx512) return &kMicros<Avx512>[index];
+  if (instruction_set() == InstructionSet::avx2) return &kMicros<Avx2>[index];
 #endif
   return &kMicros<Baseline>[index];
 }

@@ -5,6 +5,7 @@
 #include "kernels/cpu/uniform.h"
 
 #include "engine/random.h"
+#include "kernels/cpu/instruction_set.h"
 #include "kernels/cpu/vectors.h"
 
 namespace gan::cpu {
@@ -102,8 +103,12 @@ __attribute__((target("avx2"))) void draw_avx2(uint64_t seed, uint64_t high, uin
 void draw_uniform(uint64_t seed, uint64_t high, uint64_t first_block, int64_t count, float* out) {
 #if defined(GAN_VECTORS)
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) return draw_avx512(seed, high, first_block, count, out);
-  if (__builtin_cpu_supports("avx2")) return draw_avx2(seed, high, first_block, count, out);
+  if (instruction_set() >= InstructionSet::avx512) {
+    return draw_avx512(seed, high, first_block, count, out);
+  }
+  if (instruction_set() == InstructionSet::avx2) {
+    return draw_avx2(seed, high, first_block, count, out);
+  }
 #endif
   draw<Narrow>(seed, high, first_block, count, out);
 #else
