@@ -44,9 +44,9 @@ void conv_gather(ConvDirection direction, const ConvShape& shape, const Tensor& 
                  const Weights& weights, WeightPacks& packs, const Epilogue& epilogue,
                  const Tensor& to, Write write);
 
-// The same for results of so few channels that most of a vector would be empty (conv_thin.cpp). Always
-// with single numbers.
+// The same for results of so few channels that most of a vector would be empty (conv_thin.cpp).
 bool conv_is_thin(ConvDirection direction, const ConvShape& shape);
+template <class Lane>
 void conv_thin(ConvDirection direction, const ConvShape& shape, const Tensor& from,
                const Weights& weights, WeightPacks& packs, const Epilogue& epilogue,
                const Tensor& to, Write write);

@@ -168,7 +168,7 @@ void conv_gather(ConvDirection direction, const ConvShape& shape, const Tensor& 
                  const Weights& weights, WeightPacks& packs, const Epilogue& epilogue,
                  const Tensor& to, Write write) {
   if (conv_is_thin(direction, shape)) {
-    return conv_thin(direction, shape, from, weights, packs, epilogue, to, write);
+    return conv_thin<Lane>(direction, shape, from, weights, packs, epilogue, to, write);
   }
   const Windows windows(direction, shape);
   const bool forward = direction == ConvDirection::forward;

@@ -7,6 +7,8 @@
 //   taps[i, (r, t, o)] = sum over c of from[i, c] * w[.., r, t, ..]
 //   to[y, x, o] = sum over (r, t) of taps[the pixel that tap (r, t) takes from, (r, t, o)]
 //
+// With pairs the input and the weights are rounded to bfloat16; taps and their sums stay float.
+//
 // A block of rows keeps as many rows of taps as a window is high. Where the taps come from neighbouring
 // pixels, four numbers of a tap are added at a time, of which the last may be the next tap's and are
 // dropped.
@@ -28,57 +30,92 @@ namespace {
 constexpr int64_t kBlockRows =
     32;  // of results; the taps of the rows around a block are made twice
 
+template <class Lane>
 struct Job {
   ConvDirection direction;
   const ConvShape& shape;
   const Windows& windows;
   const Tensor &from, &to;
-  const float* panel;
+  const Lane* panel;
   const Epilogue& epilogue;
   Write write;
   int64_t width;  // of a pixel's taps, rounded up to vectors
 };
 
-// One for each channel of a result pixel.
-using Numbers = std::array<float, kTile>;
+// What the sums of a result pixel begin with, channel by channel.
+using Start = std::array<float, kTile>;
 
-// [input channel][(r, t, o)]
-void pack_panel(ConvDirection direction, const Tensor& weights, int64_t width, float* panel) {
+// Puts `value` into place `term` of a panel of sums, of which a step has `width` lanes.
+void put(float value, int64_t term, int64_t width, float* panel) {
+  panel[term * width] = value;
+}
+void put(float value, int64_t term, int64_t width, Pair* panel) {
+  Pair& pair = panel[term / 2 * width];
+  (term % 2 == 0 ? pair.first : pair.second) = bf16(value);
+}
+
+// [input channel, or two of them][(r, t, o)]
+template <class Lane>
+void pack_panel(ConvDirection direction, const Tensor& weights, int64_t width, Lane* panel) {
   const Shape& s = weights.shape();
   const bool forward = direction == ConvDirection::forward;
   const int64_t ins = forward ? s.c : s.n, outs = forward ? s.n : s.c, taps = s.h * s.w;
-  std::fill_n(panel, ins * width, 0.0f);
+  std::fill_n(panel, steps_for<Lane>(ins) * width, Lane{});
   for (int64_t i = 0; i < ins; ++i)
     for (int64_t tap = 0; tap < taps; ++tap)
       for (int64_t o = 0; o < outs; ++o)
-        panel[i * width + tap * outs + o] =
-            weights.as<float>()[((forward ? o : i) * taps + tap) * weights.pitch() +
-                                (forward ? i : o)];
+        put(weights.as<float>()[((forward ? o : i) * taps + tap) * weights.pitch() +
+                                (forward ? i : o)],
+            i, width, panel + tap * outs + o);
+}
+
+// A row of input pixels: single numbers lie where they are, pairs are made of them.
+template <class Lane>
+struct InputRow {
+  const Lane* first;
+  int64_t step;  // from pixel to pixel
+};
+InputRow<float> input_row(const Job<float>& job, int64_t n, int64_t row) {
+  const Shape& in = job.from.shape();
+  return {job.from.as<float>() + (n * in.h + row) * in.w * job.from.pitch(), job.from.pitch()};
+}
+InputRow<Pair> input_row(const Job<Pair>& job, int64_t n, int64_t row) {
+  static thread_local ThreadScratch scratch;
+  const Shape& in = job.from.shape();
+  const int64_t steps = steps_for<Pair>(in.c);
+  auto* pairs = scratch.numbers<Pair>(in.w * steps);
+  copy_window(job.from, n, {row, 1, 0, in.w}, 0, in.c, pairs);
+  return {pairs, steps};
 }
 
 // The taps of input row `row` of picture n. Meanwhile the next row is fetched.
-void make_taps(const Job& job, int64_t n, int64_t row, FetchAhead& ahead, float* taps) {
-  const Shape& in = job.from.shape();
-  MatrixProduct<float> product;
+template <class Lane>
+void make_taps(const Job<Lane>& job, int64_t n, int64_t row, FetchAhead& ahead, float* taps) {
+  const Tensor& from = job.from;
+  const Shape& in = from.shape();
+  const InputRow<Lane> pixels = input_row(job, n, row);
+  MatrixProduct<Lane> product;
   product.panel = product.next_panel = job.panel;
-  product.in = job.from.as<float>() + (n * in.h + row) * in.w * job.from.pitch();
+  product.in = pixels.first;
   product.out = taps;
   product.rows = in.w / kGatherPixels * kGatherPixels;
-  product.length = in.c;
-  product.in_step = job.from.pitch();
+  product.length = steps_for<Lane>(in.c);
+  product.in_step = pixels.step;
   product.out_step = product.width = job.width;
   product.ahead = &ahead;
-  const int64_t turns = product.rows / kGatherPixels * ((in.c + kTurnSteps - 1) / kTurnSteps);
+  const int64_t turns =
+      product.rows / kGatherPixels * ((product.length + kTurnSteps - 1) / kTurnSteps);
   ahead.restart(std::max<int64_t>(1, turns));
-  if (row + 1 < in.h) ahead.add(product.in + in.w * product.in_step, in.w * product.in_step);
-  conv_micro<float>()->multiply(product);
+  const int64_t row_numbers = in.w * from.pitch();
+  if (row + 1 < in.h) ahead.add(from.as<float>() + (n * in.h + row + 1) * row_numbers, row_numbers);
+  conv_micro<Lane>()->multiply(product);
   if (product.rows == in.w) return;
 
   // Fewer pixels than a product takes at once.
   std::array<float, kTile> spare;
-  Gather<float> rest;
+  Gather<Lane> rest;
   rest.segments = 1;
-  rest.segment[0] = {0, in.c};
+  rest.segment[0] = {0, product.length};
   rest.panel = job.panel;
   rest.width = job.width;
   for (int64_t i = 0; i < kGatherPixels; ++i) {
@@ -86,12 +123,13 @@ void make_taps(const Job& job, int64_t n, int64_t row, FetchAhead& ahead, float*
     rest.in[i] = product.in + std::min(x, in.w - 1) * product.in_step;
     rest.out[i] = x < in.w ? taps + x * job.width : spare.data();
   }
-  conv_micro<float>()->gather(rest);
+  conv_micro<Lane>()->gather(rest);
 }
 
 // Adds tap (r, t) of an input row to a result row. Pixel x takes from input pixel (x + shift)/step
 // where that is whole.
-void collect(const Job& job, const float* taps, int64_t tap, int64_t shift, int64_t step,
+template <class Lane>
+void collect(const Job<Lane>& job, const float* taps, int64_t tap, int64_t shift, int64_t step,
              float* to) {
   const int64_t outs = job.to.shape().c, in_w = job.from.shape().w;
   int64_t x = (step - shift % step) % step;  // shift may be negative: then this is at most 2*step
@@ -108,7 +146,8 @@ void collect(const Job& job, const float* taps, int64_t tap, int64_t shift, int6
 // begin with `start`.
 constexpr int64_t kLanes = 4;
 using Lanes = std::array<float, kLanes>;
-void collect_row(const Job& job, const std::vector<const float*>& taps, const Numbers& start,
+template <class Lane>
+void collect_row(const Job<Lane>& job, const std::vector<const float*>& taps, const Start& start,
                  float* to) {
   const int64_t kernel = job.shape.geometry.kernel, padding = job.shape.geometry.padding;
   const int64_t outs = job.to.shape().c, in_w = job.from.shape().w, out_w = job.to.shape().w;
@@ -158,11 +197,13 @@ void collect_row(const Job& job, const std::vector<const float*>& taps, const Nu
 }
 
 // Rows [begin, end) of result n.
-void thin_block(const Job& job, int64_t n, int64_t begin, int64_t end) {
+template <class Lane>
+void thin_block(const Job<Lane>& job, int64_t n, int64_t begin, int64_t end) {
   static thread_local ThreadScratch scratch;
   static thread_local FetchAhead ahead;
   const ConvGeometry& g = job.shape.geometry;
-  const Shape &in = job.from.shape(), &out = job.to.shape();
+  const Tensor& results = job.to;
+  const Shape &in = job.from.shape(), &out = results.shape();
   const bool forward = job.direction == ConvDirection::forward;
   const int64_t high = job.windows.input_end(begin + 1) - job.windows.input_begin(begin);
   const int64_t row_numbers = in.w * job.width;
@@ -177,17 +218,18 @@ void thin_block(const Job& job, int64_t n, int64_t begin, int64_t end) {
     return ring + place / step % high * row_numbers;
   };
   std::vector<const float*> taps(g.kernel);
-  const int64_t pitch = job.to.pitch();
-  Numbers start = {};
+  const int64_t pitch = results.pitch();
+  Start start = {};
   Epilogue activation;
   activation.act = job.epilogue.act;
-  if (job.epilogue.bias) std::copy_n(job.epilogue.bias.as<float>(), out.c, start.data());
+  const Tensor& bias = job.epilogue.bias;
+  if (bias) std::copy_n(bias.as<float>(), out.c, start.data());
 
   int64_t made = std::max<int64_t>(0, job.windows.input_begin(begin));  // rows before are made
   for (int64_t y = begin; y < end; ++y) {
     for (; made < std::min(in.h, job.windows.input_end(y + 1)); ++made)
       make_taps(job, n, made, ahead, ring + made % high * row_numbers);
-    float* to = job.to.as<float>() + (n * out.h + y) * out.w * pitch;
+    float* to = results.as<float>() + (n * out.h + y) * out.w * pitch;
     for (int64_t r = 0; r < g.kernel; ++r) taps[r] = taps_of(y, r);
     if (step == 1 && out.c <= kLanes) {
       collect_row(job, taps, start, to);
@@ -217,24 +259,31 @@ bool conv_is_thin(ConvDirection direction, const ConvShape& shape) {
   return (!forward || g.stride == 1) && width <= kTile && width < taps * round_up(outs, kVector);
 }
 
+template <class Lane>
 void conv_thin(ConvDirection direction, const ConvShape& shape, const Tensor& from,
                const Weights& weights, WeightPacks& packs, const Epilogue& epilogue,
                const Tensor& to, Write write) {
   const Windows windows(direction, shape);
   const int64_t taps = int64_t{shape.geometry.kernel} * shape.geometry.kernel;
   const int64_t width = round_up(taps * to.shape().c, kVector);
-  const uint64_t layout = direction == ConvDirection::forward ? 2u : 3u;
-  const auto bytes = static_cast<size_t>(from.shape().c * width) * sizeof(float);
+  const uint64_t layout =
+      (direction == ConvDirection::forward ? 2u : 3u) | (std::is_same_v<Lane, Pair> ? 4u : 0u);
+  const auto bytes = static_cast<size_t>(steps_for<Lane>(from.shape().c) * width) * sizeof(Lane);
   const auto* panel =
-      static_cast<const float*>(packs.find(weights, layout, bytes, [&](void* memory) {
-        pack_panel(direction, weights.values, width, static_cast<float*>(memory));
+      static_cast<const Lane*>(packs.find(weights, layout, bytes, [&](void* memory) {
+        pack_panel(direction, weights.values, width, static_cast<Lane*>(memory));
       }));
-  const Job job = {direction, shape, windows, from, to, panel, epilogue, write, width};
+  const Job<Lane> job = {direction, shape, windows, from, to, panel, epilogue, write, width};
   const int64_t height = to.shape().h, blocks = (height + kBlockRows - 1) / kBlockRows;
   parallel_for(to.shape().n * blocks, [&](int64_t i) {
     const int64_t begin = i % blocks * kBlockRows;
     thin_block(job, i / blocks, begin, std::min(height, begin + kBlockRows));
   });
 }
+
+template void conv_thin<float>(ConvDirection, const ConvShape&, const Tensor&, const Weights&,
+                               WeightPacks&, const Epilogue&, const Tensor&, Write);
+template void conv_thin<Pair>(ConvDirection, const ConvShape&, const Tensor&, const Weights&,
+                              WeightPacks&, const Epilogue&, const Tensor&, Write);
 
 }  // namespace gan::cpu

@@ -55,13 +55,16 @@ GAN_INLINE double multiply_adds(float value) {
   using Vector = typename Width::Vector;
   const Vector factor = Vector{} + value, term = Vector{} + (1 - value);
   Vector sum[sums];
-  // Each from another number, or the compiler would see that all of them are the same.
+  // Each from another number, or the compiler would see that all of them are the same. Only loops that
+  // are unrolled keep the sums in registers.
+  GAN_UNROLL
   for (int i = 0; i < sums; ++i) sum[i] = Vector{} + value * static_cast<float>(i);
   for (int64_t round = 0; round < kRounds; ++round) {
     GAN_UNROLL
     for (int i = 0; i < sums; ++i) Product::step(sum[i], factor, term);
   }
   Vector total = {};
+  GAN_UNROLL
   for (int i = 0; i < sums; ++i) total += sum[i];
   // Somebody has to want the sums.
   static std::atomic<float> result;
