@@ -53,7 +53,8 @@ CpuProducts cpu_products(const DeviceOptions& options, const std::string& note) 
   if (options.precision == DevicePrecision::fp32) return CpuProducts::f32;
   if (options.precision == DevicePrecision::tf32) fail("needs a GPU", "use bf16 or fp32");
   if (!bf16_products_are_fast()) {
-    fail("is no faster on this processor, which lacks AVX512-BF16", "leave out --precision");
+    fail("needs AVX512-BF16, which this processor, this build or GAN_INSTRUCTION_SET does not have",
+         "leave out --precision");
   }
   if (options.backend != "auto" && options.backend != "cpu") {
     fail("is for the CPU's own kernels", "leave out --backend");

@@ -32,22 +32,23 @@ GAN_INLINE Exponential exponential(float x) {
   return {std::bit_cast<float>(exponent + std::bit_cast<uint32_t>(1.0f)), sum * r + r};
 }
 
-// At most `limit`; a NaN remains one.
-GAN_INLINE float size_of(float x, float limit) {
-  const float size = std::abs(x);
-  return size > limit ? limit : size;
+// |x| or `limit`, whichever is less; a NaN remains one.
+GAN_INLINE float magnitude_up_to(float limit, float x) {
+  const float magnitude = std::abs(x);
+  return magnitude > limit ? limit : magnitude;
 }
 
 // tanh |x| = -m / (2 + m) with m = exp(-2 |x|) - 1: nothing cancels at any x.
 GAN_INLINE float tanh_of(float x) {
   constexpr float kFlat = 10;  // from here on tanh is 1
-  const Exponential e = exponential(-2 * size_of(x, kFlat));
+  const Exponential e = exponential(-2 * magnitude_up_to(kFlat, x));
   const float m = e.scale * e.rest + (e.scale - 1);
   return std::copysign(m / (2 + m), x);
 }
 
+// The logistic function, 1 / (1 + exp(-x)). Below -86 it stays at 4e-38, the least that it can be there.
 GAN_INLINE float sigmoid_of(float x) {
-  const Exponential parts = exponential(-size_of(x, 86));
+  const Exponential parts = exponential(-magnitude_up_to(86, x));
   const float e = parts.scale * parts.rest + parts.scale;
   return (x < 0 ? e : 1.0f) / (1 + e);
 }

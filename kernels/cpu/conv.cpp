@@ -44,8 +44,8 @@ TileSizes sizes_for(const Epilogue& epilogue) {
 void CpuBackend::convolve(ConvDirection direction, const ConvShape& shape, TileSizes sizes,
                           const Tensor& from, const Weights& w, const Epilogue& epilogue,
                           const Tensor& to, Write write) {
-  // A layer that sees a photo costs little, and what it loses all others lose: of the error that
-  // rounding brings to a generator's colours nine tenths are its first layer's.
+  // A convolution that sees a photo costs little, and what it loses all others lose: of the error
+  // that rounding brings to a generator's colours nine tenths are its first layer's.
   const bool pairs = products_ == CpuProducts::bf16 && from.shape().c >= cpu::kVector;
   if (cpu::conv_winograd_pays(direction, shape)) {
     const auto run = pairs ? cpu::conv_winograd_pairs : cpu::conv_winograd;

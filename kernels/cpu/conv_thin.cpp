@@ -14,6 +14,7 @@
 // dropped.
 #include <algorithm>
 #include <array>
+#include <type_traits>
 #include <vector>
 
 #include "engine/parallel.h"
@@ -27,8 +28,8 @@
 namespace gan::cpu {
 namespace {
 
-constexpr int64_t kBlockRows =
-    32;  // of results; the taps of the rows around a block are made twice
+// Results of a block; the taps of the rows around it are made twice.
+constexpr int64_t kBlockRows = 32;
 
 template <class Lane>
 struct Job {
@@ -88,9 +89,10 @@ InputRow<Pair> input_row(const Job<Pair>& job, int64_t n, int64_t row) {
   return {pairs, steps};
 }
 
-// The taps of input row `row` of picture n. Meanwhile the next row is fetched.
+// The taps of input row `row` of picture n. Meanwhile the next row is fetched, where there `is_next`.
 template <class Lane>
-void make_taps(const Job<Lane>& job, int64_t n, int64_t row, FetchAhead& ahead, float* taps) {
+void make_taps(const Job<Lane>& job, int64_t n, int64_t row, bool is_next, FetchAhead& ahead,
+               float* taps) {
   const Tensor& from = job.from;
   const Shape& in = from.shape();
   const InputRow<Lane> pixels = input_row(job, n, row);
@@ -106,8 +108,10 @@ void make_taps(const Job<Lane>& job, int64_t n, int64_t row, FetchAhead& ahead, 
   const int64_t turns =
       product.rows / kGatherPixels * ((product.length + kTurnSteps - 1) / kTurnSteps);
   ahead.restart(std::max<int64_t>(1, turns));
-  const int64_t row_numbers = in.w * from.pitch();
-  if (row + 1 < in.h) ahead.add(from.as<float>() + (n * in.h + row + 1) * row_numbers, row_numbers);
+  if (is_next && from.dense()) {
+    const int64_t numbers = in.w * in.c;
+    ahead.add(from.as<float>() + (n * in.h + row + 1) * numbers, numbers);
+  }
   conv_micro<Lane>()->multiply(product);
   if (product.rows == in.w) return;
 
@@ -143,21 +147,20 @@ void collect(const Job<Lane>& job, const float* taps, int64_t tap, int64_t shift
 
 // A result row where taps come from neighbouring pixels and a pixel's results fit `kLanes`: all of a
 // pixel's taps at once. `taps` are the rows that the window's rows see, null beyond the edges; sums
-// begin with `start`.
+// begin with `start`; `seen` is working memory.
 constexpr int64_t kLanes = 4;
 using Lanes = std::array<float, kLanes>;
+struct Tap {
+  const float* numbers;  // of a row's first pixel
+  int64_t shift;         // result pixel x takes the numbers of pixel x + shift
+};
 template <class Lane>
 void collect_row(const Job<Lane>& job, const std::vector<const float*>& taps, const Start& start,
-                 float* to) {
+                 std::vector<Tap>& seen, float* to) {
   const int64_t kernel = job.shape.geometry.kernel, padding = job.shape.geometry.padding;
   const int64_t outs = job.to.shape().c, in_w = job.from.shape().w, out_w = job.to.shape().w;
   const int64_t width = job.width, pitch = job.to.pitch();
   const bool forward = job.direction == ConvDirection::forward;
-  struct Tap {
-    const float* numbers;  // of the row's first pixel
-    int64_t shift;         // result pixel x takes the numbers of pixel x + shift
-  };
-  static thread_local std::vector<Tap> seen;
   seen.clear();
   for (int64_t r = 0; r < kernel; ++r) {
     for (int64_t t = 0; taps[r] && t < kernel; ++t)
@@ -218,6 +221,7 @@ void thin_block(const Job<Lane>& job, int64_t n, int64_t begin, int64_t end) {
     return ring + place / step % high * row_numbers;
   };
   std::vector<const float*> taps(g.kernel);
+  std::vector<Tap> seen;
   const int64_t pitch = results.pitch();
   Start start = {};
   Epilogue activation;
@@ -226,13 +230,14 @@ void thin_block(const Job<Lane>& job, int64_t n, int64_t begin, int64_t end) {
   if (bias) std::copy_n(bias.as<float>(), out.c, start.data());
 
   int64_t made = std::max<int64_t>(0, job.windows.input_begin(begin));  // rows before are made
+  const int64_t last = std::min(in.h, job.windows.input_end(end)) - 1;
   for (int64_t y = begin; y < end; ++y) {
     for (; made < std::min(in.h, job.windows.input_end(y + 1)); ++made)
-      make_taps(job, n, made, ahead, ring + made % high * row_numbers);
+      make_taps(job, n, made, made < last, ahead, ring + made % high * row_numbers);
     float* to = results.as<float>() + (n * out.h + y) * out.w * pitch;
     for (int64_t r = 0; r < g.kernel; ++r) taps[r] = taps_of(y, r);
     if (step == 1 && out.c <= kLanes) {
-      collect_row(job, taps, start, to);
+      collect_row(job, taps, start, seen, to);
     } else {
       if (job.write == Write::overwrite) {
         for (int64_t x = 0; x < out.w; ++x) std::copy_n(start.data(), out.c, to + x * pitch);
@@ -263,6 +268,7 @@ template <class Lane>
 void conv_thin(ConvDirection direction, const ConvShape& shape, const Tensor& from,
                const Weights& weights, WeightPacks& packs, const Epilogue& epilogue,
                const Tensor& to, Write write) {
+  require(write == Write::overwrite || !epilogue, "an epilogue of results that are added");
   const Windows windows(direction, shape);
   const int64_t taps = int64_t{shape.geometry.kernel} * shape.geometry.kernel;
   const int64_t width = round_up(taps * to.shape().c, kVector);

@@ -14,7 +14,7 @@
 namespace gan {
 
 // What convolutions multiply: float32, or factors rounded to bfloat16 with sums in float32 (of minimal
-// filtering the transformed numbers; of a layer that sees a photo none). Everything is stored in
+// filtering the transformed numbers; of a convolution whose input is a photo none). Everything is stored in
 // float32 either way.
 enum class CpuProducts : uint8_t { f32, bf16 };
 

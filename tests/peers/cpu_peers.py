@@ -8,9 +8,10 @@ traced and frozen, which folds batch norm) and ONNX Runtime (a model of the same
 onnx.helper). What is missing is said, not made up. All run in turns (ours, a peer, ours, another peer,
 ours, ...), each in a process of its own, float32, same shapes, same recipe, and the same rule for timing:
 one run to warm up, then at least three, median. A ratio is of a peer's time and the mean of ours right
-before and right after it; what is told is the median of the turns' ratios. Each runs with the setting of OMP_WAIT_POLICY that is best for it (see
-environment_for; a setting of your own goes for all). Ours reads the losses back in every step and folds
-batch norm for inference, as its programs do. Run it on a machine that does nothing else.
+before and right after it; what is told is the median of the turns' ratios. Each runs with the setting of
+OMP_WAIT_POLICY that is best for it (see environment_for; a setting of your own goes for all). Ours reads
+the losses back in every step and folds batch norm for inference, as its programs do. Run it on a machine
+that does nothing else.
 
 Everything takes minutes; --what, --threads and --peer pick a part of it, and --merge adds its turns to those
 that the --json file has already.
@@ -90,9 +91,16 @@ def run_peer(args, name, peer, what, threads):
 
 def one_turn(args, peers, what, threads, rows):
     """Measures every peer once and ours before and after each, and keeps the pairs."""
+    def keep(name, seconds, ours):
+        row = rows.setdefault((what, threads, name), {"ms": [], "ours_ms": []})
+        row["ms"].append(round(seconds * 1e3, 2))
+        row["ours_ms"].append(round(ours * 1e3, 2))
+        times = "" if name == OURS else f", {seconds / ours:.2f} times ours"
+        print(f"{what}, {threads} threads, {name}: {seconds * 1e3:.1f} ms{times}", file=sys.stderr)
+
     def run_own():
         seconds, described = run_ours(args, what, threads, "fp32")
-        print(f"{what}, {threads} threads, {OURS}: {seconds * 1e3:.1f} ms", file=sys.stderr)
+        keep(OURS, seconds, seconds)
         return seconds, described
 
     programs = {OURS_BF16: lambda: run_ours(args, what, threads, "bf16")[0]}
@@ -106,12 +114,7 @@ def one_turn(args, peers, what, threads, rows):
         if seconds is None:
             continue
         after, _ = run_own()
-        ours = (before + after) / 2
-        row = rows.setdefault((what, threads, name), {"ms": [], "ours_ms": []})
-        row["ms"].append(round(seconds * 1e3, 2))
-        row["ours_ms"].append(round(ours * 1e3, 2))
-        print(f"{what}, {threads} threads, {name}: {seconds * 1e3:.1f} ms, {seconds / ours:.2f} times ours",
-              file=sys.stderr)
+        keep(name, seconds, (before + after) / 2)
         before = after
     return described
 
@@ -161,10 +164,15 @@ def main():
     peers = {}
     for python in args.python or [sys.executable]:
         peers.update(peers_of(python))
+    if args.peer and not any(args.peer in name for name in [OURS_BF16, *peers]):
+        sys.exit(f"cpu_peers.py: no peer has '{args.peer}' in its name: {', '.join([OURS_BF16, *peers])}")
     rows, described = {}, {}
     if args.merge and args.json and os.path.exists(args.json):
         with open(args.json) as file:
-            for row in json.load(file)["rows"]:
+            earlier = json.load(file)
+            if earlier["width"] != args.width:
+                sys.exit(f"cpu_peers.py: {args.json} is of width {earlier['width']}; give another --json")
+            for row in earlier["rows"]:
                 rows[row["what"], row["threads"], row["program"]] = {key: row[key]
                                                                      for key in ("ms", "ours_ms")}
     for _ in range(args.turns):

@@ -7,6 +7,7 @@
 
 #include "engine/arena.h"
 #include "engine/parallel.h"
+#include "kernels/cpu/instruction_set.h"
 #include "kernels/cpu/vectors.h"
 
 namespace gan::bench {
@@ -55,8 +56,8 @@ GAN_INLINE double multiply_adds(float value) {
   using Vector = typename Width::Vector;
   const Vector factor = Vector{} + value, term = Vector{} + (1 - value);
   Vector sum[sums];
-  // Each from another number, or the compiler would see that all of them are the same. Only loops that
-  // are unrolled keep the sums in registers.
+  // Each from another number, or the compiler would see that all of them are the same. Only loops
+  // that are unrolled keep the sums in registers.
   GAN_UNROLL
   for (int i = 0; i < sums; ++i) sum[i] = Vector{} + value * static_cast<float>(i);
   for (int64_t round = 0; round < kRounds; ++round) {
@@ -103,13 +104,13 @@ __attribute__((target("avx512f,avx512bf16"))) double avx512_bf16(float value) {
 using Loop = double (*)(float);
 Loop best_loop(DevicePrecision precision) {
 #if defined(__x86_64__)
+  using cpu::InstructionSet;
+  const InstructionSet set = cpu::instruction_set();
 #if !defined(__clang__)
-  if (precision == DevicePrecision::bf16 && __builtin_cpu_supports("avx512bf16")) {
-    return avx512_bf16;
-  }
+  if (precision == DevicePrecision::bf16 && set == InstructionSet::avx512_bf16) return avx512_bf16;
 #endif
-  if (__builtin_cpu_supports("avx512f")) return avx512;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return avx2;
+  if (set >= InstructionSet::avx512) return avx512;
+  if (set == InstructionSet::avx2) return avx2;
 #endif
   (void)precision;
   return baseline;
