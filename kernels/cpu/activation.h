@@ -46,7 +46,7 @@ GAN_INLINE float tanh_of(float x) {
   return std::copysign(m / (2 + m), x);
 }
 
-// The logistic function, 1 / (1 + exp(-x)). Below -86 it stays at 4e-38, the least that it can be there.
+// The logistic function, 1 / (1 + exp(-x)). Below -86, where it is less than 5e-38, it falls no further.
 GAN_INLINE float sigmoid_of(float x) {
   const Exponential parts = exponential(-magnitude_up_to(86, x));
   const float e = parts.scale * parts.rest + parts.scale;

@@ -43,19 +43,6 @@ struct Job {
   int64_t in_steps() const { return steps_for<Lane>(in_channels); }
 };
 
-// `count` lanes, the k-th of which holds the sum's terms from source[k * pitch] on: with pairs that
-// number and the one `in_pitch` further, if there is `another`.
-void pack_lanes(const float* source, int64_t count, int64_t pitch, int64_t, bool, float* lanes) {
-  for (int64_t k = 0; k < count; ++k) lanes[k] = source[k * pitch];
-}
-void pack_lanes(const float* source, int64_t count, int64_t pitch, int64_t in_pitch, bool another,
-                Pair* lanes) {
-  for (int64_t k = 0; k < count; ++k) {
-    lanes[k].first = bf16(source[k * pitch]);
-    lanes[k].second = another ? bf16(source[k * pitch + in_pitch]) : bf16();
-  }
-}
-
 // The weights in panels. `out_first`: results' channels are the weights' rows (forward).
 template <class Lane>
 void pack_panels(const Windows& windows, const Tensor& weights, bool out_first, Lane* panels) {

@@ -1,4 +1,5 @@
-// Rows of a picture copied out for a convolution: dense, with the padding around them.
+// What a convolution multiplies, copied out in lanes: rows of a picture, dense and with the padding
+// around them, and weights.
 #pragma once
 
 #include <algorithm>
@@ -23,6 +24,20 @@ inline void fill_lanes(const float* from, int64_t channels, float* to) {
 inline void fill_lanes(const float* from, int64_t channels, Pair* to) {
   round_to_bf16(from, channels, reinterpret_cast<bf16*>(to));
   if (channels % 2 != 0) to[channels / 2].second = bf16();
+}
+
+// `count` lanes, the k-th of which holds the sum's terms from source[k * pitch] on: with pairs that
+// number and the one `in_pitch` further, if there is `another`.
+inline void pack_lanes(const float* source, int64_t count, int64_t pitch, int64_t, bool,
+                       float* lanes) {
+  for (int64_t k = 0; k < count; ++k) lanes[k] = source[k * pitch];
+}
+inline void pack_lanes(const float* source, int64_t count, int64_t pitch, int64_t in_pitch,
+                       bool another, Pair* lanes) {
+  for (int64_t k = 0; k < count; ++k) {
+    lanes[k].first = bf16(source[k * pitch]);
+    lanes[k].second = another ? bf16(source[k * pitch + in_pitch]) : bf16();
+  }
 }
 
 // Copies channels [channel, channel + channels) of the window of picture n, in lanes along the

@@ -46,28 +46,20 @@ struct Job {
 // What the sums of a result pixel begin with, channel by channel.
 using Start = std::array<float, kTile>;
 
-// Puts `value` into place `term` of a panel of sums, of which a step has `width` lanes.
-void put(float value, int64_t term, int64_t width, float* panel) {
-  panel[term * width] = value;
-}
-void put(float value, int64_t term, int64_t width, Pair* panel) {
-  Pair& pair = panel[term / 2 * width];
-  (term % 2 == 0 ? pair.first : pair.second) = bf16(value);
-}
-
-// [input channel, or two of them][(r, t, o)]
+// [step of the input's channels][(r, t, o)]
 template <class Lane>
 void pack_panel(ConvDirection direction, const Tensor& weights, int64_t width, Lane* panel) {
   const Shape& s = weights.shape();
   const bool forward = direction == ConvDirection::forward;
   const int64_t ins = forward ? s.c : s.n, outs = forward ? s.n : s.c, taps = s.h * s.w;
-  std::fill_n(panel, steps_for<Lane>(ins) * width, Lane{});
-  for (int64_t i = 0; i < ins; ++i)
+  const int64_t row_pitch = taps * weights.pitch();
+  const int64_t in_pitch = forward ? 1 : row_pitch, out_pitch = forward ? row_pitch : 1;
+  const int64_t steps = steps_for<Lane>(ins), terms = std::is_same_v<Lane, Pair> ? 2 : 1;
+  std::fill_n(panel, steps * width, Lane{});
+  for (int64_t i = 0; i < ins; i += terms, panel += width)
     for (int64_t tap = 0; tap < taps; ++tap)
-      for (int64_t o = 0; o < outs; ++o)
-        put(weights.as<float>()[((forward ? o : i) * taps + tap) * weights.pitch() +
-                                (forward ? i : o)],
-            i, width, panel + tap * outs + o);
+      pack_lanes(weights.as<float>() + tap * weights.pitch() + i * in_pitch, outs, out_pitch,
+                 in_pitch, i + 1 < ins, panel + tap * outs);
 }
 
 // A row of input pixels: single numbers lie where they are, pairs are made of them.

@@ -166,26 +166,27 @@ def main():
         peers.update(peers_of(python))
     if args.peer and not any(args.peer in name for name in [OURS_BF16, *peers]):
         sys.exit(f"cpu_peers.py: no peer has '{args.peer}' in its name: {', '.join([OURS_BF16, *peers])}")
-    rows, described = {}, {}
+    rows, described, earlier = {}, {}, {}
     if args.merge and args.json and os.path.exists(args.json):
         with open(args.json) as file:
             earlier = json.load(file)
-            if earlier["width"] != args.width:
-                sys.exit(f"cpu_peers.py: {args.json} is of width {earlier['width']}; give another --json")
             for row in earlier["rows"]:
                 rows[row["what"], row["threads"], row["program"]] = {key: row[key]
                                                                      for key in ("ms", "ours_ms")}
     for _ in range(args.turns):
         for what in args.what or WHATS:
             for threads in args.threads or sorted({cores, 1}, reverse=True):
-                described = one_turn(args, peers, what, threads, rows)
+                described = {**one_turn(args, peers, what, threads, rows), "width": args.width}
+                if any(earlier.get(key, value) != value for key, value in described.items()):
+                    sys.exit(f"cpu_peers.py: {args.json} is of another program, machine or width; "
+                             "leave out --merge")
 
     told = summary(rows, args.width)
     print(f"{described['program']}; {described['device']}; width {args.width}")
     print_table(told)
     if args.json:
         with open(args.json, "w") as file:
-            json.dump({**described, "width": args.width, "rows": told}, file, indent=2)
+            json.dump({**described, "rows": told}, file, indent=2)
             file.write("\n")
 
 
