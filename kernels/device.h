@@ -21,11 +21,18 @@ enum class DevicePrecision : uint8_t {
 };
 const char* name_of(DevicePrecision precision);
 
+// The order in which a GPU repeats recorded work.
+enum class RecordedOrder : uint8_t {
+  given,  // one operation after another, as they were given
+  data,   // each after those whose results it needs, side by side where the device has room
+};
+
 struct DeviceOptions {
   std::string device = "auto";   // one of device_names()
   std::string backend = "auto";  // one of backend_names()
   DevicePrecision precision = DevicePrecision::fp32;
   int threads = 0;  // 0: all cores
+  RecordedOrder order = RecordedOrder::given;
 };
 const std::vector<std::string>& device_names();
 const std::vector<std::string>& backend_names();

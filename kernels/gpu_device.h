@@ -9,7 +9,8 @@ namespace gan {
 bool gpu_built();
 
 // GPU 0 with the backend and precision asked for. Throws DeviceError saying why when it cannot be
-// used. The work of all devices it has opened goes into one stream.
+// used. The work of all devices it has opened goes into one stream, and is recorded in the order that the
+// last of them was opened with.
 Device open_gpu(const DeviceOptions& options);
 
 // Tells a profiler that waits for it (ncu --profile-from-start off) when to look at the GPU. There has to be

@@ -234,6 +234,10 @@ classic=(--level step --filter classic)
 for batch in 64 16; do
   bench "step-bf16-$batch" 30 "${classic[@]}" --precision bf16 --batch-size "$batch"
 done
+# The same with operations side by side where their data allow it.
+for batch in 16 64; do
+  bench "step-data-$batch" 20 "${classic[@]}" --order data --precision bf16 --batch-size "$batch" --no-convolutions
+done
 for batch in 1 64; do
   bench "network-bf16-$batch" 25 --level network --precision bf16 --batch-size "$batch"
 done
@@ -245,6 +249,7 @@ for precision in tf32 fp32; do
   bench "step-$precision-64" 20 "${classic[@]}" --precision "$precision" --batch-size 64 --no-convolutions
 done
 bench stable-bf16-16 30 --level step --filter stable --precision bf16 --batch-size 16 --no-convolutions
+bench stable-data-16 30 --level step --filter stable --order data --precision bf16 --batch-size 16 --no-convolutions
 # Every convolution alone, with its share of what the device can do, cuDNN beside it; then the norms.
 bench convolutions-bf16-64 45 --level op --filter conv --backend cuda --precision bf16 --batch-size 64
 bench norms-bf16-64 25 --level op --filter batch_norm --backend cuda --precision bf16 --batch-size 64

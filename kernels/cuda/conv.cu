@@ -137,12 +137,21 @@ ConvTile gemm_tile(ConvTile wanted, DType type, bool gather, const ConvShape& sh
   return ConvTile::m64n64;
 }
 
+// The grid's places for tiles: it has room for the largest group in every group.
+int64_t places_of(ConvTile tile, const ConvShape& shape) {
+  const Extent e = extent_of(tile);
+  int64_t tiles = 0;
+  for (int g = 0; g < shape.groups; ++g)
+    tiles = std::max(tiles, ceil_div(shape.group[g].pixels, e.m));
+  return shape.groups * tiles * ceil_div(shape.out_c, e.n);
+}
+
 // Among how many blocks a tile's sum is split where tiles are few: enough for two on every
 // multiprocessor, none with less than six steps of 64 terms, because joining costs as much as four.
 int64_t splits_of(ConvTile tile, const ConvShape& shape) {
   constexpr int64_t kLeastTerms = 384, kStepTerms = 64;
   const int64_t tiles = tiles_of(tile, shape);
-  if (2 * tiles > kFullDevice) return 1;
+  if (2 * tiles > kFullDevice || places_of(tile, shape) > Scratch::kArrivals) return 1;
   const ConvGroup* const groups = shape.group;
   int64_t splits =
       std::min(2 * kFullDevice / tiles, int64_t{groups[0].taps()} * shape.source_c / kLeastTerms);
@@ -155,13 +164,7 @@ size_t split_bytes(ConvTile tile, const ConvShape& shape) {
   const int64_t splits = splits_of(tile, shape);
   if (splits == 1) return 0;
   const Extent e = extent_of(tile);
-  // The grid has room for the largest group in every group.
-  int64_t tiles = 0;
-  for (int g = 0; g < shape.groups; ++g)
-    tiles = std::max(tiles, ceil_div(shape.group[g].pixels, e.m));
-  return static_cast<size_t>(shape.groups * tiles * ceil_div(shape.out_c, e.n) * splits * e.m *
-                             e.n) *
-         sizeof(float);
+  return static_cast<size_t>(places_of(tile, shape) * splits * e.m * e.n) * sizeof(float);
 }
 
 size_t aligned_size(size_t bytes) {
@@ -222,7 +225,7 @@ EpilogueArgs<T> epilogue_args(const ConvEpilogue& epilogue, const Tensor& out, v
 template <class T>
 void gather(ConvShape shape, ConvChoice choice, const Tensor& source, const void* packed,
             const ConvPrologue& prologue, const ConvEpilogue& epilogue, const Tensor& out,
-            void* scratch, gpu::Stream stream) {
+            const Scratch& scratch, gpu::Stream stream) {
   shape.source_pitch = source.pitch();
   shape.out_pitch = out.pitch();
   GemmArgs<T> args;
@@ -230,7 +233,7 @@ void gather(ConvShape shape, ConvChoice choice, const Tensor& source, const void
   args.source = data_of<T>(source);
   args.weights = static_cast<const T*>(packed);
   args.prologue = prologue_args(prologue, source.shape().c);
-  args.epilogue = epilogue_args<T>(epilogue, out, scratch);
+  args.epilogue = epilogue_args<T>(epilogue, out, scratch.memory);
 
   const bool packets = takes_packets(source, prologue);
   const bool plain = !args.epilogue.gate && args.epilogue.sums == ConvSums::none &&
@@ -248,8 +251,11 @@ void gather(ConvShape shape, ConvChoice choice, const Tensor& source, const void
   if (choice.tile == ConvTile::automatic && load != ConvLoad::gather) {
     args.splits = static_cast<int>(splits_of(tile, shape));
     const size_t sums = args.epilogue.sums == ConvSums::none ? 0 : sums_bytes(shape, 64);
-    if (args.splits > 1)
-      args.parts = reinterpret_cast<float*>(static_cast<std::byte*>(scratch) + aligned_size(sums));
+    if (args.splits > 1) {
+      args.parts =
+          reinterpret_cast<float*>(static_cast<std::byte*>(scratch.memory) + aligned_size(sums));
+      args.arrivals = scratch.arrivals;
+    }
   }
   if constexpr (sizeof(T) == 2)
     (on_warpgroups(tile) ? gemm_wgmma : gemm_bf16)(args, tile, load, stream);
@@ -269,7 +275,7 @@ void gather(ConvShape shape, ConvChoice choice, const Tensor& source, const void
 
 void gather(const ConvShape& shape, ConvChoice choice, const Tensor& source, const void* packed,
             const ConvPrologue& prologue, const ConvEpilogue& epilogue, const Tensor& out,
-            void* scratch, gpu::Stream stream) {
+            const Scratch& scratch, gpu::Stream stream) {
   require(source.dtype() == out.dtype(), "convolution: source and output differ in type");
   with_storage_type(source.dtype(), [&](auto element) {
     gather<decltype(element)>(shape, choice, source, packed, prologue, epilogue, out, scratch,
@@ -280,14 +286,14 @@ void gather(const ConvShape& shape, ConvChoice choice, const Tensor& source, con
 // x and y are those of the plain convolution.
 void run_forward(const ConvGeometry& geometry, ConvChoice choice, const Tensor& x,
                  const void* packed, const ConvPrologue& prologue, const ConvEpilogue& epilogue,
-                 const Tensor& y, void* scratch, gpu::Stream stream) {
+                 const Tensor& y, const Scratch& scratch, gpu::Stream stream) {
   check_shape("convolution", "the smaller side", y, conv_output(x.shape(), y.shape().c, geometry));
   gather(forward_shape(geometry, x.shape(), y.shape()), choice, x, packed, prologue, epilogue, y,
          scratch, stream);
 }
 void run_data_gradient(const ConvGeometry& geometry, ConvChoice choice, const Tensor& dy,
                        const void* packed, const ConvPrologue& prologue,
-                       const ConvEpilogue& epilogue, const Tensor& dx, void* scratch,
+                       const ConvEpilogue& epilogue, const Tensor& dx, const Scratch& scratch,
                        gpu::Stream stream) {
   check_shape("convolution data gradient", "the smaller side", dy,
               conv_output(dx.shape(), dy.shape().c, geometry));
@@ -455,12 +461,12 @@ size_t conv_scratch_bytes(const Call& call, bool sums) {
 
 void conv_forward(const ConvGeometry& geometry, ConvChoice choice, const Tensor& x,
                   const void* packed, const ConvPrologue& prologue, const ConvEpilogue& epilogue,
-                  const Tensor& y, void* scratch, gpu::Stream stream) {
+                  const Tensor& y, const Scratch& scratch, gpu::Stream stream) {
   run_forward(geometry, choice, x, packed, prologue, epilogue, y, scratch, stream);
 }
 void conv_backward_data(const ConvGeometry& geometry, ConvChoice choice, const Tensor& dy,
                         const void* packed, const ConvPrologue& prologue,
-                        const ConvEpilogue& epilogue, const Tensor& dx, void* scratch,
+                        const ConvEpilogue& epilogue, const Tensor& dx, const Scratch& scratch,
                         gpu::Stream stream) {
   run_data_gradient(geometry, choice, dy, packed, prologue, epilogue, dx, scratch, stream);
 }
@@ -471,14 +477,14 @@ void conv_backward_weights(const ConvGeometry& geometry, ConvChoice choice, cons
 }
 void conv_transpose_forward(const ConvGeometry& geometry, ConvChoice choice, const Tensor& x,
                             const void* packed, const ConvPrologue& prologue,
-                            const ConvEpilogue& epilogue, const Tensor& y, void* scratch,
+                            const ConvEpilogue& epilogue, const Tensor& y, const Scratch& scratch,
                             gpu::Stream stream) {
   run_data_gradient(geometry, choice, x, packed, prologue, epilogue, y, scratch, stream);
 }
 void conv_transpose_backward_data(const ConvGeometry& geometry, ConvChoice choice, const Tensor& dy,
                                   const void* packed, const ConvPrologue& prologue,
-                                  const ConvEpilogue& epilogue, const Tensor& dx, void* scratch,
-                                  gpu::Stream stream) {
+                                  const ConvEpilogue& epilogue, const Tensor& dx,
+                                  const Scratch& scratch, gpu::Stream stream) {
   run_forward(geometry, choice, dy, packed, prologue, epilogue, dx, scratch, stream);
 }
 void conv_transpose_backward_weights(const ConvGeometry& geometry, ConvChoice choice,

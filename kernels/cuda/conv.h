@@ -22,6 +22,7 @@
 
 #include "kernels/backend.h"
 #include "kernels/cuda/gpu.h"
+#include "kernels/cuda/scratch.h"
 #include "kernels/cuda/weights.h"
 
 namespace gan::cuda {
@@ -104,11 +105,11 @@ size_t conv_scratch_bytes(const Call& call, bool sums = false);
 // y = epilogue(conv(prologue(x), w)). `packed` comes from conv_pack_job with the same operation.
 void conv_forward(const ConvGeometry& geometry, ConvChoice choice, const Tensor& x,
                   const void* packed, const ConvPrologue& prologue, const ConvEpilogue& epilogue,
-                  const Tensor& y, void* scratch, gpu::Stream stream);
+                  const Tensor& y, const Scratch& scratch, gpu::Stream stream);
 // dx = epilogue(conv_data_gradient(prologue(dy), w))
 void conv_backward_data(const ConvGeometry& geometry, ConvChoice choice, const Tensor& dy,
                         const void* packed, const ConvPrologue& prologue,
-                        const ConvEpilogue& epilogue, const Tensor& dx, void* scratch,
+                        const ConvEpilogue& epilogue, const Tensor& dx, const Scratch& scratch,
                         gpu::Stream stream);
 // dw (float32 {K, kernel, kernel, C}) = sum over pixels of prologue(x) times dy.
 void conv_backward_weights(const ConvGeometry& geometry, ConvChoice choice, const Tensor& x,
@@ -118,12 +119,12 @@ void conv_backward_weights(const ConvGeometry& geometry, ConvChoice choice, cons
 // The same for transposed convolution; w and dw: {C_in, kernel, kernel, C_out}.
 void conv_transpose_forward(const ConvGeometry& geometry, ConvChoice choice, const Tensor& x,
                             const void* packed, const ConvPrologue& prologue,
-                            const ConvEpilogue& epilogue, const Tensor& y, void* scratch,
+                            const ConvEpilogue& epilogue, const Tensor& y, const Scratch& scratch,
                             gpu::Stream stream);
 void conv_transpose_backward_data(const ConvGeometry& geometry, ConvChoice choice, const Tensor& dy,
                                   const void* packed, const ConvPrologue& prologue,
-                                  const ConvEpilogue& epilogue, const Tensor& dx, void* scratch,
-                                  gpu::Stream stream);
+                                  const ConvEpilogue& epilogue, const Tensor& dx,
+                                  const Scratch& scratch, gpu::Stream stream);
 void conv_transpose_backward_weights(const ConvGeometry& geometry, ConvChoice choice,
                                      const Tensor& x, const ConvPrologue& prologue,
                                      const Tensor& dy, const Tensor& dw, Write write, void* scratch,

@@ -47,6 +47,8 @@ struct GemmArgs {
   EpilogueArgs<T> epilogue;
   int splits = 1;          // of the sum; no group has fewer steps
   float* parts = nullptr;  // [tiles of all groups][splits][kM][kN], for more than one split
+  // Of the blocks of each tile, how many have left their part; see Scratch.
+  unsigned* arrivals = nullptr;
 };
 
 // A position on the K axis: a channel of a tap.
@@ -274,16 +276,11 @@ class ElementLoader {
   RowTable rows_;
 };
 
-// How many blocks of each tile have left their part. The last one sets its tile's count back to zero for
-// the next kernel; kernels that split run one after another.
-inline constexpr int kMostSplitTiles = 256;
-[[maybe_unused]] static __device__ unsigned split_arrivals[kMostSplitTiles];
-
-// The sums of a tile whose sum is split: false for all blocks but the one that holds them afterwards.
-// flag: one shared word.
+// The sums of a tile whose sum is split: false for all blocks but the one that holds them afterwards, which
+// sets `arrivals`, the tile's, back to zero. flag: one shared word.
 template <class Tile>
-__device__ __forceinline__ bool join_splits(float* tile, float* parts, int index, int splits,
-                                            int* flag) {
+__device__ __forceinline__ bool join_splits(float* tile, float* parts, unsigned* arrivals,
+                                            int index, int splits, int* flag) {
   constexpr int kArea = Tile::kM * Tile::kN, kVector = 4;
   static_assert(kArea % (Tile::kThreads * kVector) == 0, "whole packets for every thread");
   const int thread = static_cast<int>(threadIdx.x);
@@ -294,12 +291,11 @@ __device__ __forceinline__ bool join_splits(float* tile, float* parts, int index
     gpu::store_packet(mine + i, gpu::load_packet(at(i)));
   gpu::threadfence();
   gpu::syncthreads();  // all of this part is written | it is announced
-  if (thread == 0)
-    *flag = gpu::atomic_add(split_arrivals + index, 1u) + 1 == static_cast<unsigned>(splits);
+  if (thread == 0) *flag = gpu::atomic_add(arrivals, 1u) + 1 == static_cast<unsigned>(splits);
   gpu::syncthreads();  // the flag
   if (*flag == 0) return false;
   gpu::threadfence();  // the count | the other blocks' parts
-  if (thread == 0) gpu::atomic_exch(split_arrivals + index, 0u);
+  if (thread == 0) gpu::atomic_exch(arrivals, 0u);
   // A thread's packets of one part are loaded together: one after the other they would take longer than
   // the splitting saves.
   constexpr int kPackets = kArea / (Tile::kThreads * kVector);
@@ -408,7 +404,9 @@ __global__ void __launch_bounds__(Unit::Tile::kThreads, Unit::Tile::kBlocks)
 
   if (args.splits > 1) {
     const int index = static_cast<int>(blockIdx.z * gridDim.x + blockIdx.x);
-    if (!join_splits<Tile>(sums, args.parts, index, args.splits, rows.source)) return;
+    if (!join_splits<Tile>(sums, args.parts, args.arrivals + index, index, args.splits,
+                           rows.source))
+      return;
   }
   const int left = group.pixels - m0;
   const int64_t blocks_m = gridDim.x / blocks_n;

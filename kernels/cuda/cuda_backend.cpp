@@ -39,8 +39,12 @@ cuda::ConvEpilogue with_bias(const Epilogue& wanted) {
 
 }  // namespace
 
-CudaBackend::CudaBackend(Memory& memory, CUstream_st* stream, CudaPrecision precision)
-    : memory_(memory), stream_(stream), precision_(precision), packed_(memory, stream) {}
+CudaBackend::CudaBackend(Memory& memory, CUstream_st* stream, CudaPrecision precision,
+                         cuda::Dataflow* dataflow)
+    : stream_(stream),
+      precision_(precision),
+      scratch_(memory, dataflow),
+      packed_(memory, stream, dataflow) {}
 
 std::string CudaBackend::description() const {
   return precision_ == CudaPrecision::tf32 ? "cuda (own kernels, tf32)" : "cuda (own kernels)";
@@ -87,12 +91,6 @@ WorkingMemory CudaBackend::working_memory(const Call& call) const {
   }
 }
 
-void* CudaBackend::scratch(size_t bytes) {
-  if (bytes == 0) return nullptr;
-  if (scratch_.empty() || scratch_.back().bytes() < bytes) scratch_.emplace_back(memory_, bytes);
-  return scratch_.back().data();
-}
-
 const void* CudaBackend::packed(const Call& call, const Weights& w) {
   const size_t bytes = cuda::conv_pack_bytes(call);
   if (bytes == 0) return w.values.data();
@@ -107,14 +105,14 @@ void CudaBackend::conv_forward(const ConvGeometry& geometry, const Tensor& x, co
                                const Epilogue& epilogue, const Tensor& y) {
   const Call call = conv_call(Op::conv_forward, geometry, x, y);
   cuda::conv_forward(geometry, math_of(precision_), x, packed(call, w), {}, with_bias(epilogue), y,
-                     scratch(cuda::conv_scratch_bytes(call)), stream_);
+                     scratch_.get(cuda::conv_scratch_bytes(call)), stream_);
 }
 
 void CudaBackend::conv_backward_data(const ConvGeometry& geometry, const Tensor& dy,
                                      const Weights& w, const Tensor& dx, Write write) {
   const Call call = conv_call(Op::conv_backward_data, geometry, dx, dy);
   cuda::conv_backward_data(geometry, math_of(precision_), dy, packed(call, w), {}, plain(write), dx,
-                           scratch(cuda::conv_scratch_bytes(call)), stream_);
+                           scratch_.get(cuda::conv_scratch_bytes(call)), stream_);
 }
 
 void CudaBackend::conv_backward_weights(const ConvGeometry& geometry, const Tensor& x,
@@ -129,7 +127,7 @@ void CudaBackend::conv_transpose_forward(const ConvGeometry& geometry, const Ten
                                          const Tensor& y) {
   const Call call = conv_call(Op::conv_transpose_forward, geometry, x, y);
   cuda::conv_transpose_forward(geometry, math_of(precision_), x, packed(call, w), {},
-                               with_bias(epilogue), y, scratch(cuda::conv_scratch_bytes(call)),
+                               with_bias(epilogue), y, scratch_.get(cuda::conv_scratch_bytes(call)),
                                stream_);
 }
 
@@ -137,7 +135,7 @@ void CudaBackend::conv_transpose_backward_data(const ConvGeometry& geometry, con
                                                const Weights& w, const Tensor& dx, Write write) {
   const Call call = conv_call(Op::conv_transpose_backward_data, geometry, dx, dy);
   cuda::conv_transpose_backward_data(geometry, math_of(precision_), dy, packed(call, w), {},
-                                     plain(write), dx, scratch(cuda::conv_scratch_bytes(call)),
+                                     plain(write), dx, scratch_.get(cuda::conv_scratch_bytes(call)),
                                      stream_);
 }
 
@@ -321,8 +319,8 @@ void CudaBackend::assemble_batch(const Tensor& photos, const PhotoPick* picks, C
 }
 
 std::unique_ptr<Backend> make_cuda_backend(Memory& memory, CUstream_st* stream,
-                                           CudaPrecision precision) {
-  return std::make_unique<CudaBackend>(memory, stream, precision);
+                                           CudaPrecision precision, cuda::Dataflow* dataflow) {
+  return std::make_unique<CudaBackend>(memory, stream, precision, dataflow);
 }
 
 }  // namespace gan

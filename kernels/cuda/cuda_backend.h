@@ -5,9 +5,9 @@
 #pragma once
 
 #include <memory>
-#include <vector>
 
 #include "kernels/backend.h"
+#include "kernels/cuda/scratch.h"
 #include "kernels/cuda/weights.h"
 
 struct CUstream_st;
@@ -19,9 +19,11 @@ enum class CudaPrecision : uint8_t { fp32, tf32 };
 
 class CudaBackend final : public Backend {
  public:
-  // `memory` and all tensors belong to the device that `stream` is on (null: the default stream).
+  // `memory` and all tensors belong to the device that `stream` is on (null: the default stream). `dataflow`:
+  // the memory's, where its work is recorded in the order of its data.
   explicit CudaBackend(Memory& memory, CUstream_st* stream = nullptr,
-                       CudaPrecision precision = CudaPrecision::fp32);
+                       CudaPrecision precision = CudaPrecision::fp32,
+                       cuda::Dataflow* dataflow = nullptr);
 
   std::string_view name() const override { return "cuda"; }
   std::string description() const override;
@@ -111,20 +113,18 @@ class CudaBackend final : public Backend {
                       const Tensor& gray, const Tensor& color) override;
 
  private:
-  // Working memory, valid until the next call; grows to the largest need, then stays. What it was
-  // before stays too: recorded steps go on using it.
-  void* scratch(size_t bytes);
+  void* scratch(size_t bytes) { return scratch_.get(bytes).memory; }
   // The weights as the call wants them; packs them unless that has been done for this version.
   const void* packed(const Call& call, const Weights& w);
 
-  Memory& memory_;
   CUstream_st* stream_;
   CudaPrecision precision_;
-  std::vector<Buffer> scratch_;  // the last is the present one
+  cuda::ScratchMemory scratch_;
   cuda::PackedWeights packed_;
 };
 
 std::unique_ptr<Backend> make_cuda_backend(Memory& memory, CUstream_st* stream = nullptr,
-                                           CudaPrecision precision = CudaPrecision::fp32);
+                                           CudaPrecision precision = CudaPrecision::fp32,
+                                           cuda::Dataflow* dataflow = nullptr);
 
 }  // namespace gan

@@ -4,6 +4,8 @@
 #include <array>
 #include <cstring>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "engine/error.h"
 #include "kernels/cuda/gpu.h"
@@ -35,13 +37,15 @@ class PinnedReadback final : public Readback {
 
 class GraphRecording final : public Recording {
  public:
-  GraphRecording(gpu::Stream stream, std::unique_ptr<gpu::Graph> graph)
-      : stream_(stream), graph_(std::move(graph)) {}
+  GraphRecording(gpu::Stream stream, std::unique_ptr<gpu::Graph> graph,
+                 std::vector<Buffer> working_memory = {})
+      : stream_(stream), working_memory_(std::move(working_memory)), graph_(std::move(graph)) {}
   void replay() override { graph_->launch(stream_); }
   size_t operations() const override { return graph_->nodes(); }
 
  private:
   gpu::Stream stream_;
+  std::vector<Buffer> working_memory_;
   std::unique_ptr<gpu::Graph> graph_;
 };
 
@@ -77,7 +81,7 @@ class CudaMemory::Staging {
 };
 
 CudaMemory::CudaMemory(CUstream_st* stream)
-    : stream_(stream), staging_(std::make_unique<Staging>()) {}
+    : stream_(stream), staging_(std::make_unique<Staging>()), dataflow_(*this, stream) {}
 CudaMemory::~CudaMemory() = default;
 
 void* CudaMemory::allocate(size_t bytes) {
@@ -137,6 +141,11 @@ std::unique_ptr<Readback> CudaMemory::make_readback(size_t bytes) {
 
 std::unique_ptr<Recording> CudaMemory::record(const std::function<void()>& work) {
   require(records(), "the default stream cannot be recorded");
+  if (order_ == RecordedOrder::data) {
+    cuda::Dataflow::Recorded recorded = dataflow_.record(work);
+    return std::make_unique<GraphRecording>(stream_, std::move(recorded.graph),
+                                            std::move(recorded.working_memory));
+  }
   recording_ = true;
   try {
     auto graph = gpu::record(stream_, work);

@@ -5,6 +5,8 @@
 #include <memory>
 
 #include "engine/memory.h"
+#include "kernels/cuda/dataflow.h"
+#include "kernels/device.h"
 
 struct CUstream_st;
 
@@ -32,11 +34,18 @@ class CudaMemory final : public Memory {
   bool records() const override { return stream_ != nullptr; }
   std::unique_ptr<Recording> record(const std::function<void()>& work) override;
 
+  // The order of what is recorded from now on. Work in the order of its data has to be given in
+  // dataflow()'s operations (dataflow_backend.h).
+  void record_in(RecordedOrder order) { order_ = order; }
+  cuda::Dataflow& dataflow() { return dataflow_; }
+
  private:
   class Staging;
 
   CUstream_st* stream_;
   std::unique_ptr<Staging> staging_;
+  cuda::Dataflow dataflow_;
+  RecordedOrder order_ = RecordedOrder::given;
   bool recording_ = false;
 };
 

@@ -7,9 +7,12 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/memory.h"
 #include "kernels/cuda/gpu.h"
+
+struct CUgraphNode_st;
 
 namespace gan::gpu {
 
@@ -64,15 +67,28 @@ class Event {
 void copy_to_device_later(void* to, const Pinned& from, size_t bytes, Stream stream);
 void copy_to_host_later(const Pinned& to, const void* from, size_t bytes, Stream stream);
 
+// A launch in recorded work.
+using Node = CUgraphNode_st*;
+
 // Launches, kept to be repeated: a CUDA graph.
 class Graph {
  public:
   virtual ~Graph() = default;
+  // Before the first launch: whether the device shall begin with these launches, and with those before them
+  // that have not been spoken of yet, where others could begin, too.
+  virtual void prefer(const std::vector<Node>& last, bool preferred) = 0;
   virtual void launch(Stream stream) = 0;
   virtual size_t nodes() const = 0;
 };
-// Runs `work` on the host; what it launches into `stream` is recorded, not run. The work must not
-// allocate, copy from or to the host, or wait.
-std::unique_ptr<Graph> record(Stream stream, const std::function<void()>& work);
+// Whether recorded work may ask for device memory. Copies from or to the host, and waiting, it never may.
+enum class Allocations : uint8_t { refused, allowed };
+// Runs `work` on the host; what it launches into `stream` is recorded, not run.
+std::unique_ptr<Graph> record(Stream stream, const std::function<void()>& work,
+                              Allocations allocations = Allocations::refused);
+
+// What the next launch into this stream, which is being recorded, will come after: in the beginning nothing,
+// later the launch before it, unless record_after() has said otherwise.
+std::vector<Node> record_position(Stream stream);
+void record_after(Stream stream, const std::vector<Node>& nodes);
 
 }  // namespace gan::gpu

@@ -26,7 +26,7 @@ struct WeightJob {
 
   const float* from = nullptr;
   void* to = nullptr;
-  int64_t count = 0;  // of a cast: no groups
+  int64_t count = 0;  // of elements
   int rows = 0, columns = 0;
   int8_t kernel = 0, step = 0, groups = 0;
   Group group[kMostGroups];
@@ -38,6 +38,8 @@ WeightJob cast_job(const Tensor& w, void* to);
 // Does all of them, whose results have the type `dtype`, in one launch for every 32.
 void pack_weights(std::span<const WeightJob> jobs, DType dtype, gpu::Stream stream);
 
+class Dataflow;
+
 // What has been packed, kept until the weights' version changes. Then all weights of the same family
 // (engine/version.h) are packed together: a network's take one launch instead of two for each layer.
 class PackedWeights {
@@ -46,7 +48,9 @@ class PackedWeights {
   // packed form depends on.
   using Key = std::tuple<const void*, Op, DType, int, int, int, int, int64_t, int64_t>;
 
-  PackedWeights(Memory& memory, gpu::Stream stream) : memory_(memory), stream_(stream) {}
+  // `dataflow`: of the operations that weights are packed for; null: none.
+  PackedWeights(Memory& memory, gpu::Stream stream, Dataflow* dataflow)
+      : memory_(memory), stream_(stream), dataflow_(dataflow) {}
 
   // `bytes` of weights packed as `job` says, when given their place.
   void* get(const Key& key, const Weights& w, size_t bytes,
@@ -58,9 +62,11 @@ class PackedWeights {
     uint64_t version = 0;
     WeightJob job;
   };
+  void pack(const std::vector<WeightJob>& jobs, DType dtype);
 
   Memory& memory_;
   gpu::Stream stream_;
+  Dataflow* dataflow_;
   std::map<Key, Entry> entries_;
 };
 

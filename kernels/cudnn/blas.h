@@ -23,6 +23,8 @@ class Blas {
   // Sums are float32; the same call gives the same bytes.
   void multiply(const LinearGemm& gemm, const void* a, const void* b, DType factors, void* c,
                 DType result, bool accumulate) const;
+  // What all products use while they run.
+  const Buffer& workspace() const { return workspace_; }
 
  private:
   struct Destroy {

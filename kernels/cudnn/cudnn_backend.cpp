@@ -10,8 +10,10 @@
 #include "engine/error.h"
 #include "kernels/cuda/activation.h"
 #include "kernels/cuda/cuda_backend.h"
+#include "kernels/cuda/dataflow.h"
 #include "kernels/cuda/linear.h"
 #include "kernels/cuda/memory.h"
+#include "kernels/cuda/scratch.h"
 #include "kernels/cudnn/blas.h"
 #include "kernels/cudnn/conv_plan.h"
 
@@ -35,14 +37,17 @@ Choices& algorithms_of(const std::string& gpu) {
 class CudnnBackend final : public Backend {
  public:
   CudnnBackend(Memory& memory, CUstream_st* stream, DevicePrecision precision,
-               const std::string& gpu)
+               const std::string& gpu, cuda::Dataflow* dataflow)
       : algorithms_(algorithms_of(gpu)),
         memory_(memory),
         stream_(stream),
         tf32_(precision == DevicePrecision::tf32),
-        own_(memory, stream, tf32_ ? CudaPrecision::tf32 : CudaPrecision::fp32),
+        own_(memory, stream, tf32_ ? CudaPrecision::tf32 : CudaPrecision::fp32, dataflow),
+        dataflow_(dataflow),
         blas_(memory, stream, tf32_),
-        converted_(memory, stream) {
+        converted_(memory, stream, dataflow),
+        results_(memory, dataflow),
+        working_(memory, dataflow) {
     cudnnHandle_t made = nullptr;
     cudnn::check(cudnnCreate(&made), "beginning to use the GPU");
     handle_.reset(made);
@@ -103,15 +108,16 @@ class CudnnBackend final : public Backend {
                       const Tensor& y) override {
     if (!x.dense()) return own_.linear_forward(x, w, bias, y);
     const int64_t n = x.shape().n, o = y.shape().c, f = features(x);
-    auto* sums = static_cast<float*>(room(0, static_cast<size_t>(n * o) * sizeof(float)));
-    blas_.multiply(cudnn::linear_forward_gemm(n, f, o, o), converted(w, x.dtype()), x.data(),
-                   x.dtype(), sums, DType::f32, false);
+    auto* sums =
+        static_cast<float*>(results_.get(static_cast<size_t>(n * o) * sizeof(float)).memory);
+    blas().multiply(cudnn::linear_forward_gemm(n, f, o, o), converted(w, x.dtype()), x.data(),
+                    x.dtype(), sums, DType::f32, false);
     cuda::linear_finish(sums, 1, bias, y, stream_);
   }
   void linear_backward_data(const Tensor& dy, const Weights& w, const Tensor& dx,
                             Write write) override {
     if (!dx.dense()) return own_.linear_backward_data(dy, w, dx, write);
-    blas_.multiply(
+    blas().multiply(
         cudnn::linear_data_gradient_gemm(dx.shape().n, features(dx), dy.shape().c, dy.pitch()),
         converted(w, dx.dtype()), dy.data(), dx.dtype(), dx.data(), dx.dtype(),
         write == Write::accumulate);
@@ -119,12 +125,18 @@ class CudnnBackend final : public Backend {
   void linear_backward_weights(const Tensor& x, const Tensor& dy, const Tensor& dw,
                                Write write) override {
     if (!x.dense()) return own_.linear_backward_weights(x, dy, dw, write);
-    blas_.multiply(
+    blas().multiply(
         cudnn::linear_weight_gradient_gemm(x.shape().n, features(x), dy.shape().c, dy.pitch()),
         x.data(), dy.data(), x.dtype(), dw.data(), DType::f32, write == Write::accumulate);
   }
 
  private:
+  const cudnn::Blas& blas() {
+    const Buffer& shared = blas_.workspace();
+    if (dataflow_) dataflow_->writes({shared.data(), shared.bytes()});
+    return blas_;
+  }
+
   static int64_t features(const Tensor& x) {
     const Shape& s = x.shape();
     return s.h * s.w * s.c;
@@ -150,14 +162,6 @@ class CudnnBackend final : public Backend {
     }
     known_.push_back(std::move(known));
     return known_.back()->plan ? &*known_.back()->plan : nullptr;
-  }
-
-  // Memory that is valid until the next use of the same slot; recorded work keeps what it has.
-  void* room(int slot, size_t bytes) {
-    std::vector<Buffer>& blocks = rooms_[slot];
-    if (bytes == 0) return nullptr;
-    if (blocks.empty() || blocks.back().bytes() < bytes) blocks.emplace_back(memory_, bytes);
-    return blocks.back().data();
   }
 
   // A bias belongs to its weights, whose version says when it has changed.
@@ -194,12 +198,12 @@ class CudnnBackend final : public Backend {
 
     Tensor target = result;
     if (apart) {
-      target = Tensor(room(0, static_cast<size_t>(result.elements()) * size_of(x.dtype())),
-                      result.shape(), x.dtype());
+      const size_t bytes = static_cast<size_t>(result.elements()) * size_of(x.dtype());
+      target = Tensor(results_.get(bytes).memory, result.shape(), x.dtype());
     }
     void* weights =
         direction == Direction::weight_gradient ? target.data() : converted(w, x.dtype());
-    void* const scratch = room(1, plan->scratch_bytes());
+    void* const scratch = working_.get(plan->scratch_bytes()).memory;
     if (epilogue.bias && epilogue.act == Activation::relu && !transposed && !apart &&
         plan->run_biased_relu(handle_.get(), larger.data(), weights,
                               converted({epilogue.bias, w.version}, x.dtype()), smaller.data(),
@@ -223,18 +227,21 @@ class CudnnBackend final : public Backend {
   CUstream_st* stream_;
   bool tf32_;
   CudaBackend own_;
+  cuda::Dataflow* dataflow_;
   cudnn::Blas blas_;
   cudnn::Handle handle_;
   mutable std::vector<std::unique_ptr<Known>> known_;  // supports() makes plans
   cuda::PackedWeights converted_;                      // weights in the pictures' type
-  std::vector<Buffer> rooms_[2];  // results on their way, cuDNN's working memory
+  cuda::ScratchMemory results_;                        // on their way to another type
+  cuda::ScratchMemory working_;                        // cuDNN's
 };
 
 }  // namespace
 
 std::unique_ptr<Backend> make_cudnn_backend(Memory& memory, CUstream_st* stream,
-                                            DevicePrecision precision, const std::string& gpu) {
-  return std::make_unique<CudnnBackend>(memory, stream, precision, gpu);
+                                            DevicePrecision precision, const std::string& gpu,
+                                            cuda::Dataflow* dataflow) {
+  return std::make_unique<CudnnBackend>(memory, stream, precision, gpu, dataflow);
 }
 
 }  // namespace gan

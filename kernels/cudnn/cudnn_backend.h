@@ -20,11 +20,16 @@ struct CUstream_st;
 
 namespace gan {
 
+namespace cuda {
+class Dataflow;
+}
+
 // Null where cuDNN is not in this build. Throws DeviceError when cuDNN cannot work with the device.
 // `memory`, `stream`: as for CudaBackend; the stream must not be recorded while a shape is new. `gpu`: its
 // name, under which the algorithms chosen are kept in a file, so that the next process takes the same;
-// empty: they are not.
+// empty: they are not. `dataflow`: as for CudaBackend.
 std::unique_ptr<Backend> make_cudnn_backend(Memory& memory, CUstream_st* stream,
-                                            DevicePrecision precision, const std::string& gpu = {});
+                                            DevicePrecision precision, const std::string& gpu = {},
+                                            cuda::Dataflow* dataflow = nullptr);
 
 }  // namespace gan

@@ -3,7 +3,7 @@
 namespace gan {
 
 std::unique_ptr<Backend> make_cudnn_backend(Memory&, CUstream_st*, DevicePrecision,
-                                            const std::string&) {
+                                            const std::string&, cuda::Dataflow*) {
   return nullptr;
 }
 

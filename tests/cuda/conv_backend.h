@@ -31,6 +31,12 @@ class GuardedBuffer {
   std::vector<uint8_t> block_;
 };
 
+// What kernels count arriving blocks in.
+inline unsigned* no_arrivals() {
+  static unsigned arrivals[cuda::Scratch::kArrivals] = {};
+  return arrivals;
+}
+
 class ConvBackend : public Backend {
  public:
   explicit ConvBackend(cuda::ConvChoice choice) : choice_(choice) {}
@@ -79,7 +85,8 @@ class ConvBackend : public Backend {
     GuardedBuffer packed(cuda::conv_pack_bytes(call)), scratch(cuda::conv_scratch_bytes(call));
     const cuda::WeightJob jobs[] = {cuda::conv_pack_job(call, w.values, packed.data())};
     cuda::pack_weights(jobs, call.dtype, {});
-    launcher(call.geometry, choice_, source, packed.data(), {}, epilogue, out, scratch.data(), {});
+    launcher(call.geometry, choice_, source, packed.data(), {}, epilogue, out,
+             {scratch.data(), no_arrivals()}, {});
     packed.check("packed weights");
     scratch.check("scratch");
   }

@@ -112,7 +112,8 @@ struct Layer {
         cuda::conv_pack_job(call(type), weight.tensor(), packed.data())};
     cuda::pack_weights(jobs, type, {});
     const auto launcher = gradient ? cuda::conv_backward_data : cuda::conv_forward;
-    launcher(geometry, choice, from, packed.data(), prologue, epilogue, to, scratch.data(), {});
+    launcher(geometry, choice, from, packed.data(), prologue, epilogue, to,
+             {scratch.data(), no_arrivals()}, {});
     packed.check("packed weights");
     scratch.check("scratch");
   }

@@ -10,26 +10,11 @@
 #include "kernels/cuda/cuda_memory.h"
 #include "kernels/cuda/host.h"
 #include "kernels/reference/reference_backend.h"
+#include "tests/cuda/recorded_steps.h"
 #include "tests/host_tensor.h"
-#include "train/recipe/stable.h"
-#include "train/recipe/step_reports.h"
 
 namespace gan::testing {
 namespace {
-
-Kernels only(std::unique_ptr<Backend> backend) {
-  std::vector<std::unique_ptr<Backend>> one;
-  one.push_back(std::move(backend));
-  return Kernels(std::move(one));
-}
-
-// A device of the simulator: with a stream of its own it records, on the default stream it does not.
-struct SimulatedGpu {
-  explicit SimulatedGpu(gpu::Stream stream)
-      : memory(stream), device{memory, only(make_cuda_backend(memory, stream)), "simulator"} {}
-  CudaMemory memory;
-  Device device;
-};
 
 // What begin_update and balance leave behind, on any backend.
 struct Decisions {
@@ -121,7 +106,7 @@ TEST_CASE("mixing takes its factors from device memory, an update that is not en
 }
 
 TEST_CASE("a recorded stream takes kernels and nothing else", "[smallest]") {
-  SimulatedGpu gpu(gpu::make_stream());
+  RecordingGpu gpu(gpu::make_stream());
   Arena arena(gpu.memory);
   const Tensor x = arena.allocate(vector_shape(4), DType::f32);
   Backend& backend = gpu.device.kernels({Op::memory, DType::f32, x.shape(), x.shape(), {}});
@@ -140,7 +125,7 @@ TEST_CASE("a recorded stream takes kernels and nothing else", "[smallest]") {
 
 TEST_CASE("work is repeated as one recorded piece, or as it is where nothing is recorded",
           "[smallest]") {
-  SimulatedGpu gpu(gpu::make_stream());
+  RecordingGpu gpu(gpu::make_stream());
   Arena arena(gpu.memory);
   const Tensor one = arena.allocate(vector_shape(1), DType::f32),
                sum = arena.allocate(vector_shape(1), DType::f32);
@@ -161,82 +146,43 @@ TEST_CASE("work is repeated as one recorded piece, or as it is where nothing is 
   CHECK(runs == 4);
 }
 
-namespace {
-
-// Steps of a small stable GAN with everything switched on, as the recipe runs them.
-struct StableSteps {
-  static constexpr int64_t kBatch = 2, kSize = 32;
-
-  StableSteps(gpu::Stream stream, int steps) : gpu(stream) {
-    Device& device = gpu.device;
-    const auto generator = make_generator("gan", 4, ColorHead::chroma64);
-    StableGan gan(device, *generator, std::vector<float>(16, 1.5f), {});
-    Replay replay(device.memory);
-    StepReports reports(device);
-    Arena arena(gpu.memory);
-    const Shape shape = {kBatch, kSize, kSize, 3};
-    const Tensor gray = arena.allocate(shape, DType::f32),
-                 color = arena.allocate(shape, DType::f32);
-    from_host(gpu.memory, gray, random_tensor(shape, 40, 0, 1).values().data());
-    from_host(gpu.memory, color, random_tensor(shape, 140, -0.5, 0.5).values().data());
-    for (int step = 0; step < steps; ++step) {
-      StepPlan plan;
-      plan.train_discriminator = true;
-      plan.moment_weight = 0.2;
-      plan.adversarial_ratio = 0.05 * (step + 1);
-      plan.lr_generator = 1e-3 / (step + 1);
-      plan.r1_gamma = plan.r2_gamma = 1;
-      plan.augment = 0.5;
-      const gpu::HostCalls before = gpu::host_calls();
-      gan.prepare(shape, plan);
-      replay.run(gan.key(plan), {&gan.generator_arena(), &gan.discriminator_arena()}, [&] {
-        gan.values_changed();
-        gan.compute(gray, color, plan);
-      });
-      if (replay.operations() > 0) gan.values_changed();
-      reports.post(gan.numbers(), {static_cast<double>(step)});
-      StepReports::Report report;
-      while (reports.take(report)) losses.push_back(gan.read_report(report.numbers, plan).chroma);
-      const gpu::HostCalls& after = gpu::host_calls();
-      last = {after.launches - before.launches, after.allocations - before.allocations,
-              after.copies - before.copies, after.waits - before.waits,
-              after.replays - before.replays};
-      operations = replay.operations();
-    }
-    StepReports::Report report;
-    while (reports.take(report, true)) losses.push_back(gan.read_report(report.numbers, {}).chroma);
-    generator_values = to_host(gpu.memory, generator->parameters().values());
-    discriminator_values = to_host(gpu.memory, gan.discriminator().parameters().values());
-  }
-
-  SimulatedGpu gpu;
-  std::vector<double> losses;
-  std::vector<float> generator_values, discriminator_values;
-  gpu::HostCalls last;  // of the last step
-  size_t operations = 0;
-};
-
-}  // namespace
-
 TEST_CASE("a replayed step of the stable recipe leaves the same bytes as one that is not",
           "[step]") {
   constexpr int kSteps = 6;
-  const StableSteps replayed(gpu::make_stream(), kSteps), plain(nullptr, kSteps);
-  CHECK(replayed.generator_values == plain.generator_values);
-  CHECK(replayed.discriminator_values == plain.discriminator_values);
-  CHECK(replayed.losses == plain.losses);
-  CHECK(replayed.losses.size() == kSteps);
-
-  // The steady state: one replay, no launch, no allocation; learning rate, ratio and warps go to the
-  // device, the numbers come back. A host that is faster than its GPU waits for the report of the step
-  // before last but three, and for nothing else.
-  CHECK(replayed.last.replays == 1);
-  CHECK(replayed.last.launches == 0);
-  CHECK(replayed.last.allocations == 0);
-  CHECK(replayed.last.waits <= 1);
-  CHECK(replayed.last.copies <= 4);
-  CHECK(replayed.operations == plain.last.launches);
+  const StableSteps plain(nullptr, kSteps);
   CHECK(plain.last.replays == 0);
+  for (const RecordedOrder order : {RecordedOrder::given, RecordedOrder::data}) {
+    const StableSteps replayed(gpu::make_stream(), kSteps, order);
+    CAPTURE(order == RecordedOrder::data);
+    CHECK(replayed.generator_values == plain.generator_values);
+    CHECK(replayed.discriminator_values == plain.discriminator_values);
+    CHECK(replayed.losses == plain.losses);
+    CHECK(replayed.losses.size() == kSteps);
+
+    // The steady state: one replay, no launch, no allocation; learning rate, ratio and warps go to the
+    // device, the numbers come back. A host that is faster than its GPU waits for the report of the step
+    // before last but three, and for nothing else.
+    CHECK(replayed.last.replays == 1);
+    CHECK(replayed.last.launches == 0);
+    CHECK(replayed.last.allocations == 0);
+    CHECK(replayed.last.waits <= 1);
+    CHECK(replayed.last.copies <= 4);
+    CHECK(replayed.operations == plain.last.launches);
+  }
+}
+
+TEST_CASE("a replayed step of the classic recipe leaves the same bytes as one that is not",
+          "[step]") {
+  constexpr int kSteps = 4;
+  const ClassicSteps plain(nullptr, kSteps);
+  for (const RecordedOrder order : {RecordedOrder::given, RecordedOrder::data}) {
+    const ClassicSteps replayed(gpu::make_stream(), kSteps, order);
+    CAPTURE(order == RecordedOrder::data);
+    CHECK(replayed.generator_values == plain.generator_values);
+    CHECK(replayed.discriminator_values == plain.discriminator_values);
+    CHECK(replayed.numbers == plain.numbers);
+    CHECK(replayed.operations > 0);
+  }
 }
 
 }  // namespace gan::testing

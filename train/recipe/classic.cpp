@@ -91,20 +91,25 @@ ClassicGan::DiscriminatorPass ClassicGan::run_discriminator(const Tensor& real, 
   tape.reset();
   Context run = context(tape, true);
 
-  Variable& on_real = discriminator_.forward(run, tape.constant(real));
-  ops::bce_with_logits(run, on_real, 1, 1, number(kReal));
-  Variable& on_fake = discriminator_.forward(run, tape.constant(fake));
-  ops::bce_with_logits(run, on_fake, 0, 1, number(kFake));
+  // Backwards after each kind of picture, not after all: so what the real ones need is independent of the
+  // generator to its end, and a device that has room does it meanwhile.
+  const auto gradients_on = [&](const Tensor& pictures, float target,
+                                Number number) -> const Tensor& {
+    Variable& logits = discriminator_.forward(run, tape.constant(pictures));
+    ops::bce_with_logits(run, logits, target, 1, this->number(number));
+    tape.backward();
+    return logits.value;
+  };
+  const Tensor& on_real = gradients_on(real, 1, kReal);
+  const Tensor& on_fake = gradients_on(fake, 0, kFake);
   if (with_noise) {
     const Tensor noise = tape.allocate(real.shape(), dtype_);
     device_.kernels({Op::random, dtype_, noise.shape(), noise.shape(), {}})
         .fill_uniform(run.next_random_key(), noise);
-    ops::bce_with_logits(run, discriminator_.forward(run, tape.constant(noise)), 0, 1,
-                         number(kNoise));
+    gradients_on(noise, 0, kNoise);
   }
-  tape.backward();
   random_stream_ = run.random_stream;
-  return {on_real.value, on_fake.value, {}};
+  return {on_real, on_fake, {}};
 }
 
 ClassicGan::DiscriminatorPass ClassicGan::discriminator_gradients(const Tensor& real,

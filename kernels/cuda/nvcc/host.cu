@@ -3,6 +3,7 @@
 
 #include <cuda_profiler_api.h>
 
+#include <set>
 #include <vector>
 
 #include "kernels/cuda/wgmma.h"
@@ -24,27 +25,66 @@ constexpr int kProbeThreads = 64;
 constexpr int kWgmmaProbeThreads = 128;
 __global__ void __launch_bounds__(kProbeThreads) wgmma_probe_kernel() {}
 
+// CUDA 13 gives an edge data of its own, which is all zeros between plain launches.
+std::vector<Node> nodes_before(Node node) {
+  size_t count = 0;
+  const auto get = [&](Node* nodes) {
+#if CUDART_VERSION >= 13000
+    const cudaError_t status = cudaGraphNodeGetDependencies(node, nodes, nullptr, &count);
+#else
+    const cudaError_t status = cudaGraphNodeGetDependencies(node, nodes, &count);
+#endif
+    check_cuda(status, "asking what recorded work comes after");
+  };
+  get(nullptr);
+  std::vector<Node> nodes(count);
+  if (count > 0) get(nodes.data());
+  return nodes;
+}
+
 class CudaGraph final : public Graph {
  public:
-  explicit CudaGraph(cudaGraph_t graph) {
-    const cudaError_t counted = cudaGraphGetNodes(graph, nullptr, &nodes_);
-    const cudaError_t made = cudaGraphInstantiateWithFlags(&executable_, graph, 0);
-    cudaGraphDestroy(graph);
-    check_cuda(counted, "counting the recorded work");
-    check_cuda(made, "making the recorded work ready");
+  explicit CudaGraph(cudaGraph_t graph) : graph_(graph) {
+    check_cuda(cudaGraphGetNodes(graph, nullptr, &nodes_), "counting the recorded work");
   }
   ~CudaGraph() override {
     if (executable_) cudaGraphExecDestroy(executable_);
+    cudaGraphDestroy(graph_);
+  }
+  void prefer(const std::vector<Node>& last, bool preferred) override {
+    int least = 0, greatest = 0;
+    check_cuda(cudaDeviceGetStreamPriorityRange(&least, &greatest), "asking for priorities");
+    cudaLaunchAttributeValue value = {};
+    value.priority = preferred ? greatest : least;
+    std::vector<Node> nodes = last;
+    while (!nodes.empty()) {
+      Node const node = nodes.back();
+      nodes.pop_back();
+      if (!spoken_of_.insert(node).second) continue;
+      cudaGraphNodeType type = {};
+      check_cuda(cudaGraphNodeGetType(node, &type), "asking for a node's type");
+      if (type == cudaGraphNodeTypeKernel)
+        check_cuda(cudaGraphKernelNodeSetAttribute(node, cudaLaunchAttributePriority, &value),
+                   "giving a kernel its priority");
+      for (Node before : nodes_before(node)) nodes.push_back(before);
+    }
   }
   void launch(Stream stream) override {
     ++host_calls().replays;
+    if (!executable_) {
+      const auto flags = spoken_of_.empty() ? 0 : cudaGraphInstantiateFlagUseNodePriority;
+      check_cuda(cudaGraphInstantiate(&executable_, graph_, flags),
+                 "making the recorded work ready");
+    }
     check_cuda(cudaGraphLaunch(executable_, stream), "repeating recorded work");
   }
   size_t nodes() const override { return nodes_; }
 
  private:
+  cudaGraph_t graph_;
   cudaGraphExec_t executable_ = nullptr;
   size_t nodes_ = 0;
+  std::set<Node> spoken_of_;
 };
 
 }  // namespace
@@ -140,9 +180,12 @@ void copy_to_host_later(const Pinned& to, const void* from, size_t bytes, Stream
   copy_to_host(to.data(), from, bytes, stream);
 }
 
-std::unique_ptr<Graph> record(Stream stream, const std::function<void()>& work) {
-  check_cuda(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal),
-             "beginning to record");
+std::unique_ptr<Graph> record(Stream stream, const std::function<void()>& work,
+                              Allocations allocations) {
+  const cudaStreamCaptureMode mode = allocations == Allocations::allowed
+                                         ? cudaStreamCaptureModeRelaxed
+                                         : cudaStreamCaptureModeThreadLocal;
+  check_cuda(cudaStreamBeginCapture(stream, mode), "beginning to record");
   cudaGraph_t graph = nullptr;
   try {
     work();
@@ -154,6 +197,36 @@ std::unique_ptr<Graph> record(Stream stream, const std::function<void()>& work) 
   }
   check_cuda(cudaStreamEndCapture(stream, &graph), "ending to record");
   return std::make_unique<CudaGraph>(graph);
+}
+
+std::vector<Node> record_position(Stream stream) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  const Node* nodes = nullptr;
+  size_t count = 0;
+#if CUDART_VERSION >= 13000
+  const cudaGraphEdgeData* edges = nullptr;
+  check_cuda(cudaStreamGetCaptureInfo(stream, &status, nullptr, nullptr, &nodes, &edges, &count),
+             "asking what is recorded");
+#else
+  check_cuda(cudaStreamGetCaptureInfo(stream, &status, nullptr, nullptr, &nodes, &count),
+             "asking what is recorded");
+#endif
+  if (status != cudaStreamCaptureStatusActive) throw Error("the stream is not being recorded");
+  return {nodes, nodes + count};
+}
+
+void record_after(Stream stream, const std::vector<Node>& nodes) {
+  Node none = nullptr;
+  auto* const first = nodes.empty() ? &none : const_cast<Node*>(nodes.data());  // only read
+#if CUDART_VERSION >= 13000
+  check_cuda(cudaStreamUpdateCaptureDependencies(stream, first, nullptr, nodes.size(),
+                                                 cudaStreamSetCaptureDependencies),
+             "ordering recorded work");
+#else
+  check_cuda(cudaStreamUpdateCaptureDependencies(stream, first, nodes.size(),
+                                                 cudaStreamSetCaptureDependencies),
+             "ordering recorded work");
+#endif
 }
 
 }  // namespace gan::gpu

@@ -58,8 +58,9 @@ void run(const Launch& launch);
 // Whether launches into this stream are recorded instead of run (kernels/cuda/host.h).
 bool recording(const CUstream_st* stream);
 void record(std::function<void()> launch);
-// Throws when some stream is being recorded.
+// Throws when some stream is being recorded, an allocation only where the recording has not allowed it.
 void refuse_while_recording(const char* what);
+void refuse_allocation_while_recording();
 
 // Ends the launch with an error that names the current thread and the place it called from.
 [[noreturn]] void fail(Fault fault, const std::string& text);

@@ -180,7 +180,7 @@ inline size_t most_shared_bytes() {
 
 // As on a GPU, a stream that is being recorded takes nothing but kernels.
 inline void* device_alloc(size_t bytes) {
-  sim::refuse_while_recording("an allocation");
+  sim::refuse_allocation_while_recording();
   ++host_calls().allocations;
   return sim::allocate_device(bytes);
 }

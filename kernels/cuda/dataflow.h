@@ -1,0 +1,95 @@
+// Recorded work in the order that its data asks for, instead of the order in which it was given.
+//
+// A stream runs one kernel after another. Most kernels of a small batch leave part of a GPU idle, and many
+// need nothing of the one before: a weight gradient nothing of the data gradient beside it, the discriminator
+// on real photos nothing of the generator. Here every operation says what it reads and writes, and comes after
+// just those before it which write what it reads or writes, or read what it writes. A recording made so is a
+// graph whose branches the device may run side by side. Each kernel computes what it would have computed in
+// the given order: the bytes are the same.
+//
+// What the longest chain of operations is made of is preferred: whatever else is ready fills what it leaves
+// free, and does not keep it waiting.
+//
+// Working memory is the one thing that operations share without needing each other. While such a recording is
+// made it comes from here, so that no two operations that may run at the same time have the same.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <vector>
+
+#include "engine/tensor.h"
+#include "kernels/cuda/host.h"
+#include "kernels/cuda/scratch.h"
+
+namespace gan::cuda {
+
+// Bytes of device memory from `begin` up to `end`. A slice of channels reaches from its first byte to its
+// last: it counts as touching the other channels, too.
+struct Region {
+  uintptr_t begin = 0, end = 0;
+
+  Region(const Tensor& tensor);
+  Region(const void* data, size_t bytes)
+      : begin(reinterpret_cast<uintptr_t>(data)), end(data ? begin + bytes : begin) {}
+  bool meets(const Region& other) const { return begin < other.end && other.begin < end; }
+};
+
+class Dataflow {
+ public:
+  using Regions = std::initializer_list<Region>;
+
+  Dataflow(Memory& memory, gpu::Stream stream) : memory_(memory), stream_(stream) {}
+
+  struct Recorded {
+    std::unique_ptr<gpu::Graph> graph;
+    std::vector<Buffer> working_memory;  // the graph's, as long as it is used
+  };
+  // Runs `work` on the host and records what it launches in operations. It may allocate working memory, and
+  // nothing else.
+  Recorded record(const std::function<void()>& work);
+  bool recording() const { return recording_; }
+
+  // Runs `launches`, which read and write just these regions. An operation may begin inside another one,
+  // which then has to come after it.
+  void operation(Regions reads, Regions writes, const std::function<void()>& launches);
+  // The same of the operation that is running, before the launches that do it.
+  void reads(const Region& region) { touch({{region, false}}); }
+  void writes(const Region& region) { touch({{region, true}}); }
+  // Working memory of the running operation, its own until the operation is done.
+  Scratch scratch(size_t bytes);
+
+ private:
+  struct Access {
+    Region region;
+    bool writes;
+  };
+  struct Operation {
+    std::vector<Access> accesses;
+    std::vector<bool> after;       // which earlier operations are done when this one begins
+    std::vector<gpu::Node> nodes;  // the launches that end it
+  };
+  struct Piece {
+    Buffer memory;
+    size_t user;  // the last operation that had it
+  };
+
+  void require_nothing_else() const;
+  void touch(const std::vector<Access>& accesses);
+  void come_after(size_t other);
+  void prefer_the_longest_chain(gpu::Graph& graph) const;
+  Operation& running() { return operations_[running_.back()]; }
+
+  Memory& memory_;
+  gpu::Stream stream_;
+  bool recording_ = false;
+  std::vector<Operation> operations_;
+  std::vector<size_t> running_;  // from the outermost to the innermost
+  std::vector<size_t> done_;  // in the order in which they ended: each after those it comes after
+  std::vector<Piece> pieces_;
+};
+
+}  // namespace gan::cuda
