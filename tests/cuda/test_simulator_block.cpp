@@ -47,6 +47,28 @@ __global__ void rotate_blocks_kernel(int* values, int* out) {
   out[block * threads + thread] = value;
 }
 
+// The same around each cluster of blocks, through their shared memory.
+__global__ void rotate_in_clusters_kernel(int cluster, int* out) {
+  const int block = static_cast<int>(blockIdx.y * gridDim.x + blockIdx.x);
+  const int threads = static_cast<int>(blockDim.x), thread = static_cast<int>(threadIdx.x);
+  const int rank = static_cast<int>(blockIdx.y) % cluster, before = (rank + cluster - 1) % cluster;
+  Smem sm;
+  sm.take<int>(5);
+  int* const values = sm.take<int>(threads);
+  int value = block * threads + thread;
+  for (int round = 0; round < cluster; ++round) {
+    values[thread] = value;
+    sync_cluster();
+    value = cluster_shared(values, before)[thread];
+    sync_cluster();
+  }
+  // A whole turn, and one step more without a copy.
+  values[thread] = value;
+  sync_cluster();
+  out[block * threads + thread] = *cluster_shared(values + thread, before);
+  sync_cluster();
+}
+
 // The first 64 threads make numbers, the others use them: two buffers, one barrier each for full
 // and for free.
 __global__ void pipeline_kernel(int rounds, int* sums) {
@@ -133,6 +155,30 @@ TEST_CASE("Blocks that run together can wait for each other", "[cuda][conformanc
   const DeviceArray<int> values(kThreads * kBlocks), out(kThreads * kBlocks);
   launch_together(rotate_blocks_kernel, kBlocks, kThreads, 0, Stream{}, values.data(), out.data());
   for (int i = 0; i < kThreads * kBlocks; ++i) CHECK(out.read()[static_cast<size_t>(i)] == i);
+}
+
+TEST_CASE("Blocks of a cluster wait for each other and read each other's shared memory",
+          "[cuda][conformance]") {
+  if (!has_clusters()) return;
+  constexpr int kThreads = 64, kAcross = 2, kDown = 6;
+  for (const int cluster : {1, 2, 3, 6}) {
+    const DeviceArray<int> out(kThreads * kAcross * kDown);
+    launch_clusters(rotate_in_clusters_kernel, Dim3(kAcross, kDown), Dim3(1, cluster), kThreads,
+                    Smem::bytes<int>(5) + Smem::bytes<int>(kThreads), Stream{}, cluster,
+                    out.data());
+    for (int i = 0; i < kThreads * kAcross * kDown; ++i) {
+      const int block = i / kThreads, x = block % kAcross, y = block / kAcross;
+      const int before = y / cluster * cluster + (y % cluster + cluster - 1) % cluster;
+      CAPTURE(cluster, i);
+      CHECK(out.read()[static_cast<size_t>(i)] == (before * kAcross + x) * kThreads + i % kThreads);
+    }
+  }
+  const auto with = [](Dim3 grid, Dim3 cluster) {
+    launch_clusters(rotate_in_clusters_kernel, grid, cluster, 32, 1024, Stream{}, 1,
+                    static_cast<int*>(nullptr));
+  };
+  CHECK_THROWS_WITH(with(Dim3(2, 6), Dim3(1, 4)), Catch::Contains("they divide it"));
+  CHECK_THROWS_WITH(with(Dim3(3, 3), Dim3(3, 3)), Catch::Contains("at most 8 blocks"));
 }
 
 TEST_CASE("Launch arguments convert to the parameters' types and must keep their values",

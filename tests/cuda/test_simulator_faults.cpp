@@ -50,6 +50,32 @@ __global__ void some_blocks_wait_for_the_grid() {
   if (blockIdx.x > 0) sync_grid();
 }
 
+__global__ void waits_for_the_cluster() {
+  sync_cluster();
+}
+
+__global__ void one_block_of_a_cluster_leaves() {
+  if (blockIdx.x > 0) sync_cluster();
+}
+
+__global__ void asks_for_shared_memory(int rank, bool of_its_own) {
+  Smem sm;
+  int* const values = sm.take<int>(4);
+  const int other = 0;
+  sync_cluster();
+  cluster_shared(of_its_own ? values : &other, rank);
+  sync_cluster();
+}
+
+__global__ void reads_what_has_ended() {
+  Smem sm;
+  int* const values = sm.take<int>(4);
+  sync_cluster();
+  if (blockIdx.x > 0) return;
+  // Until the other has gone: a barrier says when.
+  for (int i = 0; i < 1000000; ++i) cluster_shared(values, 1);
+}
+
 __global__ void waits_for_too_many() {
   if (threadIdx.x < 32) barrier_sync(1, 64);
 }
@@ -241,6 +267,27 @@ TEST_CASE("Blocks wait for each other only if all of them run, and come", "[cuda
   CHECK_THROWS_WITH(launch_together(waits_for_the_grid, 1000, 32, 0, Stream{}),
                     Catch::Contains("1000 blocks together"));
   CHECK_NOTHROW(launch_together(waits_for_the_grid, 3, 32, 0, Stream{}));
+}
+
+TEST_CASE("Blocks of a cluster must come, and must not end before others have read what they have",
+          "[cuda][simulator]") {
+  check_fault(Fault::misuse, "sync_cluster in a launch whose blocks need not run together",
+              waits_for_the_cluster, 32, 0);
+  check_fault(Fault::misuse, "sync_cluster in a launch whose blocks need not run together",
+              [] { launch_together(waits_for_the_cluster, 2, 32, 0, Stream{}); });
+  const auto clusters = [](auto kernel, auto... arguments) {
+    launch_clusters(kernel, 4, 2, 32, Smem::bytes<int>(4), Stream{}, arguments...);
+  };
+  check_fault(Fault::misuse, "sync_grid in a launch", [&] { clusters(waits_for_the_grid); });
+  check_fault(Fault::divergent_barrier, "a block waits in sync_cluster for one that has ended",
+              [&] { clusters(one_block_of_a_cluster_leaves); });
+  check_fault(Fault::misuse, "of block 2 of a cluster of 2",
+              [&] { clusters(asks_for_shared_memory, 2, true); });
+  check_fault(Fault::misuse, "an address outside of shared memory",
+              [&] { clusters(asks_for_shared_memory, 1, false); });
+  check_fault(Fault::shared_memory, "which has ended or not begun",
+              [&] { clusters(reads_what_has_ended); });
+  CHECK_NOTHROW(clusters(asks_for_shared_memory, 1, true));
 }
 
 TEST_CASE("Shared memory must fit the launch and be taken alike", "[cuda][simulator]") {

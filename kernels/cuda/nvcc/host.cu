@@ -16,14 +16,26 @@ __global__ void probe_kernel(int* answer) {
   if (answer != nullptr) *answer = 1;
 }
 
-// Its bound tells, without running, whether this device's code is that of sm_90a.
+// Its bound tells, without running, which architecture this device's code was made for.
+constexpr int kWgmmaThreads = 128, kClusterThreads = 64, kOtherThreads = 32;
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
-constexpr int kProbeThreads = 128;
+constexpr int kProbeThreads = kWgmmaThreads;
+#elif defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+constexpr int kProbeThreads = kClusterThreads;
 #else
-constexpr int kProbeThreads = 64;
+constexpr int kProbeThreads = kOtherThreads;
 #endif
-constexpr int kWgmmaProbeThreads = 128;
-__global__ void __launch_bounds__(kProbeThreads) wgmma_probe_kernel() {}
+__global__ void __launch_bounds__(kProbeThreads) architecture_probe_kernel() {}
+
+int probe_threads() {
+  static const int threads = [] {
+    cudaFuncAttributes attributes;
+    check_cuda(cudaFuncGetAttributes(&attributes, architecture_probe_kernel),
+               "asking for the code's architecture");
+    return attributes.maxThreadsPerBlock;
+  }();
+  return threads;
+}
 
 // CUDA 13 gives an edge data of its own, which is all zeros between plain launches.
 std::vector<Node> nodes_before(Node node) {
@@ -90,13 +102,11 @@ class CudaGraph final : public Graph {
 }  // namespace
 
 bool has_wgmma() {
-  static const bool has = [] {
-    cudaFuncAttributes attributes;
-    check_cuda(cudaFuncGetAttributes(&attributes, wgmma_probe_kernel),
-               "asking for the code's architecture");
-    return attributes.maxThreadsPerBlock == kWgmmaProbeThreads;
-  }();
-  return has;
+  return probe_threads() == kWgmmaThreads;
+}
+
+bool has_clusters() {
+  return probe_threads() >= kClusterThreads;
 }
 
 Facts use_device() {

@@ -127,6 +127,9 @@ class LaunchGraph final : public Graph {
 bool has_wgmma() {
   return true;
 }
+bool has_clusters() {
+  return true;
+}
 
 Facts use_device() {
   return {"simulator", 8, 0, "the simulator"};

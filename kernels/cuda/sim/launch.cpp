@@ -54,35 +54,61 @@ class Device {
   std::map<const void*, uint64_t> launches_;
 };
 
+// The number of a block: that of its team, and its rank there.
+uint64_t block_number(const Launch& launch, uint64_t team, uint64_t rank) {
+  const Uint3 &grid = launch.grid, &extent = launch.team;
+  const uint64_t across = grid.x / extent.x, down = grid.y / extent.y;
+  const uint64_t x = team % across * extent.x + rank % extent.x;
+  const uint64_t y = team / across % down * extent.y + rank / extent.x % extent.y;
+  const uint64_t z = team / across / down * extent.z + rank / extent.x / extent.y;
+  return (z * grid.y + y) * grid.x + x;
+}
+
 void Device::run(const Launch& launch) {
   const std::lock_guard lock(mutex_);
   ++launches_[launch.kernel];
   Settings settings = current_settings();
-  const uint64_t blocks = uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z;
-  const BlockOrder order(blocks, settings);
-  GridBarrier grid(static_cast<int64_t>(blocks));
-  if (launch.together) settings.os_threads = static_cast<int>(blocks);
-  std::atomic<uint64_t> dealt{0};
+  const uint64_t members = uint64_t{launch.team.x} * launch.team.y * launch.team.z;
+  const uint64_t teams = uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z / members;
+  const BlockOrder order(teams, settings);
+  const bool alone = launch.company == Company::none;
+  if (!alone) settings.os_threads = static_cast<int>(members);
   std::atomic<bool> failed{false};
   std::exception_ptr error;  // the first: those of other blocks may follow from it
-  const auto work = [&](int worker) {
+  const auto guarded = [&](auto&& work) {
     try {
-      for (uint64_t i = dealt++; i < blocks && !failed; i = dealt++) {
-        multiprocessors_[worker]->run_block(launch, order[i], settings,
-                                            launch.together ? &grid : nullptr);
-        if (launch.together) return grid.leave();
-      }
+      work();
     } catch (...) {
       if (!failed.exchange(true)) error = std::current_exception();
-      grid.leave();
     }
   };
   while (multiprocessors_.size() < static_cast<size_t>(settings.os_threads))
     multiprocessors_.push_back(std::make_unique<Multiprocessor>());
-  std::vector<std::thread> helpers;
-  for (int worker = 1; worker < settings.os_threads; ++worker) helpers.emplace_back(work, worker);
-  work(0);
-  for (std::thread& helper : helpers) helper.join();
+  const auto on_all = [&](auto&& work) {
+    std::vector<std::thread> helpers;
+    for (int worker = 1; worker < settings.os_threads; ++worker) helpers.emplace_back(work, worker);
+    work(0);
+    for (std::thread& helper : helpers) helper.join();
+  };
+  if (alone) {
+    std::atomic<uint64_t> dealt{0};
+    on_all([&](int worker) {
+      guarded([&] {
+        for (uint64_t i = dealt++; i < teams && !failed; i = dealt++)
+          multiprocessors_[worker]->run_block(launch, order[i], settings);
+      });
+    });
+  } else {
+    for (uint64_t i = 0; i < teams && !failed; ++i) {
+      Team team(members);
+      on_all([&](int rank) {
+        guarded([&] {
+          multiprocessors_[rank]->run_block(launch, block_number(launch, order[i], rank), settings,
+                                            &team, static_cast<size_t>(rank));
+        });
+      });
+    }
+  }
   for (const auto& multiprocessor : multiprocessors_) multiprocessor->end_launch();
   if (error) std::rethrow_exception(error);
   check_device_memory(launch.kernel);

@@ -74,9 +74,21 @@ Multiprocessor::Multiprocessor()
 
 Multiprocessor::~Multiprocessor() = default;
 
-bool GridBarrier::wait() {
+void Team::enter(size_t rank, Multiprocessor* member) {
+  const std::lock_guard lock(mutex_);
+  members_[rank] = member;
+}
+
+void Team::leave(size_t rank) {
+  const std::lock_guard lock(mutex_);
+  members_[rank] = nullptr;
+  ++left_;
+  opened_.notify_all();
+}
+
+bool Team::wait() {
   std::unique_lock lock(mutex_);
-  if (++arrived_ == blocks_) {
+  if (++arrived_ == members_.size()) {
     arrived_ = 0;
     ++generation_;
     opened_.notify_all();
@@ -87,19 +99,15 @@ bool GridBarrier::wait() {
   return generation_ != generation;
 }
 
-void GridBarrier::leave() {
-  const std::lock_guard lock(mutex_);
-  ++left_;
-  opened_.notify_all();
-}
-
 void Multiprocessor::run_block(const Launch& launch, uint64_t block, const Settings& settings,
-                               GridBarrier* grid) {
-  grid_ = grid;
+                               Team* team, size_t rank) {
+  team_ = team;
   begin_block(launch, block, settings);
+  if (team) team->enter(rank, this);
   Fiber& first = fibers_[ready_.pop()];
   switch_to(nullptr, &first, false);
   current = nullptr;
+  if (team) team->leave(rank);
   if (error_)
     abandon_fibers();
   else
@@ -116,6 +124,7 @@ void Multiprocessor::begin_block(const Launch& launch, uint64_t block, const Set
   warps_ = (threads_ + kWarpSize - 1) / kWarpSize;
   returned_ = 0;
   shared_used_ = 0;
+  shared_.reserve(kMostShared);
   scheduler_stack_ = nullptr;
   scheduler_tsan_fiber_ = sanitizer::current_fiber();
   stacks_.reserve(threads_);
@@ -161,7 +170,8 @@ void Multiprocessor::end_block() {
   if (sanitizer::kThread) {
     delete[] sync_objects_;
     for (int t = 0; t < threads_; ++t) {
-      if (retired_tsan_fibers_.size() < max_retired_fibers(settings_.os_threads, grid_ != nullptr))
+      if (retired_tsan_fibers_.size() <
+          max_retired_fibers(settings_.os_threads, launch_->company == Company::grid))
         retired_tsan_fibers_.push_back(fibers_[t].tsan_fiber);
       else
         sanitizer::destroy_fiber(fibers_[t].tsan_fiber);
@@ -338,11 +348,13 @@ void Multiprocessor::warp_collective(Fiber& fiber, const WarpOp& op, uint32_t ma
 }
 
 // All threads of the block are here, between two barriers; one waits, and with it their OS thread.
-void Multiprocessor::grid_barrier(Fiber& fiber) {
-  if (!grid_)
-    fail(fiber, Fault::misuse, "sync_grid in a launch whose blocks need not run together");
-  if (fiber.number == 0 && !grid_->wait())
-    fail(fiber, Fault::divergent_barrier, "a block waits in sync_grid for one that has ended");
+void Multiprocessor::team_barrier(Fiber& fiber, bool all) {
+  const char* const name = all ? "sync_grid" : "sync_cluster";
+  if (launch_->company != (all ? Company::grid : Company::cluster))
+    fail(fiber, Fault::misuse, name, " in a launch whose blocks need not run together",
+         all ? "" : " in clusters");
+  if (fiber.number == 0 && !team_->wait())
+    fail(fiber, Fault::divergent_barrier, "a block waits in ", name, " for one that has ended");
 }
 
 // ---- Shared memory
@@ -363,6 +375,29 @@ void* Multiprocessor::take_shared(Fiber& fiber, int index, size_t bytes) {
   shared_.push_back(
       {allocate_guarded(bytes, gpu::kSharedAlignment, kSharedMargin), bytes, fiber.where});
   return shared_.back().memory;
+}
+
+const void* Multiprocessor::cluster_shared(Fiber& fiber, const void* mine, int rank) {
+  if (launch_->company != Company::cluster)
+    fail(fiber, Fault::misuse, "cluster_shared in a launch without clusters");
+  if (rank < 0 || static_cast<size_t>(rank) >= team_->size())
+    fail(fiber, Fault::misuse, "cluster_shared of block ", rank, " of a cluster of ",
+         team_->size());
+  const void* theirs = nullptr;
+  team_->look_at(static_cast<size_t>(rank), [&](const Multiprocessor* other) {
+    if (!other)
+      fail(fiber, Fault::shared_memory, "cluster_shared of block ", rank,
+           ", which has ended or not begun: sync_cluster before, and after the last use");
+    for (size_t i = 0; i < shared_.size(); ++i) {
+      const ptrdiff_t offset = static_cast<const std::byte*>(mine) - shared_[i].memory;
+      if (offset < 0 || offset >= static_cast<ptrdiff_t>(shared_[i].bytes)) continue;
+      if (i >= other->shared_.size() || other->shared_[i].bytes != shared_[i].bytes)
+        fail(fiber, Fault::shared_memory, "block ", rank, " of the cluster has no such array");
+      theirs = other->shared_[i].memory + offset;
+    }
+  });
+  if (!theirs) fail(fiber, Fault::misuse, "cluster_shared of an address outside of shared memory");
+  return theirs;
 }
 
 void Multiprocessor::check_margins() {

@@ -58,20 +58,28 @@ struct Barrier {
   unsigned generation;
 };
 
-// Where the blocks of a launch wait for each other, each on its OS thread.
-class GridBarrier {
+// Blocks that run at once, each on its OS thread, wait for each other and look at each other's shared memory.
+class Team {
  public:
-  explicit GridBarrier(int64_t blocks) : blocks_(blocks) {}
+  explicit Team(size_t blocks) : members_(blocks) {}
+  void enter(size_t rank, Multiprocessor* member);
+  // Before its shared memory is given back.
+  void leave(size_t rank);
   // False when a block has ended that would have had to come.
   bool wait();
-  // A block has ended.
-  void leave();
+  size_t size() const { return members_.size(); }
+  // Calls look(member) while it cannot leave; null before it has begun and after it has left.
+  template <class Look>
+  void look_at(size_t rank, Look&& look) {
+    const std::lock_guard lock(mutex_);
+    look(static_cast<const Multiprocessor*>(members_[rank]));
+  }
 
  private:
   std::mutex mutex_;
   std::condition_variable opened_;
-  const int64_t blocks_;
-  int64_t arrived_ = 0, left_ = 0;
+  std::vector<Multiprocessor*> members_;
+  size_t arrived_ = 0, left_ = 0;
   unsigned generation_ = 0;
 };
 
@@ -82,14 +90,17 @@ class Multiprocessor {
   Multiprocessor(const Multiprocessor&) = delete;
   Multiprocessor& operator=(const Multiprocessor&) = delete;
 
-  // `grid` is null unless the blocks run together.
-  void run_block(const Launch& launch, uint64_t block, const Settings& settings, GridBarrier* grid);
+  // `team` is null where blocks run one by one.
+  void run_block(const Launch& launch, uint64_t block, const Settings& settings,
+                 Team* team = nullptr, size_t rank = 0);
   // All blocks of the launch that ran here become visible to the launcher.
   void end_launch();
 
   void warp_collective(Fiber& fiber, const WarpOp& op, uint32_t mask, void* payload);
   void block_barrier(Fiber& fiber, int id, int threads, bool wait);
-  void grid_barrier(Fiber& fiber);
+  // Of all blocks, or of a cluster's.
+  void team_barrier(Fiber& fiber, bool all);
+  const void* cluster_shared(Fiber& fiber, const void* mine, int rank);
   void* take_shared(Fiber& fiber, int index, size_t bytes);
   void yield(Fiber& fiber);
   bool start_copy(Fiber& fiber, AsyncCopy copy);
@@ -109,6 +120,8 @@ class Multiprocessor {
     size_t bytes;
     Where where;
   };
+  // Arrays without a move, as other blocks of a cluster may be looking at the list.
+  static constexpr size_t kMostShared = 64;
   static constexpr int kMaxCopies = 256;
   // Not a power of two, so that the first copies of different fibers lie in different cache sets.
   static constexpr int kCopyStride = kMaxCopies + 2;
@@ -129,7 +142,7 @@ class Multiprocessor {
   void* warp_sync_object(const Warp& warp) const;
 
   const Launch* launch_ = nullptr;
-  GridBarrier* grid_ = nullptr;
+  Team* team_ = nullptr;
   Settings settings_;
   Random random_;
   ReadyQueue ready_;

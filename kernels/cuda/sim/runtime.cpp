@@ -44,7 +44,17 @@ void block_barrier(int id, int threads, bool wait, Where where) {
 
 void grid_barrier(Where where) {
   Fiber& fiber = enter(where);
-  fiber.home->grid_barrier(fiber);
+  fiber.home->team_barrier(fiber, true);
+}
+
+void cluster_barrier(Where where) {
+  Fiber& fiber = enter(where);
+  fiber.home->team_barrier(fiber, false);
+}
+
+const void* cluster_shared(const void* mine, int rank, Where where) {
+  Fiber& fiber = enter(where);
+  return fiber.home->cluster_shared(fiber, mine, rank);
 }
 
 void* take_shared(int index, size_t bytes, Where where) {

@@ -37,12 +37,17 @@ struct ThreadView {
 // access an initialisation check.
 extern constinit thread_local ThreadView* current;
 
+// Which blocks run at once and may wait for each other.
+enum class Company : uint8_t { none, cluster, grid };
+
 // One launch: `invoke(arguments)` runs the kernel body for the current thread.
 struct Launch {
   const void* kernel;
   Uint3 grid, block;
   size_t shared_bytes;
-  bool together;  // all blocks at once: each has an OS thread of its own
+  Company company;
+  Uint3
+      team;  // the extents of a cluster or the grid, each of whose blocks has an OS thread of its own
   void (*invoke)(const void* arguments);
   const void* arguments;
 };
@@ -101,8 +106,13 @@ void warp_collective(const WarpOp& op, uint32_t mask, void* payload, Where where
 // Barrier 0 with 0 threads is the barrier of the whole block.
 void block_barrier(int id, int threads, bool wait, Where where);
 
-// The block waits for all blocks of the launch; all of its threads wait for each other before and after.
+// The block waits for all blocks of the launch, or of its cluster; all of its threads wait for each other
+// before and after.
 void grid_barrier(Where where);
+void cluster_barrier(Where where);
+
+// Where that block of the cluster, counted along x, y, z, has what this one has at `mine`, in a shared array.
+const void* cluster_shared(const void* mine, int rank, Where where);
 
 // Device memory: NaN-filled, its margins checked after every launch.
 void* allocate_device(size_t bytes);

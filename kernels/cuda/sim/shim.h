@@ -134,8 +134,8 @@ using sim::Where;
 // ---- Host side
 
 template <class... Params, class... Args>
-void launch_as(bool together, void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t smem_bytes,
-               Stream stream, Args... args) {
+void launch_as(sim::Company company, Dim3 team, void (*kernel)(Params...), Dim3 grid, Dim3 block,
+               size_t smem_bytes, Stream stream, Args... args) {
   static_assert(sizeof...(Params) == sizeof...(Args), "one argument for each kernel parameter");
   check_launch(grid, block, smem_bytes);
   const auto extent = [](const Dim3& d) {
@@ -143,9 +143,9 @@ void launch_as(bool together, void (*kernel)(Params...), Dim3 grid, Dim3 block, 
                       static_cast<unsigned>(d.z)};
   };
   const auto body = [kernel, ... values = launch_argument<Params>(args)] { kernel(values...); };
-  const auto run = [kernel, grid = extent(grid), block = extent(block), smem_bytes, together,
-                    body] {
-    sim::run({reinterpret_cast<const void*>(kernel), grid, block, smem_bytes, together,
+  const auto run = [kernel, grid = extent(grid), block = extent(block), smem_bytes, company,
+                    team = extent(team), body] {
+    sim::run({reinterpret_cast<const void*>(kernel), grid, block, smem_bytes, company, team,
               [](const void* arguments) { (*static_cast<const decltype(body)*>(arguments))(); },
               &body});
   };
@@ -158,7 +158,13 @@ void launch_as(bool together, void (*kernel)(Params...), Dim3 grid, Dim3 block, 
 template <class... Params, class... Args>
 void launch(void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t smem_bytes, Stream stream,
             Args... args) {
-  launch_as(false, kernel, grid, block, smem_bytes, stream, args...);
+  launch_as(sim::Company::none, 1, kernel, grid, block, smem_bytes, stream, args...);
+}
+template <class... Params, class... Args>
+void launch_clusters(void (*kernel)(Params...), Dim3 grid, Dim3 cluster, Dim3 block,
+                     size_t smem_bytes, Stream stream, Args... args) {
+  check_clusters(grid, cluster);
+  launch_as(sim::Company::cluster, cluster, kernel, grid, block, smem_bytes, stream, args...);
 }
 template <class... Params>
 int64_t blocks_together(void (*)(Params...), Dim3 block, size_t) {
@@ -171,7 +177,7 @@ void launch_together(void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t sm
                 most = blocks_together(kernel, block, smem_bytes);
   if (blocks > most)
     throw Error(str("launch: ", blocks, " blocks together; the device holds ", most));
-  launch_as(true, kernel, grid, block, smem_bytes, stream, args...);
+  launch_as(sim::Company::grid, grid, kernel, grid, block, smem_bytes, stream, args...);
 }
 // As on the smallest cards.
 inline size_t most_shared_bytes() {
@@ -283,6 +289,18 @@ inline void sync_grid(Where where = Where::here()) {
   sim::block_barrier(0, 0, true, where);
   sim::grid_barrier(where);
   sim::block_barrier(0, 0, true, where);
+}
+
+// ---- Cluster
+
+inline void sync_cluster(Where where = Where::here()) {
+  sim::block_barrier(0, 0, true, where);
+  sim::cluster_barrier(where);
+  sim::block_barrier(0, 0, true, where);
+}
+template <class T>
+const T* cluster_shared(const T* mine, int rank, Where where = Where::here()) {
+  return static_cast<const T*>(sim::cluster_shared(mine, rank, where));
 }
 
 // ---- Memory
