@@ -14,12 +14,14 @@
 // reach; at the 350 TFLOP/s that are realistic for it, 110 us.
 //
 // Few pixels make few tiles. Then the sum is split among blocks: each leaves its part in scratch memory,
-// and the last one of a tile to arrive adds the parts up, in order.
+// and the last one of a tile to arrive adds the parts up, in order. Or the blocks of a tile are a cluster: each
+// reads its share of the rows out of the others' shared memory, in the same order.
 //
 // Pipeline: kStages tiles of both operands in shared memory; cp.async fills one that is free while the
 // others are multiplied, one barrier a step.
 #pragma once
 
+#include "kernels/cuda/cluster.h"
 #include "kernels/cuda/conv_epilogue.cuh"
 #include "kernels/cuda/conv_problem.h"
 #include "kernels/cuda/conv_units.cuh"
@@ -49,6 +51,7 @@ struct GemmArgs {
   float* parts = nullptr;  // [tiles of all groups][splits][kM][kN], for more than one split
   // Of the blocks of each tile, how many have left their part; see Scratch.
   unsigned* arrivals = nullptr;
+  bool in_clusters = false;  // the blocks of a split sum are a cluster: no parts, no arrivals
 };
 
 // A position on the K axis: a channel of a tap.
@@ -319,6 +322,36 @@ __device__ __forceinline__ bool join_splits(float* tile, float* parts, unsigned*
   return true;
 }
 
+// The same of blocks that are a cluster: each adds up some of the tile's rows, which it returns. Before it ends
+// it has to wait for the others once more, who read its sums.
+struct RowRange {
+  int first, last;
+};
+template <class Tile>
+__device__ __forceinline__ RowRange join_cluster(float* tile, int splits) {
+  constexpr int kVector = 4, kAcross = Tile::kN / kVector;
+  const int rank = static_cast<int>(blockIdx.y);
+  const RowRange rows = {Tile::kM * rank / splits, Tile::kM * (rank + 1) / splits};
+  gpu::sync_cluster();  // all blocks' sums are written | read by the others
+  for (int i = static_cast<int>(threadIdx.x); i < (rows.last - rows.first) * kAcross;
+       i += Tile::kThreads) {
+    float* const at = tile + (rows.first + i / kAcross) * kSumPitch<Tile> + i % kAcross * kVector;
+    gpu::Packet<float> part[gpu::kMostInCluster] = {};
+    GAN_UNROLL
+    for (int s = 0; s < gpu::kMostInCluster; ++s)
+      if (s < splits) part[s] = gpu::load_packet(gpu::cluster_shared(at, s));
+    gpu::Packet<float> sum = {};
+    GAN_UNROLL
+    for (int s = 0; s < gpu::kMostInCluster; ++s) {
+      GAN_UNROLL
+      for (int e = 0; e < kVector; ++e) sum.v[e] += part[s].v[e];
+    }
+    gpu::store_packet(at, sum);  // nobody else reads these rows of this block
+  }
+  gpu::syncthreads();  // the sums are written | read by the epilogue in another order
+  return rows;
+}
+
 template <class Unit>
 struct GemmMemory {
   using Tile = typename Unit::Tile;
@@ -402,16 +435,22 @@ __global__ void __launch_bounds__(Unit::Tile::kThreads, Unit::Tile::kBlocks)
   unit.store(sums);
   gpu::syncthreads();  // the sums are written | read by the epilogue in another order
 
-  if (args.splits > 1) {
+  RowRange mine = {0, Tile::kM};
+  if (args.in_clusters) {
+    mine = join_cluster<Tile>(sums, args.splits);
+  } else if (args.splits > 1) {
     const int index = static_cast<int>(blockIdx.z * gridDim.x + blockIdx.x);
     if (!join_splits<Tile>(sums, args.parts, args.arrivals + index, index, args.splits,
                            rows.source))
       return;
   }
-  const int left = group.pixels - m0;
+  const int left = group.pixels - m0, last = left < mine.last ? left : mine.last;
   const int64_t blocks_m = gridDim.x / blocks_n;
-  finish_tile<Tile>(args.shape, args.epilogue, sums, rows.out, channel0,
-                    left < Tile::kM ? left : Tile::kM, blockIdx.z * blocks_m + block_m);
+  if (last > mine.first)
+    finish_tile<Tile>(args.shape, args.epilogue, sums + mine.first * kSumPitch<Tile>,
+                      rows.out + mine.first, channel0, last - mine.first,
+                      blockIdx.z * blocks_m + block_m);
+  if (args.in_clusters) gpu::sync_cluster();  // others have read these sums | the block ends
 }
 
 }  // namespace gan::cuda

@@ -14,9 +14,13 @@ void launch_gemm(const GemmArgs<typename Unit::Element>& args, gpu::Stream strea
   for (int g = 0; g < args.shape.groups; ++g)
     pixels = std::max<int64_t>(pixels, args.shape.group[g].pixels);
   const int64_t blocks_n = ceil_div(args.shape.out_c, Tile::kN);
-  gpu::launch(conv_gemm<Unit, Load>,
-              {ceil_div(pixels, Tile::kM) * blocks_n, args.splits, args.shape.groups},
-              Tile::kThreads, GemmMemory<Unit>::kBytes, stream, args, blocks_n);
+  const gpu::Dim3 grid = {ceil_div(pixels, Tile::kM) * blocks_n, args.splits, args.shape.groups};
+  if (args.in_clusters)
+    gpu::launch_clusters(conv_gemm<Unit, Load>, grid, {1, args.splits}, Tile::kThreads,
+                         GemmMemory<Unit>::kBytes, stream, args, blocks_n);
+  else
+    gpu::launch(conv_gemm<Unit, Load>, grid, Tile::kThreads, GemmMemory<Unit>::kBytes, stream, args,
+                blocks_n);
 }
 
 template <class Unit, WgradLoad Load>

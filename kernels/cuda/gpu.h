@@ -4,18 +4,17 @@
 // blockDim, gridDim), started with gan::gpu::launch() and using the wrappers below for everything
 // that is not plain arithmetic. Two compilers read it:
 //   nvcc (sm_80 or newer)  the wrappers are CUDA intrinsics and inline PTX; no other file holds asm
-//                          but wgmma.h, for the kernels that want a Hopper GPU
+//                          but wgmma.h and cluster.h, for the kernels that want a Hopper GPU
 //   the host compiler      the wrappers come from sim/shim.h: a fiber per thread, NaN-filled shared
 //                          memory, seeded schedules, so that the same source runs, and its bugs show,
 //                          on a machine without a GPU. See sim/README.md.
 //
-//   host    launch, launch_together, launch_clusters, blocks_together, most_shared_bytes, device_alloc,
-//           device_free, copy_to_device, copy_to_host, synchronize
+//   host    launch, launch_together, blocks_together, most_shared_bytes, device_alloc, device_free,
+//           copy_to_device, copy_to_host, synchronize
 //   shared  Smem::take, Smem::bytes (no static __shared__ arrays)
 //   warp    shfl, shfl_up, shfl_down, shfl_xor, ballot, any, all, syncwarp, lane_id
 //   block   syncthreads, barrier_sync, barrier_arrive
 //   grid    sync_grid, in a launch_together
-//   cluster sync_cluster, cluster_shared, in launch_clusters: on Hopper and later alone (has_clusters)
 //   memory  load_packet, load_packet_nc, store_packet, ldg, threadfence
 //   atomic  atomic_add, atomic_max, atomic_cas, atomic_exch
 //   copies  cp_async<4|8|16>, cp_async_commit, cp_async_wait<N>, cp_async_wait_all
@@ -74,7 +73,6 @@ struct alignas(sizeof(T) * N) Packet {
 inline constexpr unsigned kFullMask = 0xffffffffu;
 inline constexpr size_t kMaxSharedBytes = 227 * 1024;  // what one block may ask for on sm_90
 inline constexpr size_t kSharedAlignment = 128;
-inline constexpr int64_t kMostInCluster = 8;
 
 // Shared memory that one take<T>(count) uses up.
 constexpr size_t shared_piece_bytes(size_t bytes) {
@@ -97,20 +95,6 @@ inline void check_launch(const Dim3& grid, const Dim3& block, size_t smem_bytes)
     throw Error(str("launch: ", smem_bytes, " bytes of shared memory; a block has at most ",
                     kMaxSharedBytes));
 }
-
-// Clusters divide the grid and have at most eight blocks, which every device with clusters takes.
-inline void check_clusters(const Dim3& grid, const Dim3& cluster) {
-  const bool divides = cluster.x >= 1 && cluster.y >= 1 && cluster.z >= 1 &&
-                       grid.x % cluster.x == 0 && grid.y % cluster.y == 0 &&
-                       grid.z % cluster.z == 0;
-  if (!divides || cluster.x * cluster.y * cluster.z > kMostInCluster)
-    throw Error(str("launch: clusters of ", cluster.x, " x ", cluster.y, " x ", cluster.z,
-                    " blocks in a grid of ", grid.x, " x ", grid.y, " x ", grid.z,
-                    "; they divide it and have at most ", kMostInCluster, " blocks"));
-}
-
-// Whether this device has clusters, and this program code that knows of them.
-bool has_clusters();
 
 // What the host has asked of the device so far: a step in its steady state should launch recorded
 // work, and neither allocate nor wait.
@@ -213,20 +197,6 @@ int64_t blocks_together(void (*kernel)(Params...), Dim3 block, size_t smem_bytes
                  &blocks, kernel, static_cast<int>(block.x * block.y * block.z), smem_bytes),
              "asking how many blocks fit");
   return int64_t{multiprocessors} * blocks;
-}
-
-// Neighbouring blocks, `cluster` of them along x, y and z, are on the device at once and close to each
-// other: they may wait for each other in sync_cluster() and read each other's shared memory.
-template <class... Params, class... Args>
-void launch_clusters(void (*kernel)(Params...), Dim3 grid, Dim3 cluster, Dim3 block,
-                     size_t smem_bytes, Stream stream, Args... args) {
-  check_clusters(grid, cluster);
-  cudaLaunchAttribute clusters = {};
-  clusters.id = cudaLaunchAttributeClusterDimension;
-  clusters.val.clusterDim.x = static_cast<unsigned>(cluster.x);
-  clusters.val.clusterDim.y = static_cast<unsigned>(cluster.y);
-  clusters.val.clusterDim.z = static_cast<unsigned>(cluster.z);
-  launch_with(&clusters, kernel, grid, block, smem_bytes, stream, args...);
 }
 
 // The shared memory that one block may ask for on this device.
@@ -349,31 +319,6 @@ __device__ __forceinline__ void barrier_arrive(int id, int threads) {
 __device__ __forceinline__ void sync_grid() {
   cooperative_groups::this_grid().sync();
 }
-
-// ---- Cluster
-
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
-#define GAN_CLUSTER(...) asm volatile(__VA_ARGS__)
-#else
-#define GAN_CLUSTER(...) __trap()
-#endif
-
-// Waits for all threads of the cluster; what they wrote before, also to shared memory, can be read after. A
-// block whose shared memory others read waits once more before it ends.
-__device__ __forceinline__ void sync_cluster() {
-  GAN_CLUSTER("barrier.cluster.arrive.release.aligned; barrier.cluster.wait.acquire.aligned;" ::
-                  : "memory");
-}
-// Where block `rank` of the cluster, counted along x, y, z, has what this one has at `mine`, which lies in
-// shared memory.
-template <class T>
-__device__ __forceinline__ const T* cluster_shared(const T* mine, int rank) {
-  uint64_t theirs = 0;
-  GAN_CLUSTER("mapa.u64 %0, %1, %2;" : "=l"(theirs) : "l"(mine), "r"(rank));
-  return reinterpret_cast<const T*>(theirs);
-}
-
-#undef GAN_CLUSTER
 
 // ---- Memory
 

@@ -1,4 +1,5 @@
-// Training steps on a GPU, recorded or not, for tests that compare what they leave behind.
+// Training steps on a GPU, recorded or not, for tests that compare what they leave behind: in CHECK((a == b)),
+// as without the second parentheses a failure would print every number.
 #pragma once
 
 #include <memory>

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <vector>
 
+#include "kernels/cuda/cluster.h"
 #include "tests/cuda/test_simulator.h"
 
 namespace gan::gpu {

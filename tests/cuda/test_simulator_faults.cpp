@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cuda/cluster.h"
 #include "kernels/cuda/sim/simulator.h"
 #include "tests/cuda/test_simulator.h"
 

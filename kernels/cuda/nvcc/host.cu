@@ -6,6 +6,7 @@
 #include <set>
 #include <vector>
 
+#include "kernels/cuda/cluster.h"
 #include "kernels/cuda/wgmma.h"
 
 namespace gan::gpu {

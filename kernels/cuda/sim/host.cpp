@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/cuda/cluster.h"
 #include "kernels/cuda/sim/guarded_memory.h"
 #include "kernels/cuda/sim/ready_queue.h"
 #include "kernels/cuda/sim/simulator.h"

@@ -160,12 +160,6 @@ void launch(void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t smem_bytes,
             Args... args) {
   launch_as(sim::Company::none, 1, kernel, grid, block, smem_bytes, stream, args...);
 }
-template <class... Params, class... Args>
-void launch_clusters(void (*kernel)(Params...), Dim3 grid, Dim3 cluster, Dim3 block,
-                     size_t smem_bytes, Stream stream, Args... args) {
-  check_clusters(grid, cluster);
-  launch_as(sim::Company::cluster, cluster, kernel, grid, block, smem_bytes, stream, args...);
-}
 template <class... Params>
 int64_t blocks_together(void (*)(Params...), Dim3 block, size_t) {
   return std::min(sim::kMostBlocksTogether, sim::kMaxFibers / (block.x * block.y * block.z));
@@ -289,18 +283,6 @@ inline void sync_grid(Where where = Where::here()) {
   sim::block_barrier(0, 0, true, where);
   sim::grid_barrier(where);
   sim::block_barrier(0, 0, true, where);
-}
-
-// ---- Cluster
-
-inline void sync_cluster(Where where = Where::here()) {
-  sim::block_barrier(0, 0, true, where);
-  sim::cluster_barrier(where);
-  sim::block_barrier(0, 0, true, where);
-}
-template <class T>
-const T* cluster_shared(const T* mine, int rank, Where where = Where::here()) {
-  return static_cast<const T*>(sim::cluster_shared(mine, rank, where));
 }
 
 // ---- Memory
