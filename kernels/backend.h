@@ -162,8 +162,8 @@ class Backend {
   // Whatever variant is taken.
   virtual WorkingMemory working_memory(const Call& call) const;
 
-  // The names of the ways in which it can compute a call, different ones and at least one. The first is
-  // what it takes by itself. They may add in different orders, so that their last digits differ.
+  // The names of the ways in which it can compute a call, all different, at least one; the first is
+  // what it takes by itself. The order of their sums, and with it the last digits, may differ.
   virtual std::vector<std::string> variants(const Call& call) const;
   // From now on such calls are computed by variants(call)[index].
   virtual void take_variant(const Call& call, size_t index);

@@ -11,8 +11,8 @@
 //
 // Tensors are float32 or bf16, of any size, and may be slices. Slices whose pointer and pitch are
 // multiples of 16 bytes, with channel counts multiples of 16 bytes, take the fast path; all others
-// are read element by element. Sums are float32 and added in a fixed order, which the ConvChoice decides:
-// the same call gives the same bits as long as the same choice is taken.
+// are read element by element. Sums are float32 and added in a fixed order, which the ConvChoice
+// decides: the same call gives the same bits as long as the same choice is taken.
 //
 // A launcher only launches on the stream: it allocates nothing, waits for nothing, keeps nothing.
 #pragma once
@@ -35,9 +35,10 @@ enum class Math : uint8_t {
 };
 
 // The part of a result that one block computes: pixels x channels for forward directions and data
-// gradients, rows x (taps and columns) of the weights for weight gradients. Those called w are for bf16
-// on Hopper's warpgroup tensor cores (wgmma.h), and for sources that are read in packets. The deep one has
-// more steps of copies under way, for few pixels; it and w64n64 are not for weight gradients.
+// gradients, rows x (taps and columns) of the weights for weight gradients. Those called w are for
+// bf16 on Hopper's warpgroup tensor cores (wgmma.h), and for sources that are read in packets. The
+// deep one has more steps of copies under way, for few pixels; it and w64n64 are not for weight
+// gradients.
 enum class ConvTile : uint8_t {
   automatic,
   m128n128,

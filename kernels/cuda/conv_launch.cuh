@@ -34,8 +34,8 @@ void launch_wgrad(const WgradArgs<typename Unit::Element>& args, gpu::Stream str
 // ---- The instances. Tiles: m128n128, m64n64; bf16's also m128n64 and m128n32. Gathering: one.
 
 void gemm_bf16(const GemmArgs<gpu::bf16>& args, ConvTile tile, ConvLoad load, gpu::Stream stream);
-// Tiles w256n128, w128n64, w128n64deep and w64n64, for weight gradients w256n128 and w128n128; loads copy
-// and normalize.
+// Tiles w256n128, w128n64, w128n64deep and w64n64, for weight gradients w256n128 and w128n128;
+// loads copy and normalize.
 void gemm_wgmma(const GemmArgs<gpu::bf16>& args, ConvTile tile, ConvLoad load, gpu::Stream stream);
 void gemm_fp32(const GemmArgs<float>& args, ConvTile tile, ConvLoad load, gpu::Stream stream);
 void gemm_tf32(const GemmArgs<float>& args, ConvTile tile, ConvLoad load, gpu::Stream stream);

@@ -42,7 +42,8 @@ int64_t places_of(ConvTile tile, const ConvShape& shape) {
   return shape.groups * tiles * ceil_div(shape.out_c, e.n);
 }
 
-// The measured best of the tiles in conv_wgmma.cu: the large one where it fills the device, or nearly.
+// The measured best of the tiles in conv_wgmma.cu: the large one where it fills the device, or
+// nearly.
 ConvTile warpgroup_tile(const ConvShape& shape) {
   constexpr int64_t kNearlyFull = kFullDevice * 9 / 10, kFewTiles = 32;
   if (shape.out_c <= 32) return ConvTile::automatic;
@@ -90,8 +91,8 @@ ConvShape wgrad_shape(const ConvGeometry& geometry, const Plain& plain) {
 
 // ---- What is worth measuring
 
-// A tile is tried in numbers of splits with which it makes `fewest` to `most` blocks, and without a split
-// up to `unsplit` blocks.
+// A tile is tried in numbers of splits with which it makes `fewest` to `most` blocks, and without a
+// split up to `unsplit` blocks.
 struct Trial {
   ConvTile tile;
   int64_t fewest, most, unsplit;
@@ -100,8 +101,8 @@ constexpr int64_t kAnyNumber = std::numeric_limits<int64_t>::max();
 // With fewer blocks, four of five multiprocessors have nothing to do.
 constexpr int64_t kFewBlocks = kFullDevice / 5;
 
-// Most: what finds room on the device at once. The deep tile, alone on its multiprocessor, stands for the
-// shallow one of the same extent wherever there are no more blocks than multiprocessors.
+// Most: what finds room on the device at once. The deep tile, alone on its multiprocessor, stands
+// for the shallow one of the same extent wherever there are no more blocks than multiprocessors.
 constexpr Trial kWarpgroupTrials[] = {
     {ConvTile::w128n64deep, kFewBlocks, kFullDevice, kFullDevice},
     {ConvTile::w64n64, kFewBlocks, 2 * kFullDevice, 4 * kFullDevice},
@@ -241,8 +242,8 @@ ConvTile gemm_tile(ConvTile wanted, DType type, bool gather, const ConvShape& sh
   return ConvTile::m64n64;
 }
 
-// By itself, where tiles are few: enough for two blocks on every multiprocessor, none with less than six
-// steps of 64 terms, because joining costs as much as four.
+// By itself, where tiles are few: enough for two blocks on every multiprocessor, none with less
+// than six steps of 64 terms, because joining costs as much as four.
 int64_t splits_of(ConvTile tile, const ConvShape& shape, int wanted) {
   constexpr int64_t kLeastTerms = 384;
   const int64_t tiles = tiles_of(tile, shape);

@@ -1,5 +1,5 @@
-// How a convolution's work is divided among blocks: tiles, splits of the sum, and the memory that these
-// take. Between conv.cu, which launches, and conv_plan.cu, which decides.
+// How a convolution's work is divided among blocks: tiles, splits of the sum, and the memory that
+// these take. Between conv.cu, which launches, and conv_plan.cu, which decides.
 #pragma once
 
 #include "kernels/cuda/conv_launch.cuh"
@@ -26,10 +26,10 @@ bool on_warpgroups(ConvTile tile);
 
 // The tile that computes where `wanted` is asked for.
 ConvTile gemm_tile(ConvTile wanted, DType type, bool gather, const ConvShape& shape);
-// Among how many blocks a tile's sum is split; wanted 0: as many as seem best, else at most so many.
+// Among how many blocks a tile's sum is split; wanted 0: as seems best, else at most so many.
 int64_t splits_of(ConvTile tile, const ConvShape& shape, int wanted);
 
-// Scratch memory: what the sums of the epilogue take comes first, in front of the parts of split sums.
+// Scratch memory of the epilogue's sums; the parts of split sums lie behind it.
 size_t sums_bytes(const ConvShape& shape);
 
 // ---- Weight gradient

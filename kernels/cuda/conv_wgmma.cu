@@ -5,9 +5,9 @@
 // kernels (measured: about 5 TB/s whatever the tile); of the small ones two blocks share a
 // multiprocessor, and the products of one hide the other's start and end.
 //
-// With few pixels a block's time is its steps' latency instead. 128 x 64 starts a step when the copies of
-// two more are under way, which takes half of what a copy takes; deep, 8 stages and 193 KB of shared memory,
-// it has six under way. 64 x 64 has four, makes twice as many tiles, and still shares its multiprocessor.
+// With few pixels a block waits for its steps' copies instead. 128 x 64 has two steps of them under
+// way, so that each step takes half of a copy's latency; the deep one, 8 stages and 193 KB of shared
+// memory, has six. 64 x 64 has four, makes twice as many tiles, and shares its multiprocessor.
 //
 // Measured beside these on an H200 and no better anywhere by more than 2%: 128 x 256 and 256 x 64, and
 // copies through the L1 cache (cp.async.ca), which cost 5 to 10%.

@@ -1,8 +1,8 @@
 // Every operation on the GPU, by the kernels of this folder.
 //
 // Pictures are float32 or bfloat16; weights, statistics, gradients of parameters, losses and the
-// optimiser's state float32. Sums are float32 in a fixed order: the same call gives the same bits as long
-// as the same variant of it is taken (conv.h).
+// optimiser's state float32. Sums are float32 in a fixed order: the same call gives the same bits
+// as long as the same variant of it is taken (conv.h).
 #pragma once
 
 #include <memory>
