@@ -1,5 +1,7 @@
 #include "kernels/backend.h"
 
+#include <initializer_list>
+
 namespace gan {
 
 Call conv_call(Op op, const ConvGeometry& geometry, const Tensor& x, const Tensor& y) {
@@ -11,6 +13,19 @@ Call conv_call(Op op, const ConvGeometry& geometry, const Tensor& x, const Tenso
           .geometry = geometry,
           .x_pitch = pitch(x),
           .y_pitch = pitch(y)};
+}
+
+size_t CallHash::operator()(const Call& call) const {
+  const ConvGeometry& g = call.geometry;
+  uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a over the fields
+  for (int64_t field :
+       {static_cast<int64_t>(call.op), static_cast<int64_t>(call.dtype), call.x.n, call.x.h,
+        call.x.w, call.x.c, call.y.n, call.y.h, call.y.w, call.y.c, int64_t{g.kernel},
+        int64_t{g.stride}, int64_t{g.padding}, int64_t{g.output_padding}, int64_t{call.finishes},
+        int64_t{call.adds}, call.x_pitch, call.y_pitch}) {
+    hash = (hash ^ static_cast<uint64_t>(field)) * 0x100000001b3u;
+  }
+  return hash;
 }
 
 const char* name_of(Op op) {
@@ -71,6 +86,14 @@ Shape conv_transpose_output(const Shape& input, int64_t channels, const ConvGeom
 
 WorkingMemory Backend::working_memory(const Call&) const {
   return {};
+}
+
+std::vector<std::string> Backend::variants(const Call&) const {
+  return {"automatic"};
+}
+
+void Backend::take_variant(const Call& call, size_t index) {
+  require(index == 0, "backend ", name(), " has one way of computing ", name_of(call.op));
 }
 
 void Backend::unsupported(const char* function) const {

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/autograd.h"
 #include "engine/random.h"
@@ -71,6 +72,9 @@ struct Call {
   // From pixel to pixel where the channels are a slice of a wider tensor; else 0.
   int64_t x_pitch = 0, y_pitch = 0;
   bool operator==(const Call&) const = default;
+};
+struct CallHash {
+  size_t operator()(const Call& call) const;
 };
 // The convolution `op` with forward input and output, or their gradients, in these tensors.
 Call conv_call(Op op, const ConvGeometry& geometry, const Tensor& x, const Tensor& y);
@@ -155,7 +159,14 @@ class Backend {
   // For the first line of every program: library, version, instruction set.
   virtual std::string description() const = 0;
   virtual bool supports(const Call& call) const = 0;
+  // Whatever variant is taken.
   virtual WorkingMemory working_memory(const Call& call) const;
+
+  // The names of the ways in which it can compute a call, all different, at least one; the first is
+  // what it takes by itself. The order of their sums, and with it the last digits, may differ.
+  virtual std::vector<std::string> variants(const Call& call) const;
+  // From now on such calls are computed by variants(call)[index].
+  virtual void take_variant(const Call& call, size_t index);
 
   // --- Convolution: sum over r, s, c of x[n, p*stride + r - padding, q*stride + s - padding, c]
   //     * w[k, r, s, c], outside pixels counting as zero. w: {K, kernel, kernel, C}.

@@ -1,26 +1,12 @@
 #include "kernels/dispatch.h"
 
 #include <algorithm>
-#include <initializer_list>
 #include <utility>
 
 namespace gan {
 
 Kernels::Kernels(Backends by_preference, Chooser choose)
     : backends_(std::move(by_preference)), choose_(std::move(choose)) {}
-
-size_t Kernels::Hash::operator()(const Call& call) const {
-  const ConvGeometry& g = call.geometry;
-  uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a over the fields
-  for (int64_t field :
-       {static_cast<int64_t>(call.op), static_cast<int64_t>(call.dtype), call.x.n, call.x.h,
-        call.x.w, call.x.c, call.y.n, call.y.h, call.y.w, call.y.c, int64_t{g.kernel},
-        int64_t{g.stride}, int64_t{g.padding}, int64_t{g.output_padding}, int64_t{call.finishes},
-        int64_t{call.adds}, call.x_pitch, call.y_pitch}) {
-    hash = (hash ^ static_cast<uint64_t>(field)) * 0x100000001b3u;
-  }
-  return hash;
-}
 
 Backend& Kernels::operator()(const Call& call) {
   if (const auto found = chosen_.find(call); found != chosen_.end()) {
@@ -46,7 +32,7 @@ void Kernels::by_preference(const std::function<void()>& work) {
   struct Aside {
     Kernels& kernels;
     Chooser choose = std::exchange(kernels.choose_, {});
-    std::unordered_map<Call, size_t, Hash> chosen = std::exchange(kernels.chosen_, {});
+    std::unordered_map<Call, size_t, CallHash> chosen = std::exchange(kernels.chosen_, {});
     std::vector<Choice> choices = std::exchange(kernels.choices_, {});
     ~Aside() {
       kernels.choose_ = std::move(choose);

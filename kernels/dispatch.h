@@ -43,13 +43,9 @@ class Kernels {
   const std::vector<Choice>& choices() const { return choices_; }
 
  private:
-  struct Hash {
-    size_t operator()(const Call& call) const;
-  };
-
   Backends backends_;
   Chooser choose_;
-  std::unordered_map<Call, size_t, Hash> chosen_;  // index into choices_
+  std::unordered_map<Call, size_t, CallHash> chosen_;  // index into choices_
   std::vector<Choice> choices_;
 };
 

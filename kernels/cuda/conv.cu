@@ -1,77 +1,11 @@
-// Which kernel computes a convolution, and how its work is divided. See conv.h.
+// Which kernel computes a convolution, and its launch. See conv.h; conv_plan.h divides the work.
 #include "kernels/cuda/conv.h"
 
-#include <algorithm>
-#include <limits>
-
 #include "kernels/cuda/conv_launch.cuh"
-#include "kernels/cuda/wgmma.h"
+#include "kernels/cuda/conv_plan.h"
 
 namespace gan::cuda {
 namespace {
-
-// Blocks that give every multiprocessor of an H200 one. Constants, because sums must not depend on
-// the number of a device's multiprocessors.
-constexpr int64_t kFullDevice = 132;
-// A split shorter than this is all start and end.
-constexpr int64_t kMinStepsPerSplit = 4;
-
-struct Extent {
-  int64_t m, n;
-};
-Extent extent_of(ConvTile tile) {
-  switch (tile) {
-    case ConvTile::m128n128:
-    case ConvTile::w128n128:
-      return {128, 128};
-    case ConvTile::m128n64:
-    case ConvTile::w128n64:
-      return {128, 64};
-    case ConvTile::w256n128:
-      return {256, 128};
-    case ConvTile::m128n32:
-      return {128, 32};
-    case ConvTile::m64n32:
-      return {64, 32};
-    default:
-      return {64, 64};
-  }
-}
-
-bool on_warpgroups(ConvTile tile) {
-  return tile >= ConvTile::w256n128;
-}
-
-// An operation on the plain convolution with the same geometry.
-enum class Direction { forward, data_gradient, weight_gradient };
-struct Plain {
-  Direction direction;
-  Shape x, y;  // the plain convolution's
-};
-Plain plain_of(const Call& call) {
-  switch (call.op) {
-    case Op::conv_forward:
-      return {Direction::forward, call.x, call.y};
-    case Op::conv_backward_data:
-      return {Direction::data_gradient, call.x, call.y};
-    case Op::conv_backward_weights:
-      return {Direction::weight_gradient, call.x, call.y};
-    case Op::conv_transpose_forward:
-      return {Direction::data_gradient, call.y, call.x};
-    case Op::conv_transpose_backward_data:
-      return {Direction::forward, call.y, call.x};
-    case Op::conv_transpose_backward_weights:
-      return {Direction::weight_gradient, call.y, call.x};
-    default:
-      throw InternalError(str(name_of(call.op), " is not a convolution"));
-  }
-}
-
-ConvShape shape_of(const ConvGeometry& geometry, const Plain& plain) {
-  return plain.direction == Direction::data_gradient
-             ? data_gradient_shape(geometry, plain.x, plain.y)
-             : forward_shape(geometry, plain.x, plain.y);
-}
 
 // Whether all pixels of a tensor can be read in 16-byte packets.
 bool takes_packets(const Tensor& t) {
@@ -99,83 +33,6 @@ PrologueArgs prologue_args(const ConvPrologue& prologue, int64_t channels) {
   check_vector("scale", prologue.scale, channels);
   check_vector("shift", prologue.shift, channels);
   return {data_of<float>(prologue.scale), data_of<float>(prologue.shift), prologue.act};
-}
-
-// ---- Forward and data gradient
-
-int64_t tiles_of(ConvTile tile, const ConvShape& shape) {
-  const Extent e = extent_of(tile);
-  int64_t tiles = 0;
-  for (int g = 0; g < shape.groups; ++g) tiles += ceil_div(shape.group[g].pixels, e.m);
-  return tiles * ceil_div(shape.out_c, e.n);
-}
-
-// The measured best of the tiles in conv_wgmma.cu: the large one where it fills the device, or nearly.
-ConvTile warpgroup_tile(const ConvShape& shape) {
-  constexpr int64_t kNearlyFull = kFullDevice * 9 / 10, kFewTiles = 32;
-  if (shape.out_c <= 32) return ConvTile::automatic;
-  if (shape.out_c > 64 && tiles_of(ConvTile::w256n128, shape) >= kNearlyFull)
-    return ConvTile::w256n128;
-  return tiles_of(ConvTile::w128n64, shape) >= kFewTiles ? ConvTile::w128n64 : ConvTile::automatic;
-}
-
-ConvTile gemm_tile(ConvTile wanted, DType type, bool gather, const ConvShape& shape) {
-  if (gather) return type == DType::bf16 ? ConvTile::m128n64 : ConvTile::m64n64;
-  const bool warpgroups = type == DType::bf16 && gpu::has_wgmma();
-  if (wanted == ConvTile::automatic && warpgroups) wanted = warpgroup_tile(shape);
-  if (on_warpgroups(wanted) && warpgroups)
-    return wanted == ConvTile::w256n128 ? wanted : ConvTile::w128n64;
-  if (wanted == ConvTile::automatic || on_warpgroups(wanted)) {
-    wanted = shape.out_c > 64   ? ConvTile::m128n128
-             : shape.out_c > 32 ? ConvTile::m128n64
-                                : ConvTile::m128n32;
-    if (wanted != ConvTile::m128n32 && tiles_of(wanted, shape) < kFullDevice)
-      wanted = ConvTile::m64n64;
-  }
-  if (wanted == ConvTile::m64n32) return ConvTile::m64n64;
-  if (type == DType::bf16 || wanted == ConvTile::m128n128) return wanted;
-  return ConvTile::m64n64;
-}
-
-// The grid's places for tiles: it has room for the largest group in every group.
-int64_t places_of(ConvTile tile, const ConvShape& shape) {
-  const Extent e = extent_of(tile);
-  int64_t tiles = 0;
-  for (int g = 0; g < shape.groups; ++g)
-    tiles = std::max(tiles, ceil_div(shape.group[g].pixels, e.m));
-  return shape.groups * tiles * ceil_div(shape.out_c, e.n);
-}
-
-// Among how many blocks a tile's sum is split where tiles are few: enough for two on every
-// multiprocessor, none with less than six steps of 64 terms, because joining costs as much as four.
-int64_t splits_of(ConvTile tile, const ConvShape& shape) {
-  constexpr int64_t kLeastTerms = 384, kStepTerms = 64;
-  const int64_t tiles = tiles_of(tile, shape);
-  if (2 * tiles > kFullDevice || places_of(tile, shape) > Scratch::kArrivals) return 1;
-  const ConvGroup* const groups = shape.group;
-  int64_t splits =
-      std::min(2 * kFullDevice / tiles, int64_t{groups[0].taps()} * shape.source_c / kLeastTerms);
-  for (int g = 0; g < shape.groups; ++g)
-    splits = std::min(splits, ceil_div(int64_t{groups[g].taps()} * shape.source_c, kStepTerms));
-  return std::max<int64_t>(1, splits);
-}
-
-size_t split_bytes(ConvTile tile, const ConvShape& shape) {
-  const int64_t splits = splits_of(tile, shape);
-  if (splits == 1) return 0;
-  const Extent e = extent_of(tile);
-  return static_cast<size_t>(places_of(tile, shape) * splits * e.m * e.n) * sizeof(float);
-}
-
-size_t aligned_size(size_t bytes) {
-  return gpu::shared_piece_bytes(bytes);
-}
-
-size_t sums_bytes(const ConvShape& shape, int64_t tile_m) {
-  int64_t tiles = 0;
-  for (int g = 0; g < shape.groups; ++g)
-    tiles = std::max(tiles, ceil_div(shape.group[g].pixels, tile_m));
-  return static_cast<size_t>(2 * shape.groups * tiles * shape.out_c) * sizeof(float);
 }
 
 template <class T>
@@ -236,8 +93,8 @@ void gather(ConvShape shape, ConvChoice choice, const Tensor& source, const void
   args.epilogue = epilogue_args<T>(epilogue, out, scratch.memory);
 
   const bool packets = takes_packets(source, prologue);
-  const bool plain = !args.epilogue.gate && args.epilogue.sums == ConvSums::none &&
-                     choice.tile == ConvTile::automatic;
+  const bool plain =
+      !args.epilogue.gate && args.epilogue.sums == ConvSums::none && choice.automatic();
   if constexpr (sizeof(T) == 2) {
     if (plain && packets && !args.prologue.scale && thin_rows_supports(shape))
       return launch_thin_rows(args, source.shape().n, stream);
@@ -248,12 +105,13 @@ void gather(ConvShape shape, ConvChoice choice, const Tensor& source, const void
                         : args.prologue.scale ? ConvLoad::normalize
                                               : ConvLoad::copy;
   const ConvTile tile = gemm_tile(choice.tile, source.dtype(), load == ConvLoad::gather, shape);
-  if (choice.tile == ConvTile::automatic && load != ConvLoad::gather) {
-    args.splits = static_cast<int>(splits_of(tile, shape));
-    const size_t sums = args.epilogue.sums == ConvSums::none ? 0 : sums_bytes(shape, 64);
-    if (args.splits > 1) {
-      args.parts =
-          reinterpret_cast<float*>(static_cast<std::byte*>(scratch.memory) + aligned_size(sums));
+  if (load != ConvLoad::gather) {
+    args.splits = static_cast<int>(splits_of(tile, shape, choice.splits));
+    const bool sums = args.epilogue.sums != ConvSums::none;
+    args.in_clusters = in_clusters(choice, args.splits, sums);
+    if (args.splits > 1 && !args.in_clusters) {
+      args.parts = reinterpret_cast<float*>(static_cast<std::byte*>(scratch.memory) +
+                                            (sums ? sums_bytes(shape) : 0));
       args.arrivals = scratch.arrivals;
     }
   }
@@ -301,52 +159,6 @@ void run_data_gradient(const ConvGeometry& geometry, ConvChoice choice, const Te
          epilogue, dx, scratch, stream);
 }
 
-// ---- Weight gradient
-
-ConvTile wgrad_tile(ConvTile wanted, DType type, WgradLoad load, const ConvShape& shape) {
-  if (load == WgradLoad::gather || load == WgradLoad::gather_source)
-    return type == DType::bf16 ? ConvTile::m64n32 : ConvTile::m64n64;
-  const bool warpgroups = type == DType::bf16 && gpu::has_wgmma();
-  if (on_warpgroups(wanted) && warpgroups)
-    return wanted == ConvTile::w256n128 ? wanted : ConvTile::w128n128;
-  if (wanted != ConvTile::automatic && !on_warpgroups(wanted))
-    return wanted == ConvTile::m128n128 ? ConvTile::m128n128 : ConvTile::m64n64;
-  const bool large = shape.out_c > 64 && shape.group[0].taps() * shape.source_c > 64;
-  if (!large) return ConvTile::m64n64;
-  if (!warpgroups) return ConvTile::m128n128;
-  return shape.out_c > 128 ? ConvTile::w256n128 : ConvTile::w128n128;
-}
-
-// Pixels of one split: enough splits for two blocks on every multiprocessor, or one of those that fill it.
-int64_t split_pixels(const ConvShape& shape, ConvTile tile) {
-  const Extent e = extent_of(tile);
-  const int64_t columns = int64_t{shape.group[0].taps()} * shape.source_c;
-  const int64_t tiles = ceil_div(shape.out_c, e.m) * ceil_div(columns, e.n);
-  const int64_t blocks = tile == ConvTile::w256n128 ? kFullDevice : 2 * kFullDevice;
-  const int64_t splits = std::max<int64_t>(1, blocks / tiles);
-  const int64_t steps = ceil_div(shape.group[0].pixels, kWgradStep);
-  return kWgradStep * std::max(kMinStepsPerSplit, ceil_div(steps, splits));
-}
-
-size_t parts_bytes(const ConvShape& shape, int64_t splits) {
-  return static_cast<size_t>(splits * shape.out_c * shape.group[0].taps() * shape.source_c) *
-         sizeof(float);
-}
-
-size_t parts_bytes(const ConvShape& shape, ConvTile tile) {
-  return parts_bytes(shape, ceil_div(shape.group[0].pixels, split_pixels(shape, tile)));
-}
-
-// The weight gradient of a convolution of stride 1 with few output channels is that of the mirrored
-// convolution from dy to x: then the wide tensor is read once, not once for every tap.
-bool mirrors(const ConvGeometry& geometry, int64_t x_channels, int64_t y_channels) {
-  return geometry.stride == 1 && y_channels < 8 && x_channels > y_channels &&
-         geometry.padding < geometry.kernel;
-}
-ConvGeometry mirrored(const ConvGeometry& geometry) {
-  return {geometry.kernel, 1, geometry.kernel - 1 - geometry.padding, 0};
-}
-
 template <class T>
 void weight_gradient(ConvShape shape, bool is_mirrored, ConvChoice choice, const Tensor& source,
                      const ConvPrologue& source_prologue, const Tensor& slope,
@@ -369,8 +181,7 @@ void weight_gradient(ConvShape shape, bool is_mirrored, ConvChoice choice, const
                   stream);
   };
   if constexpr (sizeof(T) == 2) {
-    if (!normalizes && choice.tile == ConvTile::automatic && takes_packets(slope) &&
-        few_supports(shape)) {
+    if (!normalizes && choice.automatic() && takes_packets(slope) && few_supports(shape)) {
       launch_few_wgrad(args, stream);
       return reduce(few_wgrad_splits(shape));
     }
@@ -380,7 +191,7 @@ void weight_gradient(ConvShape shape, bool is_mirrored, ConvChoice choice, const
                          : normalizes                              ? WgradLoad::normalize
                                                                    : WgradLoad::copy;
   const ConvTile tile = wgrad_tile(choice.tile, source.dtype(), load, shape);
-  args.split_pixels = static_cast<int>(split_pixels(shape, tile));
+  args.split_pixels = static_cast<int>(split_pixels(tile, shape, choice.splits));
   if constexpr (sizeof(T) == 2)
     (on_warpgroups(tile) ? wgrad_wgmma : wgrad_bf16)(args, tile, load, stream);
   else if (choice.math == Math::tf32)
@@ -416,18 +227,6 @@ void run_weight_gradient(const ConvGeometry& geometry, ConvChoice choice, const 
 
 }  // namespace
 
-bool conv_supports(const Call& call) {
-  const Plain plain = plain_of(call);
-  const ConvGeometry& g = call.geometry;
-  const auto exists = [](const Shape& s) {
-    constexpr int64_t kLimit = std::numeric_limits<int>::max() / kMaxTaps;
-    return s.n > 0 && s.h > 0 && s.w > 0 && s.c > 0 && s.c < kLimit && s.pixels() < kLimit;
-  };
-  return (call.dtype == DType::f32 || call.dtype == DType::bf16) && g.kernel >= 1 &&
-         g.kernel * g.kernel <= kMaxTaps && (g.stride == 1 || g.stride == 2) && g.padding >= 0 &&
-         exists(plain.x) && exists(plain.y) && conv_output(plain.x, plain.y.c, g) == plain.y;
-}
-
 size_t conv_pack_bytes(const Call& call) {
   const Plain plain = plain_of(call);
   if (plain.direction == Direction::weight_gradient) return 0;
@@ -443,20 +242,6 @@ WeightJob conv_pack_job(const Call& call, const Tensor& w, void* packed) {
   require(plain.direction != Direction::weight_gradient, "packing weights: there are none");
   if (plain.direction == Direction::forward) return cast_job(w, packed);
   return data_gradient_job(call.geometry, shape_of(call.geometry, plain), w, packed);
-}
-
-size_t conv_scratch_bytes(const Call& call, bool sums) {
-  const Plain plain = plain_of(call);
-  const ConvShape shape = shape_of(call.geometry, plain);
-  if (plain.direction != Direction::weight_gradient) {
-    const ConvTile tile = gemm_tile(ConvTile::automatic, call.dtype, false, shape);
-    return (sums ? aligned_size(sums_bytes(shape, 64)) : 0) + split_bytes(tile, shape);
-  }
-  const bool mirror = mirrors(call.geometry, plain.x.c, plain.y.c);
-  const ConvShape roles = mirror ? forward_shape(mirrored(call.geometry), plain.y, plain.x) : shape;
-  return std::max({parts_bytes(roles, ConvTile::m128n128), parts_bytes(roles, ConvTile::m64n64),
-                   parts_bytes(roles, ConvTile::m64n32), parts_bytes(roles, ConvTile::w256n128),
-                   few_supports(roles) ? parts_bytes(roles, few_wgrad_splits(roles)) : 0});
 }
 
 void conv_forward(const ConvGeometry& geometry, ConvChoice choice, const Tensor& x,

@@ -11,14 +11,16 @@
 //
 // Tensors are float32 or bf16, of any size, and may be slices. Slices whose pointer and pitch are
 // multiples of 16 bytes, with channel counts multiples of 16 bytes, take the fast path; all others
-// are read element by element. Sums are float32 and added in a fixed order: the same call gives the
-// same bits.
+// are read element by element. Sums are float32 and added in a fixed order, which the ConvChoice
+// decides: the same call gives the same bits as long as the same choice is taken.
 //
 // A launcher only launches on the stream: it allocates nothing, waits for nothing, keeps nothing.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "kernels/backend.h"
 #include "kernels/cuda/gpu.h"
@@ -34,8 +36,10 @@ enum class Math : uint8_t {
 };
 
 // The part of a result that one block computes: pixels x channels for forward directions and data
-// gradients, rows x (taps and columns) of the weights for weight gradients. Those called w are for bf16
-// on Hopper's warpgroup tensor cores (wgmma.h), and for sources that are read in packets.
+// gradients, rows x (taps and columns) of the weights for weight gradients. Those called w are for
+// bf16 on Hopper's warpgroup tensor cores (wgmma.h), and for sources that are read in packets. The
+// deep one has more steps of copies under way, for few pixels; it and w64n64 are not for weight
+// gradients.
 enum class ConvTile : uint8_t {
   automatic,
   m128n128,
@@ -46,6 +50,8 @@ enum class ConvTile : uint8_t {
   w256n128,
   w128n128,
   w128n64,
+  w64n64,
+  w128n64deep,
 };
 
 // How to compute. A tile that does not exist for the operation and type becomes one that does; small
@@ -53,8 +59,19 @@ enum class ConvTile : uint8_t {
 struct ConvChoice {
   Math math = Math::fp32;
   ConvTile tile = ConvTile::automatic;
-  ConvChoice(Math math_, ConvTile tile_ = ConvTile::automatic) : math(math_), tile(tile_) {}
+  int splits =
+      0;  // among how many blocks a tile's sum is split, where it is that long; 0: automatic
+  // Whether these blocks are a cluster, at most gpu::kMostInCluster, on a device that has clusters: they join
+  // their sums through shared memory. The bits are those of as many splits without.
+  bool clusters = false;
+  ConvChoice(Math math_, ConvTile tile_ = ConvTile::automatic, int splits_ = 0,
+             bool clusters_ = false)
+      : math(math_), tile(tile_), splits(splits_), clusters(clusters_) {}
+
+  bool automatic() const { return tile == ConvTile::automatic && splits == 0; }
 };
+// "automatic", "w128n64deep, 4 splits", "w64n64, 4 in a cluster".
+std::string name_of(const ConvChoice& choice);
 
 // What happens to the first operand while it is loaded: act(scale[c] * value + shift[c]), the
 // producer's batch norm and activation. Padding stays zero. Empty vectors: nothing.
@@ -90,6 +107,10 @@ struct ConvEpilogue {
 // Whether the launchers below take this call (the six convolution operations).
 bool conv_supports(const Call& call);
 
+// The ways of computing a call that are worth measuring, sixteen at most and no two alike; the
+// automatic one comes first.
+std::vector<ConvChoice> conv_choices(const Call& call, Math math);
+
 // Weights lie packed in the order in which the kernels read them, in the element type of the
 // pictures: for forward directions and data gradients. The packed form depends on the operation, the
 // type, the geometry and the channels, not on batch or extent.
@@ -99,8 +120,8 @@ size_t conv_pack_bytes(const Call& call);
 WeightJob conv_pack_job(const Call& call, const Tensor& w, void* packed);
 
 // The launchers' scratch memory, 16-byte aligned; may be 0. Forward directions and data gradients
-// need it only for an epilogue that sums: `sums` tells whether there is one.
-size_t conv_scratch_bytes(const Call& call, bool sums = false);
+// need it for splits, and for an epilogue that sums: `sums` tells whether there is one.
+size_t conv_scratch_bytes(const Call& call, const ConvChoice& choice, bool sums = false);
 
 // y = epilogue(conv(prologue(x), w)). `packed` comes from conv_pack_job with the same operation.
 void conv_forward(const ConvGeometry& geometry, ConvChoice choice, const Tensor& x,

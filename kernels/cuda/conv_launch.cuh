@@ -1,4 +1,4 @@
-// Between conv.cu, which decides, and the files that hold the kernels' instances.
+// Between conv.cu, which launches, and the files that hold the kernels' instances.
 #pragma once
 
 #include "kernels/cuda/conv.h"
@@ -10,6 +10,7 @@ namespace gan::cuda {
 template <class Unit, ConvLoad Load>
 void launch_gemm(const GemmArgs<typename Unit::Element>& args, gpu::Stream stream) {
   using Tile = typename Unit::Tile;
+  static_assert(GemmMemory<Unit>::kBytes <= gpu::kMaxSharedBytes);
   int64_t pixels = 0;
   for (int g = 0; g < args.shape.groups; ++g)
     pixels = std::max<int64_t>(pixels, args.shape.group[g].pixels);
@@ -37,7 +38,8 @@ void launch_wgrad(const WgradArgs<typename Unit::Element>& args, gpu::Stream str
 // ---- The instances. Tiles: m128n128, m64n64; bf16's also m128n64 and m128n32. Gathering: one.
 
 void gemm_bf16(const GemmArgs<gpu::bf16>& args, ConvTile tile, ConvLoad load, gpu::Stream stream);
-// Tiles w256n128 and w128n64, for weight gradients w256n128 and w128n128; loads copy and normalize.
+// Tiles w256n128, w128n64, w128n64deep and w64n64, for weight gradients w256n128 and w128n128;
+// loads copy and normalize.
 void gemm_wgmma(const GemmArgs<gpu::bf16>& args, ConvTile tile, ConvLoad load, gpu::Stream stream);
 void gemm_fp32(const GemmArgs<float>& args, ConvTile tile, ConvLoad load, gpu::Stream stream);
 void gemm_tf32(const GemmArgs<float>& args, ConvTile tile, ConvLoad load, gpu::Stream stream);

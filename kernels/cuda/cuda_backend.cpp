@@ -24,6 +24,24 @@ cuda::Math math_of(CudaPrecision precision) {
   return precision == CudaPrecision::tf32 ? cuda::Math::tf32 : cuda::Math::fp32;
 }
 
+bool is_convolution(const Call& call) {
+  return call.op <= Op::conv_transpose_backward_weights;
+}
+
+// As Kernels was asked for it.
+Call forward_call(Op op, const ConvGeometry& geometry, const Tensor& x, const Tensor& y,
+                  const Epilogue& epilogue) {
+  Call call = conv_call(op, geometry, x, y);
+  call.finishes = static_cast<bool>(epilogue);
+  return call;
+}
+Call data_gradient_call(Op op, const ConvGeometry& geometry, const Tensor& dx, const Tensor& dy,
+                        Write write) {
+  Call call = conv_call(op, geometry, dx, dy);
+  call.adds = write == Write::accumulate;
+  return call;
+}
+
 cuda::ConvEpilogue plain(Write write) {
   cuda::ConvEpilogue epilogue;
   epilogue.write = write;
@@ -51,14 +69,8 @@ std::string CudaBackend::description() const {
 }
 
 bool CudaBackend::supports(const Call& call) const {
+  if (is_convolution(call)) return cuda::conv_supports(call);
   switch (call.op) {
-    case Op::conv_forward:
-    case Op::conv_backward_data:
-    case Op::conv_backward_weights:
-    case Op::conv_transpose_forward:
-    case Op::conv_transpose_backward_data:
-    case Op::conv_transpose_backward_weights:
-      return cuda::conv_supports(call);
     case Op::adam:
       return call.dtype == DType::f32;
     default:
@@ -67,15 +79,14 @@ bool CudaBackend::supports(const Call& call) const {
 }
 
 WorkingMemory CudaBackend::working_memory(const Call& call) const {
+  if (is_convolution(call)) {
+    if (!cuda::conv_supports(call)) return {};
+    size_t most = 0;
+    for (const cuda::ConvChoice& choice : cuda::conv_choices(call, math_of(precision_)))
+      most = std::max(most, cuda::conv_scratch_bytes(call, choice));
+    return {most, cuda::conv_pack_bytes(call)};
+  }
   switch (call.op) {
-    case Op::conv_forward:
-    case Op::conv_backward_data:
-    case Op::conv_backward_weights:
-    case Op::conv_transpose_forward:
-    case Op::conv_transpose_backward_data:
-    case Op::conv_transpose_backward_weights:
-      if (!cuda::conv_supports(call)) return {};
-      return {cuda::conv_scratch_bytes(call), cuda::conv_pack_bytes(call)};
     case Op::batch_norm:
       return {cuda::batch_norm_scratch_bytes(call.x), 0};
     case Op::linear:
@@ -91,6 +102,27 @@ WorkingMemory CudaBackend::working_memory(const Call& call) const {
   }
 }
 
+std::vector<std::string> CudaBackend::variants(const Call& call) const {
+  if (!is_convolution(call) || !cuda::conv_supports(call)) return Backend::variants(call);
+  std::vector<std::string> names;
+  for (const cuda::ConvChoice& choice : cuda::conv_choices(call, math_of(precision_)))
+    names.push_back(name_of(choice));
+  return names;
+}
+
+void CudaBackend::take_variant(const Call& call, size_t index) {
+  taken_.erase(call);
+  if (index == 0) return;
+  const auto choices = cuda::conv_choices(call, math_of(precision_));
+  require(index < choices.size(), "there are ", choices.size(), " ways of ", name_of(call.op));
+  taken_.emplace(call, choices[index]);
+}
+
+cuda::ConvChoice CudaBackend::choice_for(const Call& call) const {
+  const auto found = taken_.find(call);
+  return found == taken_.end() ? math_of(precision_) : found->second;
+}
+
 const void* CudaBackend::packed(const Call& call, const Weights& w) {
   const size_t bytes = cuda::conv_pack_bytes(call);
   if (bytes == 0) return w.values.data();
@@ -103,47 +135,51 @@ const void* CudaBackend::packed(const Call& call, const Weights& w) {
 
 void CudaBackend::conv_forward(const ConvGeometry& geometry, const Tensor& x, const Weights& w,
                                const Epilogue& epilogue, const Tensor& y) {
-  const Call call = conv_call(Op::conv_forward, geometry, x, y);
-  cuda::conv_forward(geometry, math_of(precision_), x, packed(call, w), {}, with_bias(epilogue), y,
-                     scratch_.get(cuda::conv_scratch_bytes(call)), stream_);
+  const Call call = forward_call(Op::conv_forward, geometry, x, y, epilogue);
+  const cuda::ConvChoice choice = choice_for(call);
+  cuda::conv_forward(geometry, choice, x, packed(call, w), {}, with_bias(epilogue), y,
+                     scratch_.get(cuda::conv_scratch_bytes(call, choice)), stream_);
 }
 
 void CudaBackend::conv_backward_data(const ConvGeometry& geometry, const Tensor& dy,
                                      const Weights& w, const Tensor& dx, Write write) {
-  const Call call = conv_call(Op::conv_backward_data, geometry, dx, dy);
-  cuda::conv_backward_data(geometry, math_of(precision_), dy, packed(call, w), {}, plain(write), dx,
-                           scratch_.get(cuda::conv_scratch_bytes(call)), stream_);
+  const Call call = data_gradient_call(Op::conv_backward_data, geometry, dx, dy, write);
+  const cuda::ConvChoice choice = choice_for(call);
+  cuda::conv_backward_data(geometry, choice, dy, packed(call, w), {}, plain(write), dx,
+                           scratch_.get(cuda::conv_scratch_bytes(call, choice)), stream_);
 }
 
 void CudaBackend::conv_backward_weights(const ConvGeometry& geometry, const Tensor& x,
                                         const Tensor& dy, const Tensor& dw, Write write) {
   const Call call = conv_call(Op::conv_backward_weights, geometry, x, dy);
-  cuda::conv_backward_weights(geometry, math_of(precision_), x, {}, dy, dw, write,
-                              scratch(cuda::conv_scratch_bytes(call)), stream_);
+  const cuda::ConvChoice choice = choice_for(call);
+  cuda::conv_backward_weights(geometry, choice, x, {}, dy, dw, write,
+                              scratch(cuda::conv_scratch_bytes(call, choice)), stream_);
 }
 
 void CudaBackend::conv_transpose_forward(const ConvGeometry& geometry, const Tensor& x,
                                          const Weights& w, const Epilogue& epilogue,
                                          const Tensor& y) {
-  const Call call = conv_call(Op::conv_transpose_forward, geometry, x, y);
-  cuda::conv_transpose_forward(geometry, math_of(precision_), x, packed(call, w), {},
-                               with_bias(epilogue), y, scratch_.get(cuda::conv_scratch_bytes(call)),
-                               stream_);
+  const Call call = forward_call(Op::conv_transpose_forward, geometry, x, y, epilogue);
+  const cuda::ConvChoice choice = choice_for(call);
+  cuda::conv_transpose_forward(geometry, choice, x, packed(call, w), {}, with_bias(epilogue), y,
+                               scratch_.get(cuda::conv_scratch_bytes(call, choice)), stream_);
 }
 
 void CudaBackend::conv_transpose_backward_data(const ConvGeometry& geometry, const Tensor& dy,
                                                const Weights& w, const Tensor& dx, Write write) {
-  const Call call = conv_call(Op::conv_transpose_backward_data, geometry, dx, dy);
-  cuda::conv_transpose_backward_data(geometry, math_of(precision_), dy, packed(call, w), {},
-                                     plain(write), dx, scratch_.get(cuda::conv_scratch_bytes(call)),
-                                     stream_);
+  const Call call = data_gradient_call(Op::conv_transpose_backward_data, geometry, dx, dy, write);
+  const cuda::ConvChoice choice = choice_for(call);
+  cuda::conv_transpose_backward_data(geometry, choice, dy, packed(call, w), {}, plain(write), dx,
+                                     scratch_.get(cuda::conv_scratch_bytes(call, choice)), stream_);
 }
 
 void CudaBackend::conv_transpose_backward_weights(const ConvGeometry& geometry, const Tensor& x,
                                                   const Tensor& dy, const Tensor& dw, Write write) {
   const Call call = conv_call(Op::conv_transpose_backward_weights, geometry, x, dy);
-  cuda::conv_transpose_backward_weights(geometry, math_of(precision_), x, {}, dy, dw, write,
-                                        scratch(cuda::conv_scratch_bytes(call)), stream_);
+  const cuda::ConvChoice choice = choice_for(call);
+  cuda::conv_transpose_backward_weights(geometry, choice, x, {}, dy, dw, write,
+                                        scratch(cuda::conv_scratch_bytes(call, choice)), stream_);
 }
 
 void CudaBackend::batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,

@@ -1,12 +1,17 @@
 // Every operation on the GPU, by the kernels of this folder.
 //
 // Pictures are float32 or bfloat16; weights, statistics, gradients of parameters, losses and the
-// optimiser's state float32. Sums are float32 in a fixed order: the same call gives the same bits.
+// optimiser's state float32. Sums are float32 in a fixed order: the same call gives the same bits
+// as long as the same variant of it is taken (conv.h).
 #pragma once
 
 #include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
 
 #include "kernels/backend.h"
+#include "kernels/cuda/conv.h"
 #include "kernels/cuda/scratch.h"
 #include "kernels/cuda/weights.h"
 
@@ -29,6 +34,8 @@ class CudaBackend final : public Backend {
   std::string description() const override;
   bool supports(const Call& call) const override;
   WorkingMemory working_memory(const Call& call) const override;
+  std::vector<std::string> variants(const Call& call) const override;
+  void take_variant(const Call& call, size_t index) override;
 
   void conv_forward(const ConvGeometry& geometry, const Tensor& x, const Weights& w,
                     const Epilogue& epilogue, const Tensor& y) override;
@@ -114,6 +121,7 @@ class CudaBackend final : public Backend {
 
  private:
   void* scratch(size_t bytes) { return scratch_.get(bytes).memory; }
+  cuda::ConvChoice choice_for(const Call& call) const;
   // The weights as the call wants them; packs them unless that has been done for this version.
   const void* packed(const Call& call, const Weights& w);
 
@@ -121,6 +129,7 @@ class CudaBackend final : public Backend {
   CudaPrecision precision_;
   cuda::ScratchMemory scratch_;
   cuda::PackedWeights packed_;
+  std::unordered_map<Call, cuda::ConvChoice, CallHash> taken_;  // where it is not the automatic one
 };
 
 std::unique_ptr<Backend> make_cuda_backend(Memory& memory, CUstream_st* stream = nullptr,

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace gan {
 namespace {
@@ -27,6 +28,10 @@ class DataflowBackend final : public Backend {
   WorkingMemory working_memory(const Call& call) const override {
     return inner_->working_memory(call);
   }
+  std::vector<std::string> variants(const Call& call) const override {
+    return inner_->variants(call);
+  }
+  void take_variant(const Call& call, size_t index) override { inner_->take_variant(call, index); }
 
   void conv_forward(const ConvGeometry& g, const Tensor& x, const Weights& w,
                     const Epilogue& epilogue, const Tensor& y) override {

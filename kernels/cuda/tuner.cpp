@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <iostream>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -16,8 +17,8 @@ namespace {
 constexpr int kMostTogether = 20;        // calls recorded as one piece
 constexpr double kPieceSeconds = 0.002;  // of a piece, at most, by a first call's time
 constexpr int kRounds = 3, kMostPieces = 30;
-constexpr double kRoundSeconds = 0.003;
-constexpr double kClearly = 0.97;  // of the first backend's time
+constexpr double kRoundSeconds = 0.003, kGlanceSeconds = 0.0006;
+constexpr double kClearly = 0.97;  // of the time of what it takes the place of
 
 std::string text_of(const Call& call) {
   const ConvGeometry& g = call.geometry;
@@ -90,22 +91,21 @@ void run(const Call& call, Backend& backend, const Operands& t, uint64_t version
   }
 }
 
-}  // namespace
+// How well a time is to be known. A glance takes a millisecond or two, all of it ten.
+enum class Effort { glance, full };
 
-Tuner::Tuner(Memory& memory, Choices choices) : memory_(memory), choices_(std::move(choices)) {}
-
-// As a training step runs it: recorded many times over as one piece and replayed, so that what the host
-// takes for a call, which in cuDNN may be longer than the call itself, does not count. The operands are
-// the same every time; small ones stay in the device's cache, as what a layer has just written does for the
-// next one.
-double Tuner::seconds(const Call& call, Backend& backend, const Kernels::Backends& among) {
-  const Operands operands(memory_, call, among);
+// Of one call, as a training step runs it: recorded many times over as one piece and replayed, so
+// that what the host takes for a call, which in cuDNN may be longer than the call itself, does not
+// count. The operands are the same every time; small ones stay in the device's cache, as what a
+// layer has just written does for the next one.
+double seconds(Memory& memory, const Call& call, Backend& backend, const Operands& operands,
+               Effort effort) {
   const uint64_t version = next_version();  // packed once, as over a step
   const auto once = [&] { run(call, backend, operands, version); };
   const auto time = [&](const std::function<void()>& work, int times) {
     const auto wait = [&] {
       float first = 0;
-      memory_.copy_to_host(&first, operands.w.data(), sizeof(first));
+      memory.copy_to_host(&first, operands.w.data(), sizeof(first));
     };
     wait();
     const auto start = std::chrono::steady_clock::now();
@@ -119,49 +119,128 @@ double Tuner::seconds(const Call& call, Backend& backend, const Kernels::Backend
   };
   once();  // finds its algorithm, packs its weights, takes its working memory
   const int together = as_many(kPieceSeconds, time(once, 1), kMostTogether);
-  const std::function<void()> piece = repeated(memory_, together, once);
+  const std::function<void()> piece = repeated(memory, together, once);
   time(piece, 1);
-  const int times = as_many(kRoundSeconds, time(piece, 1), kMostPieces);
+  const bool full = effort == Effort::full;
+  const int times = as_many(full ? kRoundSeconds : kGlanceSeconds, time(piece, 1), kMostPieces);
   double best = time(piece, times);
-  for (int round = 1; round < kRounds; ++round) best = std::min(best, time(piece, times));
+  for (int round = 1; full && round < kRounds; ++round) best = std::min(best, time(piece, times));
   return best / together;
 }
+
+// A backend and one of its ways of computing a call.
+struct Candidate {
+  Backend* backend;
+  std::vector<std::string> variants;
+  size_t variant = 0;
+  double seconds = 0;
+};
+
+std::vector<Candidate> candidates_for(const Call& call, const Kernels::Backends& among) {
+  std::vector<Candidate> all;
+  for (const auto& backend : among) {
+    if (!backend->supports(call)) continue;
+    backend->take_variant(call, 0);
+    all.push_back({backend.get(), backend->variants(call)});
+  }
+  return all;
+}
+
+bool any_has_variants(const std::vector<Candidate>& candidates) {
+  return std::any_of(candidates.begin(), candidates.end(),
+                     [](const Candidate& one) { return one.variants.size() > 1; });
+}
+
+// How it is kept: "cudnn", or "cuda: w64n64, 2 splits" where there was a choice between variants.
+// So a name alone is not what was chosen among those there are today.
+std::string entry_of(const Candidate& one, bool among_variants) {
+  const std::string name(one.backend->name());
+  return among_variants ? name + ": " + one.variants[one.variant] : name;
+}
+
+// The backend that `entry` names, taking its variant; null where it names none of them.
+Backend* recall(const Call& call, std::vector<Candidate> candidates, const std::string& entry) {
+  const bool among_variants = any_has_variants(candidates);
+  for (Candidate& one : candidates) {
+    for (; one.variant < one.variants.size(); ++one.variant) {
+      if (entry_of(one, among_variants) != entry) continue;
+      one.backend->take_variant(call, one.variant);
+      return one.backend;
+    }
+  }
+  return nullptr;
+}
+
+// Another variant of the backend where one is clearly faster. They are many, so that they are
+// looked at, and only what looks fastest is measured, unless even that is slower than `least`.
+void try_variants(Memory& memory, const Call& call, const Operands& operands, double least,
+                  Candidate& candidate) {
+  Backend& backend = *candidate.backend;
+  size_t fastest = 0;
+  double glance = least / kClearly;
+  for (size_t variant = 1; variant < candidate.variants.size(); ++variant) {
+    backend.take_variant(call, variant);
+    const double time = seconds(memory, call, backend, operands, Effort::glance);
+    if (time >= glance) continue;
+    glance = time;
+    fastest = variant;
+  }
+  if (fastest == 0) return;
+  backend.take_variant(call, fastest);
+  const double time = seconds(memory, call, backend, operands, Effort::full);
+  if (time > kClearly * candidate.seconds) return;
+  candidate.variant = fastest;
+  candidate.seconds = time;
+}
+
+// Of every backend its fastest variant.
+void measure(Memory& memory, const Call& call, const Kernels::Backends& among,
+             std::vector<Candidate>& candidates) {
+  const Operands operands(memory, call, among);
+  double least = std::numeric_limits<double>::infinity();
+  for (Candidate& one : candidates) {
+    one.seconds = seconds(memory, call, *one.backend, operands, Effort::full);
+    least = std::min(least, one.seconds);
+  }
+  for (Candidate& one : candidates) try_variants(memory, call, operands, least, one);
+}
+
+}  // namespace
+
+Tuner::Tuner(Memory& memory, Choices choices) : memory_(memory), choices_(std::move(choices)) {}
 
 Backend* Tuner::choose(const Call& call, const Kernels::Backends& among) {
   if (call.op > Op::conv_transpose_backward_weights) return nullptr;
   const std::string text = text_of(call);
-  const std::string known = choices_.find(text);
-  for (const auto& backend : among) {
-    if (backend->name() == known && backend->supports(call)) return backend.get();
-  }
+  std::vector<Candidate> candidates = candidates_for(call, among);
+  if (candidates.empty()) return nullptr;
+  if (Backend* known = recall(call, candidates, choices_.find(text))) return known;
   if (!announced_) {
     std::cerr << "measuring which kernels are the fastest on this GPU"
               << (choices_.file().empty() ? "" : ", once: kept in " + choices_.file().string())
               << std::endl;
     announced_ = true;
   }
-  Backend* fastest = nullptr;
-  double least = 0;
-  Measured measured = {call, {}, ""};
-  for (const auto& backend : among) {
-    if (!backend->supports(call)) continue;
-    double time = 0;
-    try {
-      time = seconds(call, *backend, among);
-    } catch (const DeviceError& error) {  // memory that is short now may not be so next time
-      std::cerr << "not measured: " << text << ": " << error.what() << std::endl;
-      return nullptr;
-    }
-    measured.seconds.emplace_back(backend->name(), time);
-    if (fastest && time > kClearly * least) continue;
-    fastest = backend.get();
-    least = time;
+  try {
+    measure(memory_, call, among, candidates);
+  } catch (const DeviceError& error) {  // memory that is short now may not be so next time
+    std::cerr << "not measured: " << text << ": " << error.what() << std::endl;
+    for (const Candidate& one : candidates) one.backend->take_variant(call, 0);
+    return nullptr;
   }
-  if (!fastest) return nullptr;
-  measured.chosen = fastest->name();
-  choices_.keep(text, measured.chosen);
+  const Candidate* chosen = &candidates.front();
+  Measured measured = {call, {}, "", ""};
+  for (const Candidate& one : candidates) {
+    measured.seconds.emplace_back(one.backend->name(), one.seconds);
+    if (one.seconds <= kClearly * chosen->seconds) chosen = &one;
+  }
+  for (const Candidate& one : candidates)
+    one.backend->take_variant(call, &one == chosen ? one.variant : 0);
+  measured.chosen = chosen->backend->name();
+  if (chosen->variant > 0) measured.variant = chosen->variants[chosen->variant];
+  choices_.keep(text, entry_of(*chosen, any_has_variants(candidates)));
   measured_.push_back(std::move(measured));
-  return fastest;
+  return chosen->backend;
 }
 
 std::string Tuner::report() {

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <string_view>
+#include <utility>
 
 #include "engine/error.h"
 
@@ -10,6 +12,7 @@ namespace gan {
 namespace {
 
 constexpr size_t kDirections = 3, kLayerWidth = 62, kCellWidth = 9;
+constexpr size_t kLetters = 26, kLegendWidth = 120;
 constexpr const char* kDirectionNames[kDirections] = {"forward", "data gradient",
                                                       "weight gradient"};
 
@@ -55,13 +58,50 @@ std::vector<std::string> names_in(const std::vector<Measured>& measured) {
   return names;
 }
 
-// "27.0*": microseconds, with a mark at what was chosen.
-std::string cell(const Measured* measured, std::string_view backend) {
-  if (!measured) return " ";
-  for (const auto& [name, seconds] : measured->seconds) {
-    if (name == backend) return str(fixed(1e6 * seconds, 1), name == measured->chosen ? "*" : " ");
+// A letter for every variant taken: a, b, ..., z, aa, ab, ...
+class Legend {
+ public:
+  explicit Legend(const std::vector<Measured>& measured) {
+    for (const Measured& one : measured)
+      if (!one.variant.empty()) letters_[one.variant];
+    size_t i = 0;
+    for (auto& [variant, letter] : letters_) {
+      if (i >= kLetters) letter += static_cast<char>('a' + i / kLetters - 1);
+      letter += static_cast<char>('a' + i++ % kLetters);
+    }
   }
-  return "- ";
+
+  // Of the automatic one: none.
+  std::string letter(const std::string& variant) const {
+    return variant.empty() ? "" : letters_.at(variant);
+  }
+  size_t width() const { return letters_.empty() ? 0 : letters_.size() > kLetters ? 2 : 1; }
+  std::string lines() const {
+    std::string text, line;
+    for (const auto& [variant, letter] : letters_) {
+      const std::string entry = letter + " " + variant;
+      if (!line.empty() && line.size() + entry.size() > kLegendWidth)
+        text += std::exchange(line, "") + "\n";
+      line += (line.empty() ? "" : "   ") + entry;
+    }
+    return line.empty() ? text : text + line + "\n";
+  }
+
+ private:
+  std::map<std::string, std::string> letters_;
+};
+
+// "27.0*a": microseconds, with a mark at what was chosen and the letter of its variant.
+std::string cell(const Measured* measured, std::string_view backend, const Legend& legend) {
+  std::string time = measured ? "-" : "", mark;
+  if (measured) {
+    for (const auto& [name, seconds] : measured->seconds) {
+      if (name != backend) continue;
+      time = fixed(1e6 * seconds, 1);
+      if (name == measured->chosen) mark = "*" + legend.letter(measured->variant);
+    }
+  }
+  return time + mark + std::string(1 + legend.width() - mark.size(), ' ');
 }
 
 }  // namespace
@@ -80,12 +120,15 @@ std::string tuning_table(const std::vector<Measured>& measured) {
     layer.directions[direction_of(one.call)] = &one;
   }
   const std::vector<std::string> names = names_in(measured);
-  const size_t block = names.size() * kCellWidth + 1;  // a direction's columns
+  const Legend legend(measured);
+  const size_t width = kCellWidth + legend.width();
+  const size_t block = names.size() * width + 1;  // a direction's columns
   std::string directions = to_the_left("microseconds, * taken", kLayerWidth);
   std::string heads(kLayerWidth, ' ');
   for (const char* direction : kDirectionNames) {
     directions += to_the_right(direction, block - 1) + " ";
-    for (const std::string& name : names) heads += to_the_right(name, kCellWidth - 1) + " ";
+    for (const std::string& name : names)
+      heads += to_the_left(to_the_right(name, kCellWidth - 1), width);
     heads += " ";
   }
   const auto line_of = [](std::string line) {
@@ -95,12 +138,13 @@ std::string tuning_table(const std::vector<Measured>& measured) {
   for (const Layer& layer : layers) {
     std::string line = to_the_left(layer_text(layer.call), kLayerWidth);
     for (const Measured* direction : layer.directions) {
-      for (const std::string& name : names) line += to_the_right(cell(direction, name), kCellWidth);
+      for (const std::string& name : names)
+        line += to_the_right(cell(direction, name, legend), width);
       line += " ";
     }
     text += line_of(line);
   }
-  return text;
+  return text + legend.lines();
 }
 
 std::string tuning_summary(const std::vector<Measured>& measured) {

@@ -82,7 +82,8 @@ class ConvBackend : public Backend {
   template <class Launcher>
   void gather(Launcher launcher, const Call& call, const Tensor& source, const Weights& w,
               const cuda::ConvEpilogue& epilogue, const Tensor& out) {
-    GuardedBuffer packed(cuda::conv_pack_bytes(call)), scratch(cuda::conv_scratch_bytes(call));
+    GuardedBuffer packed(cuda::conv_pack_bytes(call)),
+        scratch(cuda::conv_scratch_bytes(call, choice_));
     const cuda::WeightJob jobs[] = {cuda::conv_pack_job(call, w.values, packed.data())};
     cuda::pack_weights(jobs, call.dtype, {});
     launcher(call.geometry, choice_, source, packed.data(), {}, epilogue, out,
@@ -93,7 +94,7 @@ class ConvBackend : public Backend {
   template <class Launcher>
   void weights(Launcher launcher, const Call& call, const Tensor& x, const Tensor& dy,
                const Tensor& dw, Write write) {
-    GuardedBuffer scratch(cuda::conv_scratch_bytes(call));
+    GuardedBuffer scratch(cuda::conv_scratch_bytes(call, choice_));
     launcher(call.geometry, choice_, x, {}, dy, dw, write, scratch.data(), {});
     scratch.check("scratch");
   }

@@ -107,7 +107,7 @@ struct Layer {
            const ConvPrologue& prologue, const ConvEpilogue& epilogue, const Tensor& to) const {
     const Placed weight(weights(), DType::f32, w);
     GuardedBuffer packed(cuda::conv_pack_bytes(call(type)));
-    GuardedBuffer scratch(cuda::conv_scratch_bytes(call(type), true));
+    GuardedBuffer scratch(cuda::conv_scratch_bytes(call(type), choice, true));
     const cuda::WeightJob jobs[] = {
         cuda::conv_pack_job(call(type), weight.tensor(), packed.data())};
     cuda::pack_weights(jobs, type, {});
@@ -298,7 +298,8 @@ TEST_CASE("an operand is normalized while it is loaded", "[conv]") {
   for (const Arithmetic& a : kArithmetics)
     for (const Layer& layer : cases)
       for (const ConvTile tile :
-           {ConvTile::automatic, ConvTile::m128n128, ConvTile::m64n64, ConvTile::m128n64})
+           {ConvTile::automatic, ConvTile::m128n128, ConvTile::m64n64, ConvTile::m128n64,
+            ConvTile::w256n128, ConvTile::w64n64, ConvTile::w128n64deep})
         check_normalized(a, layer, tile);
 }
 
@@ -316,7 +317,7 @@ void check_weight_gradient(const Arithmetic& a, const Layer& layer, bool transpo
   const Op op = transposed ? Op::conv_transpose_backward_weights : Op::conv_backward_weights;
   const Call call = transposed ? Call{op, a.type, layer.y, layer.x, layer.geometry}
                                : Call{op, a.type, layer.x, layer.y, layer.geometry};
-  GuardedBuffer scratch(cuda::conv_scratch_bytes(call));
+  GuardedBuffer scratch(cuda::conv_scratch_bytes(call, a.math));
   if (transposed)
     cuda::conv_transpose_backward_weights(layer.geometry, a.math, dys.tensor(), prologue,
                                           xs.tensor(), dw.tensor(), Write::overwrite,

@@ -18,22 +18,39 @@
 namespace gan::testing {
 namespace {
 
+// A way of computing that takes so many microseconds.
+struct Sleep {
+  std::string name;
+  int microseconds;
+};
+
 class Sleeper final : public Backend {
  public:
-  Sleeper(std::string name, int microseconds) : name_(std::move(name)), time_(microseconds) {}
+  Sleeper(std::string name, std::vector<Sleep> ways)
+      : name_(std::move(name)), ways_(std::move(ways)) {}
+  Sleeper(std::string name, int microseconds)
+      : Sleeper(std::move(name), std::vector<Sleep>{{"automatic", microseconds}}) {}
   std::string_view name() const override { return name_; }
   std::string description() const override { return name_; }
   bool supports(const Call& call) const override { return call.op == Op::conv_forward; }
+  std::vector<std::string> variants(const Call&) const override {
+    std::vector<std::string> names;
+    for (const Sleep& way : ways_) names.push_back(way.name);
+    return names;
+  }
+  void take_variant(const Call&, size_t index) override { taken = index; }
   void conv_forward(const ConvGeometry&, const Tensor&, const Weights&, const Epilogue&,
                     const Tensor&) override {
-    std::this_thread::sleep_for(std::chrono::microseconds(time_));
     ++runs;
+    if (ways_.at(taken).microseconds < 0) throw DeviceError("no memory");
+    std::this_thread::sleep_for(std::chrono::microseconds(ways_.at(taken).microseconds));
   }
   int runs = 0;
+  size_t taken = 0;
 
  private:
   std::string name_;
-  int time_;
+  std::vector<Sleep> ways_;
 };
 
 Kernels::Backends pair_of(int first, int second) {
@@ -41,6 +58,18 @@ Kernels::Backends pair_of(int first, int second) {
   backends.push_back(std::make_unique<Sleeper>("one", first));
   backends.push_back(std::make_unique<Sleeper>("two", second));
   return backends;
+}
+
+// "one" in several ways, and "two" in one.
+Kernels::Backends several_and(std::vector<Sleep> first, int second) {
+  Kernels::Backends backends;
+  backends.push_back(std::make_unique<Sleeper>("one", std::move(first)));
+  backends.push_back(std::make_unique<Sleeper>("two", second));
+  return backends;
+}
+
+size_t taken(const Kernels::Backends& backends) {
+  return static_cast<const Sleeper&>(*backends.front()).taken;
 }
 
 int runs(const Kernels::Backends& backends) {
@@ -86,6 +115,82 @@ TEST_CASE("the tuner picks what is clearly faster, and remembers it for the same
   CHECK(runs(slow_first) == before);
 }
 
+TEST_CASE("the tuner tells a backend to take a variant that is clearly faster, and remembers it") {
+  const TempFolder folder;
+  const std::filesystem::path cache = folder.path() / "tuning.txt";
+  const Call call = {Op::conv_forward, DType::f32, {1, 4, 4, 2}, {1, 4, 4, 2}, {}};
+  const auto entry = [&] {
+    const std::string text = read_text(cache);
+    return text.substr(text.rfind(" = ") + 3);
+  };
+  const std::vector<Sleep> ways = {
+      {"automatic", 3000}, {"w64n64", 2500}, {"w64n64, 4 splits", 100}, {"m64n64", 2000}};
+  const Kernels::Backends backends = several_and(ways, 1000);
+  Tuner tuner(host_memory(), Choices("card", cache));
+  CHECK(tuner.choose(call, backends)->name() == "one");
+  CHECK(taken(backends) == 2);
+  CHECK(entry() == "one: w64n64, 4 splits\n");
+  const std::string report = tuner.report();
+  INFO(report);
+  CHECK_THAT(report, Catch::Contains("*a ") && Catch::Contains("\na w64n64, 4 splits\n1 conv"));
+
+  // Another process, and another device of the same process.
+  Tuner again(host_memory(), Choices("card", cache));
+  for (Tuner* const by : {&again, &tuner}) {
+    const Kernels::Backends fresh = several_and(ways, 1000);
+    CHECK(by->choose(call, fresh)->name() == "one");
+    CHECK(taken(fresh) == 2);
+    CHECK(runs(fresh) == 0);
+  }
+
+  // Another backend may still be the fastest: then the first goes on as it does by itself.
+  const Kernels::Backends better = several_and({{"automatic", 3000}, {"w64n64", 2000}}, 100);
+  Tuner other(host_memory(), Choices("other card", cache));
+  CHECK(other.choose(call, better)->name() == "two");
+  CHECK(taken(better) == 0);
+  CHECK(entry() == "two: automatic\n");
+
+  // No slower variant is taken, nor one that is as good as the automatic one.
+  const Kernels::Backends good = several_and({{"automatic", 100}, {"a", 2000}, {"b", 1000}}, 3000);
+  CHECK(Tuner(host_memory(), {}).choose(call, good)->name() == "one");
+  CHECK(taken(good) == 0);
+}
+
+TEST_CASE("what an older tuner chose, or what is no entry at all, is measured again") {
+  const TempFolder folder;
+  const std::filesystem::path cache = folder.path() / "tuning.txt";
+  const Call call = {Op::conv_forward, DType::f32, {1, 4, 4, 2}, {1, 4, 4, 2}, {}};
+  const std::vector<Sleep> ways = {{"automatic", 2000}, {"w64n64", 50}};
+  Tuner(host_memory(), Choices("card", cache)).choose(call, several_and(ways, 1000));
+  const std::string text = read_text(cache), key = text.substr(0, text.rfind(" = ") + 3);
+  const auto chosen_after = [&](const std::string& entry, int expected_runs) {
+    CAPTURE(entry);
+    std::ofstream(cache) << key << entry << "\n";
+    const Kernels::Backends backends = several_and(ways, 1000);
+    Tuner tuner(host_memory(), Choices("card", cache));
+    const std::string name(tuner.choose(call, backends)->name());
+    CHECK((runs(backends) > 0) == (expected_runs > 0));
+    return name + " " + std::to_string(taken(backends));
+  };
+  // From before there were variants; a variant that is gone; damaged.
+  for (const char* const entry : {"one", "two", "one: w32n8", "one: ", "one:", "three: automatic",
+                                  "", ": w64n64", "one: w64n64 ", "w64n64"}) {
+    CHECK(chosen_after(entry, 1) == "one 1");
+  }
+  CHECK(chosen_after("one: w64n64", 0) == "one 1");
+  CHECK(chosen_after("one: automatic", 0) == "one 0");
+  CHECK(chosen_after("two: automatic", 0) == "two 0");
+}
+
+TEST_CASE("a variant that there is no memory for leaves the call unmeasured, and is not taken") {
+  const Call call = {Op::conv_forward, DType::f32, {1, 4, 4, 2}, {1, 4, 4, 2}, {}};
+  const Kernels::Backends backends = several_and({{"automatic", 50}, {"large", -1}}, 1000);
+  Tuner tuner(host_memory(), {});
+  CHECK(tuner.choose(call, backends) == nullptr);
+  CHECK(taken(backends) == 0);
+  CHECK(tuner.report().empty());
+}
+
 TEST_CASE("what the tuner measured is a table once, a line later, and nothing where all is known") {
   const TempFolder folder;
   const std::filesystem::path cache = folder.path() / "tuning.txt";
@@ -115,7 +220,7 @@ TEST_CASE("what the tuner measured is a table once, a line later, and nothing wh
 TEST_CASE("directions of a layer share a line, other layers have their own") {
   const Shape x = {1, 8, 8, 2}, y = {1, 8, 8, 4};
   const auto measured = [&](Op op, double one, double two) {
-    return Measured{{op, DType::f32, x, y, {}}, {{"one", one}, {"two", two}}, "one"};
+    return Measured{{op, DType::f32, x, y, {}}, {{"one", one}, {"two", two}}, "one", ""};
   };
   Measured slice = measured(Op::conv_forward, 7e-6, 8e-6);
   slice.call.x_pitch = 6;
@@ -128,6 +233,25 @@ TEST_CASE("directions of a layer share a line, other layers have their own") {
   CHECK_THAT(table, Catch::Matches("(.|\n)*1[.]0[*] +2[.]0 +5[.]0[*] +6[.]0\n(.|\n)*"));
   CHECK_THAT(table, Catch::Matches("(.|\n)*1x8x8x2 of 6 > 1x8x8x4 +7[.]0[*] +8[.]0\n(.|\n)*"));
   CHECK(tuning_summary(all) == "4 convolutions measured: 4 to one, 0 to two");
+}
+
+TEST_CASE("variants have a letter each in the table, explained below it") {
+  std::vector<Measured> all;
+  for (int i = 0; i < 30; ++i) {
+    const Shape x = {1, 8, 8, i + 1};
+    all.push_back({{Op::conv_forward, DType::f32, x, x, {}},
+                   {{"one", 1e-6 * i}, {"two", 2e-6}},
+                   i == 29 ? "two" : "one",
+                   i == 28 || i == 29 ? "" : str("tile", 10 + i)});
+  }
+  const std::string table = tuning_table(all);
+  INFO(table);
+  CHECK_THAT(table, Catch::Matches("(.|\n)* 0[.]0[*]a +2[.]0\n(.|\n)*"));
+  CHECK_THAT(table, Catch::Matches("(.|\n)* 27[.]0[*]ab +2[.]0\n(.|\n)*"));
+  CHECK_THAT(table, Catch::Matches("(.|\n)* 28[.]0[*] +2[.]0\n(.|\n)*"));
+  CHECK_THAT(table, Catch::Matches("(.|\n)* 29[.]0 +2[.]0[*]\n(.|\n)*"));
+  CHECK_THAT(table, Catch::Contains("\na tile10   b tile11 ") && Catch::Contains("ab tile37\n"));
+  CHECK(std::count(table.begin(), table.end(), '\n') == 2 + 30 + 3);
 }
 
 TEST_CASE("by preference the chooser is not asked, and what was taken is forgotten") {
@@ -165,6 +289,19 @@ TEST_CASE(
   }
   const Shape vast = {1 << 15, 128, 128, 64};  // 64 GB and more
   CHECK(tuner.choose({Op::conv_forward, DType::bf16, vast, vast, {}}, backends) == nullptr);
+}
+
+TEST_CASE("the tuner measures the own backend's variants") {
+  const gpu::Stream stream = gpu::make_stream();
+  CudaMemory memory(stream);
+  Kernels::Backends backends;
+  backends.push_back(make_cuda_backend(memory, stream));
+  const ConvGeometry point = {.kernel = 1, .padding = 0};
+  const Call call = {Op::conv_forward, DType::bf16, {1, 32, 32, 64}, {1, 32, 32, 128}, point};
+  REQUIRE(backends.front()->variants(call).size() > 1);
+  Tuner tuner(memory, {});
+  CHECK(tuner.choose(call, backends) == backends.front().get());
+  CHECK_THAT(tuner.report(), Catch::Contains("1 convolution measured: 1 to cuda"));
 }
 
 TEST_CASE("a tuner without a cache that can be read or written measures") {
