@@ -149,10 +149,9 @@ TEST_CASE("convolutions of any shape equal the reference", "[conv]") {
 }
 
 TEST_CASE("every tile of bf16 convolutions equals the reference", "[conv]") {
-  const ConvTile tile =
-      GENERATE(ConvTile::m128n128, ConvTile::m128n64, ConvTile::m128n32, ConvTile::m64n64,
-               ConvTile::w256n128, ConvTile::w128n128, ConvTile::w128n64, ConvTile::w64n64,
-               ConvTile::w128n64deep);
+  const ConvTile tile = GENERATE(ConvTile::m128n128, ConvTile::m128n64, ConvTile::m128n32,
+                                 ConvTile::m64n64, ConvTile::w256n128, ConvTile::w128n128,
+                                 ConvTile::w128n64, ConvTile::w64n64, ConvTile::w128n64deep);
   check_all(packet_cases(), Precision::bf16, tile);
 }
 
