@@ -79,10 +79,10 @@ Device open_gpu(const DeviceOptions& options) {
   Kernels::Backends backends;
   Kernels::Chooser choose;
   Tuner* tuner = nullptr;
-  if (cudnn && options.backend == "auto") {
-    backends.push_back(own());
+  if (options.backend == "auto") {
     const std::string hardware =
-        str(facts.name, ", ", cudnn->description(), ", ", name_of(options.precision));
+        str(facts.name, ", ", cudnn ? cudnn->description() : "without cuDNN", ", ",
+            name_of(options.precision));
     tuner = &gpu->tuners
                  .try_emplace(hardware, gpu->memory,
                               Choices(hardware, Choices::default_file("tuning.txt")))
@@ -90,7 +90,8 @@ Device open_gpu(const DeviceOptions& options) {
     choose = [tuner](const Call& call, const Kernels::Backends& among) {
       return tuner->choose(call, among);
     };
-    backends.push_back(std::move(cudnn));
+    backends.push_back(own());
+    if (cudnn) backends.push_back(std::move(cudnn));
   } else {
     if (cudnn) backends.push_back(std::move(cudnn));
     backends.push_back(own());

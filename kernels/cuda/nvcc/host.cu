@@ -18,7 +18,7 @@ __global__ void probe_kernel(int* answer) {
 }
 
 // Its bound tells, without running, which architecture this device's code was made for.
-constexpr int kWgmmaThreads = 128, kClusterThreads = 64, kOtherThreads = 32;
+enum ProbeThreads : int { kOtherThreads = 32, kClusterThreads = 64, kWgmmaThreads = 128 };
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 constexpr int kProbeThreads = kWgmmaThreads;
 #elif defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
