@@ -220,6 +220,7 @@ fi
 gpu_part wrapper-conformance 30 "$bin/gpu_conformance"
 gpu_part kernels-small 60 "$bin/gpu_tests" small
 gpu_part kernels-network 60 "$bin/gpu_tests" network
+gpu_part kernels-variants 60 "$bin/gpu_tests" variants
 for precision in f32 tf32 bf16; do
   gpu_part "parity-$precision" 20 "$bin/gpu_parity" "$precision" "$golden"
 done

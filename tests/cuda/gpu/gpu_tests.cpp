@@ -1,15 +1,19 @@
-// gpu_tests [small|network|cudnn]: every kernel on a real GPU against the reference, on the small and
-// awkward shapes or on those of the networks, in float32, tf32 and bfloat16; cudnn: what the cudnn
-// backend takes of the networks' convolutions and linear layers.
+// gpu_tests [small|network|variants|cudnn]: every kernel on a real GPU against the reference, on the small
+// and awkward shapes or on those of the networks, in float32, tf32 and bfloat16; variants: every way in which
+// the networks' convolutions can be computed in bfloat16; cudnn: what the cudnn backend takes of the
+// networks' convolutions and linear layers.
 //
 // Exit code 0: all equal; 1: some differ; 2: wrong usage; 77: skipped, there is no GPU, or no cuDNN.
 #include <algorithm>
 #include <cmath>
 #include <iostream>
 #include <iterator>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "engine/parallel.h"
 #include "kernels/cases/backend_parity.h"
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/cuda_memory.h"
@@ -47,6 +51,43 @@ std::vector<OpCase> large_norms() {
     }
   }
   return cases;
+}
+
+// Every variant of the convolutions that have more than one, for one photo and for some, which have others.
+bool check_variants() {
+  constexpr int64_t kVariantsWidth = 64;
+  CudaBackend backend(cuda_memory());
+  ParitySummary summary;
+  for (const int64_t batch : {1, 4}) {
+    std::vector<OpCase> cases = network_cases(kVariantsWidth, batch);
+    const auto variants_of = [&](const OpCase& op_case) {
+      return backend.variants(call_of(op_case, DType::bf16));
+    };
+    std::erase_if(cases, [&](const OpCase& c) { return variants_of(c).size() < 2; });
+    const auto group = static_cast<size_t>(threads());  // of checks, whose making takes longest
+    for (size_t first = 0; first < cases.size(); first += group) {
+      std::vector<std::optional<CaseCheck>> checks(std::min(group, cases.size() - first));
+      parallel_for(static_cast<int64_t>(checks.size()), [&](int64_t i) {
+        const OpCase& op_case = cases[first + static_cast<size_t>(i)];
+        checks[static_cast<size_t>(i)].emplace(op_case, Precision::bf16, Extent::sample);
+      });
+      for (const std::optional<CaseCheck>& check : checks) {
+        const std::vector<std::string> variants = variants_of(check->op_case());
+        for (size_t variant = 0; variant < variants.size(); ++variant) {
+          Call call = call_of(check->op_case(), DType::bf16);
+          for (const bool adds : {false, true}) {  // data gradients are computed both ways
+            call.adds = adds;
+            backend.take_variant(call, variant);
+          }
+          ParityReport report = check->run(backend, cuda_memory());
+          report.text += ", " + variants[variant];
+          summary.add(report);
+        }
+      }
+    }
+  }
+  std::cout << "bfloat16, all variants: " << summary.text() << std::endl;
+  return summary.failures.empty() && summary.checked > 0;
 }
 
 bool finishes(const OpCase& op_case) {
@@ -113,6 +154,7 @@ int run(std::string_view which) {
     std::cout << "skipped: no GPU (" << error.what() << ")\n";
     return kSkipped;
   }
+  if (which == "variants") return check_variants() ? 0 : 1;
   if (which == "cudnn") {
     if (!make_cudnn_backend(cuda_memory(), nullptr, DevicePrecision::fp32)) {
       std::cout << "skipped: no cuDNN in this build\n";
@@ -138,8 +180,9 @@ int run(std::string_view which) {
 
 int main(int argc, char** argv) {
   const std::string_view which = argc > 1 ? argv[1] : "small";
-  if (argc > 2 || (which != "small" && which != "network" && which != "cudnn")) {
-    std::cerr << "usage: gpu_tests [small|network|cudnn]\n";
+  constexpr std::string_view kAll[] = {"small", "network", "variants", "cudnn"};
+  if (argc > 2 || std::ranges::find(kAll, which) == std::end(kAll)) {
+    std::cerr << "usage: gpu_tests [small|network|variants|cudnn]\n";
     return 2;
   }
   return gan::testing::run(which);
