@@ -10,7 +10,7 @@
 
 namespace gan::gpu {
 
-// Blocks; every device with clusters takes so many.
+// Blocks; every device with clusters takes so many, but not of every size of shared memory at once.
 inline constexpr int64_t kMostInCluster = 8;
 
 // Whether this device has clusters, and this program code that knows of them.
@@ -59,8 +59,7 @@ void launch_clusters(void (*kernel)(Params...), Dim3 grid, Dim3 cluster, Dim3 bl
 // Waits for all threads of the cluster; what they wrote before, also to shared memory, can be read after. A
 // block whose shared memory others read waits once more before it ends.
 __device__ __forceinline__ void sync_cluster() {
-  GAN_CLUSTER("barrier.cluster.arrive.release.aligned; barrier.cluster.wait.acquire.aligned;" ::
-                  : "memory");
+  GAN_CLUSTER("barrier.cluster.arrive.release; barrier.cluster.wait.acquire;" ::: "memory");
 }
 // Where block `rank` of the cluster, counted along x, y, z, has what this one has at `mine`, which lies in
 // shared memory.

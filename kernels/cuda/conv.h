@@ -59,8 +59,8 @@ enum class ConvTile : uint8_t {
 struct ConvChoice {
   Math math = Math::fp32;
   ConvTile tile = ConvTile::automatic;
-  int splits =
-      0;  // among how many blocks a tile's sum is split, where it is that long; 0: automatic
+  // Among how many blocks a tile's sum is split, where it is that long; 0: automatic.
+  int splits = 0;
   // Whether these blocks are a cluster, at most gpu::kMostInCluster, on a device that has clusters: they join
   // their sums through shared memory. The bits are those of as many splits without.
   bool clusters = false;

@@ -37,16 +37,14 @@ class PinnedReadback final : public Readback {
 
 class GraphRecording final : public Recording {
  public:
-  GraphRecording(gpu::Stream stream, std::unique_ptr<gpu::Graph> graph,
-                 std::vector<Buffer> working_memory = {})
-      : stream_(stream), working_memory_(std::move(working_memory)), graph_(std::move(graph)) {}
-  void replay() override { graph_->launch(stream_); }
-  size_t operations() const override { return graph_->nodes(); }
+  GraphRecording(gpu::Stream stream, cuda::Dataflow::Recorded recorded)
+      : stream_(stream), recorded_(std::move(recorded)) {}
+  void replay() override { recorded_.graph->launch(stream_); }
+  size_t operations() const override { return recorded_.graph->nodes(); }
 
  private:
   gpu::Stream stream_;
-  std::vector<Buffer> working_memory_;
-  std::unique_ptr<gpu::Graph> graph_;
+  cuda::Dataflow::Recorded recorded_;
 };
 
 }  // namespace
@@ -85,7 +83,8 @@ CudaMemory::CudaMemory(CUstream_st* stream)
 CudaMemory::~CudaMemory() = default;
 
 void* CudaMemory::allocate(size_t bytes) {
-  require(!recording_, "GPU memory is asked for while work is being recorded");
+  require(!recording_ || dataflow_.allocating(),
+          "GPU memory is asked for while work is being recorded");
   try {
     return gpu::device_alloc(bytes);
   } catch (const std::exception& error) {
@@ -109,6 +108,7 @@ MemoryRoom CudaMemory::room() const {
 }
 
 void CudaMemory::fill_zero(void* block, size_t bytes) {
+  require(!recording_, "GPU memory is filled while work is being recorded");
   const size_t words = bytes / sizeof(float), rest = bytes % sizeof(float);
   if (words > 0)
     cuda::fill(Tensor(block, vector_shape(static_cast<int64_t>(words)), DType::f32), 0, stream_);
@@ -141,20 +141,21 @@ std::unique_ptr<Readback> CudaMemory::make_readback(size_t bytes) {
 
 std::unique_ptr<Recording> CudaMemory::record(const std::function<void()>& work) {
   require(records(), "the default stream cannot be recorded");
-  if (order_ == RecordedOrder::data) {
-    cuda::Dataflow::Recorded recorded = dataflow_.record(work);
-    return std::make_unique<GraphRecording>(stream_, std::move(recorded.graph),
-                                            std::move(recorded.working_memory));
-  }
+  cuda::Dataflow::Recorded recorded;
   recording_ = true;
   try {
-    auto graph = gpu::record(stream_, work);
-    recording_ = false;
-    return std::make_unique<GraphRecording>(stream_, std::move(graph));
+    if (order_ == RecordedOrder::data)
+      recorded = dataflow_.record(work);
+    else
+      recorded.graph = gpu::record(stream_, work);
   } catch (...) {
     recording_ = false;
     throw;
   }
+  recording_ = false;
+  for (const Buffer& piece : recorded.working_memory)
+    fill_zero(piece.data(), cuda::Scratch::kArrivalBytes);
+  return std::make_unique<GraphRecording>(stream_, std::move(recorded));
 }
 
 Memory& cuda_memory() {

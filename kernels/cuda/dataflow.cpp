@@ -36,8 +36,6 @@ Dataflow::Recorded Dataflow::record(const std::function<void()>& work) {
     prefer_the_longest_chain(*recorded.graph);
     for (Piece& piece : pieces_) recorded.working_memory.push_back(std::move(piece.memory));
   }
-  for (const Buffer& piece : recorded.working_memory)
-    memory_.fill_zero(piece.data(), Scratch::kArrivalBytes);
   return recorded;
 }
 
@@ -134,23 +132,42 @@ void Dataflow::prefer_the_longest_chain(gpu::Graph& graph) const {
   }
 }
 
-// The smallest piece that is large enough, of those whose last user is done when this operation begins.
+// The smallest piece that is large enough, of those whose last user is done when this operation begins; else a
+// new one, or where there are too many already, the smallest of those whose last user has ended before.
+Dataflow::Piece& Dataflow::piece_of(size_t bytes) {
+  const auto smallest = [&](auto&& usable) {
+    Piece* best = nullptr;
+    for (Piece& piece : pieces_)
+      if (piece.memory.bytes() >= bytes && usable(piece.user) &&
+          (!best || piece.memory.bytes() < best->memory.bytes()))
+        best = &piece;
+    return best;
+  };
+  const std::vector<bool>& done = running().after;
+  if (Piece* free = smallest([&](size_t user) { return user < done.size() && done[user]; }))
+    return *free;
+  size_t together = bytes;
+  for (const Piece& piece : pieces_) together += piece.memory.bytes();
+  Piece* const shared = smallest([&](size_t user) {
+    return std::find(running_.begin(), running_.end(), user) == running_.end();
+  });
+  if (together > kMostApart && shared) {
+    come_after(shared->user);
+    return *shared;
+  }
+  struct Allocating {
+    bool& flag;
+    explicit Allocating(bool& of) : flag(of) { flag = true; }
+    ~Allocating() { flag = false; }
+  } const allocating(allocating_);
+  return pieces_.emplace_back(Piece{Buffer(memory_, bytes), 0});
+}
+
 Scratch Dataflow::scratch(size_t bytes) {
   require(!running_.empty(), "working memory is asked for outside of an operation");
-  const std::vector<bool>& done = running().after;
-  Piece* best = nullptr;
-  for (Piece& piece : pieces_) {
-    const bool free = piece.user < done.size() && done[piece.user];
-    const size_t room = piece.memory.bytes() - Scratch::kArrivalBytes;
-    if (free && room >= bytes && (!best || piece.memory.bytes() < best->memory.bytes()))
-      best = &piece;
-  }
-  if (!best) {
-    pieces_.push_back({Buffer(memory_, Scratch::kArrivalBytes + bytes), 0});
-    best = &pieces_.back();
-  }
-  best->user = running_.back();
-  auto* const start = static_cast<std::byte*>(best->memory.data());
+  Piece& piece = piece_of(Scratch::kArrivalBytes + bytes);
+  piece.user = running_.back();
+  auto* const start = static_cast<std::byte*>(piece.memory.data());
   return {start + Scratch::kArrivalBytes, reinterpret_cast<unsigned*>(start)};
 }
 

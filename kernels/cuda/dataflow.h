@@ -44,14 +44,17 @@ class Dataflow {
 
   Dataflow(Memory& memory, gpu::Stream stream) : memory_(memory), stream_(stream) {}
 
+  // A graph, and its own working memory: pieces whose first Scratch::kArrivalBytes have to be zero before it is
+  // launched.
   struct Recorded {
+    std::vector<Buffer> working_memory;
     std::unique_ptr<gpu::Graph> graph;
-    std::vector<Buffer> working_memory;  // the graph's, as long as it is used
   };
-  // Runs `work` on the host and records what it launches in operations. It may allocate working memory, and
-  // nothing else.
+  // Runs `work` on the host and records what it launches, in operations. It must not allocate.
   Recorded record(const std::function<void()>& work);
   bool recording() const { return recording_; }
+  // Whether working memory is being allocated, which is allowed while recording.
+  bool allocating() const { return allocating_; }
 
   // Runs `launches`, which read and write just these regions. An operation may begin inside another one,
   // which then has to come after it.
@@ -59,8 +62,10 @@ class Dataflow {
   // The same of the operation that is running, before the launches that do it.
   void reads(const Region& region) { touch({{region, false}}); }
   void writes(const Region& region) { touch({{region, true}}); }
-  // Working memory of the running operation, its own until the operation is done.
+  // Working memory of the running operation, its own until the operation is done. Where all of it together
+  // would be more than kMostApart, the operation waits for another one's.
   Scratch scratch(size_t bytes);
+  static constexpr size_t kMostApart = size_t{256} << 20;
 
  private:
   struct Access {
@@ -69,7 +74,7 @@ class Dataflow {
   };
   struct Operation {
     std::vector<Access> accesses;
-    std::vector<bool> after;       // which earlier operations are done when this one begins
+    std::vector<bool> after;       // which other operations are done before its next launch
     std::vector<gpu::Node> nodes;  // the launches that end it
   };
   struct Piece {
@@ -80,12 +85,13 @@ class Dataflow {
   void require_nothing_else() const;
   void touch(const std::vector<Access>& accesses);
   void come_after(size_t other);
+  Piece& piece_of(size_t bytes);
   void prefer_the_longest_chain(gpu::Graph& graph) const;
   Operation& running() { return operations_[running_.back()]; }
 
   Memory& memory_;
   gpu::Stream stream_;
-  bool recording_ = false;
+  bool recording_ = false, allocating_ = false;
   std::vector<Operation> operations_;
   std::vector<size_t> running_;  // from the outermost to the innermost
   std::vector<size_t> done_;  // in the order in which they ended: each after those it comes after

@@ -50,23 +50,22 @@ Device open_gpu(const DeviceOptions& options) {
   if (facts.major < kOldestGeneration) {
     throw DeviceError(str(name, " is too old: the kernels need sm_80 (Ampere) or newer"));
   }
-  const bool by_data = options.order == RecordedOrder::data;
   gpu->memory.record_in(options.order);
-  cuda::Dataflow* const dataflow = by_data ? &gpu->memory.dataflow() : nullptr;
-  const auto ordered = [&](std::unique_ptr<Backend> backend) {
-    return by_data ? in_order_of_data(std::move(backend), *dataflow) : std::move(backend);
-  };
+  cuda::Dataflow& dataflow = gpu->memory.dataflow();
   const auto own = [&] {
-    return ordered(make_cuda_backend(
-        gpu->memory, gpu->stream,
-        options.precision == DevicePrecision::tf32 ? CudaPrecision::tf32 : CudaPrecision::fp32,
-        dataflow));
+    return in_order_of_data(
+        make_cuda_backend(
+            gpu->memory, gpu->stream,
+            options.precision == DevicePrecision::tf32 ? CudaPrecision::tf32 : CudaPrecision::fp32,
+            &dataflow),
+        dataflow);
   };
   std::unique_ptr<Backend> cudnn;
   if (options.backend != "cuda") {
     try {
-      cudnn = make_cudnn_backend(gpu->memory, gpu->stream, options.precision, facts.name, dataflow);
-      if (cudnn) cudnn = ordered(std::move(cudnn));
+      cudnn =
+          make_cudnn_backend(gpu->memory, gpu->stream, options.precision, facts.name, &dataflow);
+      if (cudnn) cudnn = in_order_of_data(std::move(cudnn), dataflow);
     } catch (const DeviceError&) {  // with "auto" the own kernels do without it
       if (options.backend == "cudnn") throw;
     }
@@ -98,9 +97,10 @@ Device open_gpu(const DeviceOptions& options) {
   }
   Kernels kernels(std::move(backends), std::move(choose));
   const MemoryRoom room = gpu->memory.room();
-  std::string description = str(name, ", ", human_bytes(room.free), " of ", human_bytes(room.total),
-                                " free; ", kernels.description(), ", ", name_of(options.precision),
-                                by_data ? ", recorded in the order of its data" : "");
+  std::string description =
+      str(name, ", ", human_bytes(room.free), " of ", human_bytes(room.total), " free; ",
+          kernels.description(), ", ", name_of(options.precision),
+          options.order == RecordedOrder::data ? ", recorded in the order of its data" : "");
   Device device = {gpu->memory, std::move(kernels), std::move(description), options.precision};
   if (tuner) device.tuning_report = [tuner] { return tuner->report(); };
   return device;

@@ -8,7 +8,7 @@
 //   wgmma_commit()           ends the batch
 //   wgmma_wait<Batches>()    waits until at most so many batches are under way; until then their sums
 //                            must not be touched, nor their operands overwritten
-// With cluster.h the only file beside gpu.h that holds asm. Code for other architectures traps: ask has_wgmma() first.
+// Holds asm, as gpu.h and cluster.h do. Code for other architectures traps: ask has_wgmma() first.
 #pragma once
 
 #include "kernels/cuda/gpu.h"

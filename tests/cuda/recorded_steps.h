@@ -26,15 +26,16 @@ inline Kernels only(std::unique_ptr<Backend> backend) {
 
 // A GPU with the own kernels: with a stream of its own it records, on the default stream it does not.
 struct RecordingGpu {
-  explicit RecordingGpu(gpu::Stream stream, RecordedOrder order = RecordedOrder::given)
-      : memory(stream), device{memory, only(backend(stream, order)), "GPU"} {
+  explicit RecordingGpu(gpu::Stream on, RecordedOrder order = RecordedOrder::given)
+      : stream(on), memory(on), device{memory, only(backend(order)), "GPU"} {
     memory.record_in(order);
   }
+  gpu::Stream stream;
   CudaMemory memory;
   Device device;
 
  private:
-  std::unique_ptr<Backend> backend(gpu::Stream stream, RecordedOrder order) {
+  std::unique_ptr<Backend> backend(RecordedOrder order) {
     if (order == RecordedOrder::given) return make_cuda_backend(memory, stream);
     cuda::Dataflow& flow = memory.dataflow();
     return in_order_of_data(make_cuda_backend(memory, stream, CudaPrecision::fp32, &flow), flow);

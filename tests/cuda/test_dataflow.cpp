@@ -188,6 +188,35 @@ TEST_CASE("operations that may run at the same time have working memory of their
   CHECK(n.memory.in_use() == before);  // it was the recording's
 }
 
+TEST_CASE("operations share working memory where all of it would be too much", "[smallest]") {
+  Numbers n;
+  std::vector<Tensor> vectors;
+  for (int i = 0; i < 4; ++i) vectors.push_back(n.vector(1));
+  std::vector<void*> memory;
+  std::vector<std::vector<gpu::Node>> before, after;
+  const size_t in_use = n.memory.in_use();
+  const auto recording = n.memory.record([&] {
+    for (const Tensor& vector : vectors) {
+      n.flow.operation({}, {vector}, [&] {
+        memory.push_back(n.flow.scratch(Dataflow::kMostApart / 3).memory);
+        before.push_back(gpu::record_position(n.stream));
+        cuda::fill(vector, 2, n.stream);
+        after.push_back(gpu::record_position(n.stream));
+      });
+    }
+  });
+  CHECK(n.memory.in_use() - in_use <= Dataflow::kMostApart);
+  CHECK(memory[1] != memory[0]);
+  CHECK(before[1].empty());
+  // The others wait for whoever has what they get.
+  for (size_t i = 2; i < 4; ++i) {
+    size_t user = i;
+    while (memory[--user] != memory[i]) {
+    }
+    CHECK(before[i] == after[user]);
+  }
+}
+
 TEST_CASE("a failure while work is recorded in the order of its data leaves nothing behind",
           "[smallest]") {
   Numbers n;
@@ -209,14 +238,16 @@ TEST_CASE("a failure while work is recorded in the order of its data leaves noth
   }),
                     Catch::Contains("outside of an operation"));
   CHECK_THROWS_WITH(n.memory.record([&] { to_host(n.memory, x); }),
-                    Catch::Contains("while work is being recorded"));
+                    Catch::Contains("a copy from the GPU while work is being recorded"));
+  CHECK_THROWS_WITH(n.memory.record([&] { Buffer(n.memory, 16); }),
+                    Catch::Contains("GPU memory is asked for while work is being recorded"));
   const auto recording = n.memory.record([&] { n.backend->fill(x, 7); });
   recording->replay();
   CHECK(n.first(x) == 7);
 }
 
 // With the default schedule: test_recorded.cpp.
-TEST_CASE("recorded steps leave the same bytes in every order that their data allows", "[step]") {
+TEST_CASE("recorded steps leave the same bytes in other orders that their data allow", "[step]") {
   constexpr int kSteps = 5;
   const StableSteps stable(nullptr, kSteps);
   const ClassicSteps classic(nullptr, kSteps - 1);

@@ -123,6 +123,49 @@ TEST_CASE("a recorded stream takes kernels and nothing else", "[smallest]") {
   CHECK(recording->operations() == 1);
 }
 
+namespace {
+
+// Every block adds the numbers that all blocks have left.
+__global__ void sum_of_blocks(int* numbers, int* sums) {
+  const auto block = static_cast<int>(blockIdx.x), blocks = static_cast<int>(gridDim.x);
+  for (int round = 0; round < 20; ++round) {
+    if (threadIdx.x == 0) numbers[block] = block + round;
+    gpu::sync_grid();
+    int sum = 0;
+    for (int i = 0; i < blocks; ++i) sum += numbers[i];
+    if (threadIdx.x == 0) sums[block] = sum;
+    gpu::sync_grid();
+  }
+}
+
+}  // namespace
+
+// Each of them wants all of the device: one has to wait, and neither may have half of it.
+TEST_CASE("kernels whose blocks wait for each other may be on branches of one graph",
+          "[smallest]") {
+  constexpr int kThreads = 32, kBranches = 3;
+  RecordingGpu gpu(gpu::make_stream(), RecordedOrder::data);
+  const int64_t blocks = gpu::blocks_together(sum_of_blocks, kThreads, 0);
+  Buffer memory(gpu.memory, static_cast<size_t>(2 * kBranches * blocks) * sizeof(int));
+  auto* const numbers = static_cast<int*>(memory.data());
+  const auto recording = gpu.memory.record([&] {
+    for (int branch = 0; branch < kBranches; ++branch) {
+      int* const mine = numbers + 2 * branch * blocks;
+      const cuda::Region region(mine, static_cast<size_t>(2 * blocks) * sizeof(int));
+      gpu.memory.dataflow().operation({}, {region}, [&] {
+        gpu::launch_together(sum_of_blocks, blocks, kThreads, 0, gpu.stream, mine, mine + blocks);
+      });
+    }
+  });
+  for (int i = 0; i < 3; ++i) recording->replay();
+  std::vector<int> result(static_cast<size_t>(2 * kBranches * blocks));
+  gpu.memory.copy_to_host(result.data(), numbers, result.size() * sizeof(int));
+  const auto sum = static_cast<int>(blocks * (blocks - 1) / 2 + 19 * blocks);
+  for (int branch = 0; branch < kBranches; ++branch)
+    for (int64_t block = 0; block < blocks; ++block)
+      REQUIRE(result[static_cast<size_t>((2 * branch + 1) * blocks + block)] == sum);
+}
+
 TEST_CASE("work is repeated as one recorded piece, or as it is where nothing is recorded",
           "[smallest]") {
   RecordingGpu gpu(gpu::make_stream());

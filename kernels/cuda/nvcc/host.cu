@@ -38,20 +38,25 @@ int probe_threads() {
   return threads;
 }
 
-// CUDA 13 gives an edge data of its own, which is all zeros between plain launches.
-std::vector<Node> nodes_before(Node node) {
-  size_t count = 0;
-  const auto get = [&](Node* nodes) {
+// Edges may have data of their own, which CUDA 13 always wants to give, and 12 by other names. A library's
+// kernels may have been linked so; edges that are made here are plain ones.
 #if CUDART_VERSION >= 13000
-    const cudaError_t status = cudaGraphNodeGetDependencies(node, nodes, nullptr, &count);
+constexpr auto graph_dependencies = cudaGraphNodeGetDependencies;
+constexpr auto capture_info = cudaStreamGetCaptureInfo;
+constexpr auto set_dependencies = cudaStreamUpdateCaptureDependencies;
 #else
-    const cudaError_t status = cudaGraphNodeGetDependencies(node, nodes, &count);
+constexpr auto graph_dependencies = cudaGraphNodeGetDependencies_v2;
+constexpr auto capture_info = cudaStreamGetCaptureInfo_v3;
+constexpr auto set_dependencies = cudaStreamUpdateCaptureDependencies_v2;
 #endif
-    check_cuda(status, "asking what recorded work comes after");
-  };
-  get(nullptr);
+
+std::vector<Node> nodes_before(Node node) {
+  constexpr const char* kWhat = "asking what recorded work comes after";
+  size_t count = 0;
+  check_cuda(graph_dependencies(node, nullptr, nullptr, &count), kWhat);
   std::vector<Node> nodes(count);
-  if (count > 0) get(nodes.data());
+  std::vector<cudaGraphEdgeData> edges(count);
+  if (count > 0) check_cuda(graph_dependencies(node, nodes.data(), edges.data(), &count), kWhat);
   return nodes;
 }
 
@@ -85,7 +90,8 @@ class CudaGraph final : public Graph {
   void launch(Stream stream) override {
     ++host_calls().replays;
     if (!executable_) {
-      const auto flags = spoken_of_.empty() ? 0 : cudaGraphInstantiateFlagUseNodePriority;
+      const unsigned long long flags =
+          spoken_of_.empty() ? 0ull : cudaGraphInstantiateFlagUseNodePriority;
       check_cuda(cudaGraphInstantiate(&executable_, graph_, flags),
                  "making the recorded work ready");
     }
@@ -213,15 +219,10 @@ std::unique_ptr<Graph> record(Stream stream, const std::function<void()>& work,
 std::vector<Node> record_position(Stream stream) {
   cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
   const Node* nodes = nullptr;
-  size_t count = 0;
-#if CUDART_VERSION >= 13000
   const cudaGraphEdgeData* edges = nullptr;
-  check_cuda(cudaStreamGetCaptureInfo(stream, &status, nullptr, nullptr, &nodes, &edges, &count),
+  size_t count = 0;
+  check_cuda(capture_info(stream, &status, nullptr, nullptr, &nodes, &edges, &count),
              "asking what is recorded");
-#else
-  check_cuda(cudaStreamGetCaptureInfo(stream, &status, nullptr, nullptr, &nodes, &count),
-             "asking what is recorded");
-#endif
   if (status != cudaStreamCaptureStatusActive) throw Error("the stream is not being recorded");
   return {nodes, nodes + count};
 }
@@ -229,15 +230,9 @@ std::vector<Node> record_position(Stream stream) {
 void record_after(Stream stream, const std::vector<Node>& nodes) {
   Node none = nullptr;
   auto* const first = nodes.empty() ? &none : const_cast<Node*>(nodes.data());  // only read
-#if CUDART_VERSION >= 13000
-  check_cuda(cudaStreamUpdateCaptureDependencies(stream, first, nullptr, nodes.size(),
-                                                 cudaStreamSetCaptureDependencies),
-             "ordering recorded work");
-#else
-  check_cuda(cudaStreamUpdateCaptureDependencies(stream, first, nodes.size(),
-                                                 cudaStreamSetCaptureDependencies),
-             "ordering recorded work");
-#endif
+  check_cuda(
+      set_dependencies(stream, first, nullptr, nodes.size(), cudaStreamSetCaptureDependencies),
+      "ordering recorded work");
 }
 
 }  // namespace gan::gpu

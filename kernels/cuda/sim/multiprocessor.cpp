@@ -371,6 +371,8 @@ void* Multiprocessor::take_shared(Fiber& fiber, int index, size_t bytes) {
   if (shared_used_ > launch_->shared_bytes)
     fail(fiber, Fault::shared_memory, "the block takes ", shared_used_,
          " bytes of shared memory, its launch gave ", launch_->shared_bytes);
+  if (shared_.size() == kMostShared)
+    fail(fiber, Fault::shared_memory, "a block takes more than ", kMostShared, " shared arrays");
   const sanitizer::IgnoreScope ignore;
   shared_.push_back(
       {allocate_guarded(bytes, gpu::kSharedAlignment, kSharedMargin), bytes, fiber.where});

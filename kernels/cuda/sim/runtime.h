@@ -46,8 +46,8 @@ struct Launch {
   Uint3 grid, block;
   size_t shared_bytes;
   Company company;
-  Uint3
-      team;  // the extents of a cluster or the grid, each of whose blocks has an OS thread of its own
+  // The extents of a cluster or the grid, each of whose blocks has an OS thread of its own.
+  Uint3 team;
   void (*invoke)(const void* arguments);
   const void* arguments;
 };

@@ -75,7 +75,22 @@ TEST_CASE("the same seed gives the same bytes on the GPU", "[gpu]") {
   for (const DevicePrecision precision :
        {DevicePrecision::fp32, DevicePrecision::tf32, DevicePrecision::bf16}) {
     const DeviceOptions options = {.device = "gpu", .precision = precision};
-    CHECK(train(options, 8).weights == train(options, 8).weights);
+    CHECK((train(options, 8).weights == train(options, 8).weights));
+  }
+}
+
+// What runs side by side then, the simulator runs one after another; and it has no cuDNN.
+TEST_CASE("steps in the order of their data leave the same bytes on the GPU", "[gpu]") {
+  constexpr int kSteps = 30;
+  for (const char* const backend : {"cuda", "auto"}) {
+    DeviceOptions options = {
+        .device = "gpu", .backend = backend, .precision = DevicePrecision::bf16};
+    const Run given = train(options, kSteps);
+    options.order = RecordedOrder::data;
+    const Run data = train(options, kSteps);
+    CAPTURE(backend);
+    CHECK((data.weights == given.weights));
+    CHECK((data.l1 == given.l1));
   }
 }
 
