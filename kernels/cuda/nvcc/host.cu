@@ -50,13 +50,14 @@ constexpr auto capture_info = cudaStreamGetCaptureInfo_v3;
 constexpr auto set_dependencies = cudaStreamUpdateCaptureDependencies_v2;
 #endif
 
-std::vector<Node> nodes_before(Node node) {
-  constexpr const char* kWhat = "asking what recorded work comes after";
-  size_t count = 0;
-  check_cuda(graph_dependencies(node, nullptr, nullptr, &count), kWhat);
+// Of a graph of so many nodes.
+std::vector<Node> nodes_before(Node node, size_t nodes_in_graph) {
+  size_t count = nodes_in_graph;
   std::vector<Node> nodes(count);
   std::vector<cudaGraphEdgeData> edges(count);
-  if (count > 0) check_cuda(graph_dependencies(node, nodes.data(), edges.data(), &count), kWhat);
+  check_cuda(graph_dependencies(node, nodes.data(), edges.data(), &count),
+             "asking what recorded work comes after");
+  nodes.resize(count);
   return nodes;
 }
 
@@ -84,14 +85,14 @@ class CudaGraph final : public Graph {
       if (type == cudaGraphNodeTypeKernel)
         check_cuda(cudaGraphKernelNodeSetAttribute(node, cudaLaunchAttributePriority, &value),
                    "giving a kernel its priority");
-      for (Node before : nodes_before(node)) nodes.push_back(before);
+      for (Node before : nodes_before(node, nodes_)) nodes.push_back(before);
     }
   }
   void launch(Stream stream) override {
     ++host_calls().replays;
     if (!executable_) {
-      const unsigned long long flags =
-          spoken_of_.empty() ? 0ull : cudaGraphInstantiateFlagUseNodePriority;
+      unsigned long long flags = 0;
+      if (!spoken_of_.empty()) flags = cudaGraphInstantiateFlagUseNodePriority;
       check_cuda(cudaGraphInstantiate(&executable_, graph_, flags),
                  "making the recorded work ready");
     }
