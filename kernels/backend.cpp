@@ -15,6 +15,20 @@ Call conv_call(Op op, const ConvGeometry& geometry, const Tensor& x, const Tenso
           .y_pitch = pitch(y)};
 }
 
+Call conv_call(Op op, const ConvGeometry& geometry, const Tensor& x, const Tensor& y,
+               const Epilogue& epilogue) {
+  Call call = conv_call(op, geometry, x, y);
+  call.finishes = static_cast<bool>(epilogue);
+  return call;
+}
+
+Call conv_call(Op op, const ConvGeometry& geometry, const Tensor& dx, const Tensor& dy,
+               Write write) {
+  Call call = conv_call(op, geometry, dx, dy);
+  call.adds = write == Write::accumulate;
+  return call;
+}
+
 size_t CallHash::operator()(const Call& call) const {
   const ConvGeometry& g = call.geometry;
   uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a over the fields

@@ -76,9 +76,6 @@ struct Call {
 struct CallHash {
   size_t operator()(const Call& call) const;
 };
-// The convolution `op` with forward input and output, or their gradients, in these tensors.
-Call conv_call(Op op, const ConvGeometry& geometry, const Tensor& x, const Tensor& y);
-
 // Convolution weights and the name of their content (Variable::version).
 struct Weights {
   Tensor values;
@@ -92,6 +89,14 @@ struct Epilogue {
   bool inference = false;  // no gradient will depend on y's last digit: speed may cost it
   explicit operator bool() const { return bias || act != Activation::none; }
 };
+
+// The convolution `op` with forward input and output, or their gradients, in these tensors: a weight gradient,
+// a forward direction that ends so, a data gradient that is written so.
+Call conv_call(Op op, const ConvGeometry& geometry, const Tensor& x, const Tensor& y);
+Call conv_call(Op op, const ConvGeometry& geometry, const Tensor& x, const Tensor& y,
+               const Epilogue& epilogue);
+Call conv_call(Op op, const ConvGeometry& geometry, const Tensor& dx, const Tensor& dy,
+               Write write);
 
 struct BatchNorm {
   Tensor gamma, beta, running_mean, running_var;

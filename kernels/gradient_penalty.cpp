@@ -11,10 +11,6 @@ struct Pass {
 Call call(Op op, const Tensor& x, const Tensor& y) {
   return {op, x.dtype(), x.shape(), y.shape(), {}};
 }
-Call conv_call(Op op, const ChainStage& stage, const Tensor& x, const Tensor& y) {
-  return gan::conv_call(op, stage.conv.geometry, x, y);
-}
-
 Shape halved(const Shape& x) {
   return {x.n, x.h / 2, x.w / 2, x.c};
 }
@@ -42,10 +38,10 @@ Tensor gradient_penalty(Context& context, const std::vector<ChainStage>& chain, 
   for (const ChainStage& stage : chain) {
     require(!stage.conv.transposed, "gradient_penalty: a transposed convolution in the chain");
     const Tensor y = fresh(output_shape(stage.conv, value.shape(), stage.w->value));
-    Call forward = conv_call(Op::conv_forward, stage, value, y);
-    forward.finishes = true;
-    kernels(forward).conv_forward(stage.conv.geometry, value, {stage.w->value, stage.w->version},
-                                  {stage.bias->value, stage.act}, y);
+    const ConvGeometry& geometry = stage.conv.geometry;
+    const Epilogue end = {stage.bias->value, stage.act};
+    kernels(conv_call(Op::conv_forward, geometry, value, y, end))
+        .conv_forward(geometry, value, {stage.w->value, stage.w->version}, end, y);
     passes.push_back({value, y, {}});
     value = stage.pool ? pooled(y) : y;
   }
@@ -66,7 +62,8 @@ Tensor gradient_penalty(Context& context, const std::vector<ChainStage>& chain, 
     kernels(call(Op::activation, y, y))
         .activation_backward(stage.act, y, gradient, pass.delta, Write::overwrite);
     gradient = fresh(pass.in.shape());
-    kernels(conv_call(Op::conv_backward_data, stage, pass.in, y))
+    kernels(conv_call(Op::conv_backward_data, stage.conv.geometry, gradient, pass.delta,
+                      Write::overwrite))
         .conv_backward_data(stage.conv.geometry, pass.delta, {stage.w->value, stage.w->version},
                             gradient, Write::overwrite);
   }
@@ -89,11 +86,11 @@ Tensor gradient_penalty(Context& context, const std::vector<ChainStage>& chain, 
     const ChainStage& stage = chain[i];
     const Pass& pass = passes[i];
     const auto [dw, write] = tape.grad_target(*stage.w);
-    kernels(conv_call(Op::conv_backward_weights, stage, tangent, pass.delta))
+    kernels(conv_call(Op::conv_backward_weights, stage.conv.geometry, tangent, pass.delta))
         .conv_backward_weights(stage.conv.geometry, tangent, pass.delta, dw, write);
     if (i + 1 == chain.size()) break;
     const Tensor linear = fresh(pass.activated.shape()), next = fresh(pass.activated.shape());
-    kernels(conv_call(Op::conv_forward, stage, tangent, linear))
+    kernels(conv_call(Op::conv_forward, stage.conv.geometry, tangent, linear, Epilogue{}))
         .conv_forward(stage.conv.geometry, tangent, {stage.w->value, stage.w->version}, {}, linear);
     kernels(call(Op::activation, pass.activated, next))
         .activation_backward(stage.act, pass.activated, linear, next, Write::overwrite);

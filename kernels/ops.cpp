@@ -5,10 +5,6 @@
 namespace gan::ops {
 namespace {
 
-Call conv_call(Op forward, Op transposed, const Conv& conv, const Tensor& x, const Tensor& y) {
-  return gan::conv_call(conv.transposed ? transposed : forward, conv.geometry, x, y);
-}
-
 Call simple_call(Op op, const Tensor& x, const Tensor& y) {
   return {op, x.dtype(), x.shape(), y.shape(), {}};
 }
@@ -19,9 +15,8 @@ Weights weights_of(const Variable& w) {
 
 void conv_forward(Kernels& kernels, const Conv& conv, const Tensor& x, const Weights& w,
                   const Epilogue& epilogue, const Tensor& y) {
-  Call call = conv_call(Op::conv_forward, Op::conv_transpose_forward, conv, x, y);
-  call.finishes = static_cast<bool>(epilogue);
-  Backend& backend = kernels(call);
+  const Op op = conv.transposed ? Op::conv_transpose_forward : Op::conv_forward;
+  Backend& backend = kernels(conv_call(op, conv.geometry, x, y, epilogue));
   if (conv.transposed) {
     backend.conv_transpose_forward(conv.geometry, x, w, epilogue, y);
   } else {
@@ -34,8 +29,8 @@ void conv_backward(Kernels& kernels, Tape& tape, const Conv& conv, Variable& x, 
                    const Tensor& dy) {
   if (w.needs_grad) {
     const auto [dw, write] = tape.grad_target(w);
-    Backend& backend = kernels(conv_call(Op::conv_backward_weights,
-                                         Op::conv_transpose_backward_weights, conv, x.value, dy));
+    const Op op = conv.transposed ? Op::conv_transpose_backward_weights : Op::conv_backward_weights;
+    Backend& backend = kernels(conv_call(op, conv.geometry, x.value, dy));
     if (conv.transposed) {
       backend.conv_transpose_backward_weights(conv.geometry, x.value, dy, dw, write);
     } else {
@@ -44,9 +39,8 @@ void conv_backward(Kernels& kernels, Tape& tape, const Conv& conv, Variable& x, 
   }
   if (x.needs_grad) {
     const auto [dx, write] = tape.grad_target(x);
-    Call call = conv_call(Op::conv_backward_data, Op::conv_transpose_backward_data, conv, dx, dy);
-    call.adds = write == Write::accumulate;
-    Backend& backend = kernels(call);
+    const Op op = conv.transposed ? Op::conv_transpose_backward_data : Op::conv_backward_data;
+    Backend& backend = kernels(conv_call(op, conv.geometry, dx, dy, write));
     if (conv.transposed) {
       backend.conv_transpose_backward_data(conv.geometry, dy, weights_of(w), dx, write);
     } else {

@@ -28,20 +28,6 @@ bool is_convolution(const Call& call) {
   return call.op <= Op::conv_transpose_backward_weights;
 }
 
-// As Kernels was asked for it.
-Call forward_call(Op op, const ConvGeometry& geometry, const Tensor& x, const Tensor& y,
-                  const Epilogue& epilogue) {
-  Call call = conv_call(op, geometry, x, y);
-  call.finishes = static_cast<bool>(epilogue);
-  return call;
-}
-Call data_gradient_call(Op op, const ConvGeometry& geometry, const Tensor& dx, const Tensor& dy,
-                        Write write) {
-  Call call = conv_call(op, geometry, dx, dy);
-  call.adds = write == Write::accumulate;
-  return call;
-}
-
 cuda::ConvEpilogue plain(Write write) {
   cuda::ConvEpilogue epilogue;
   epilogue.write = write;
@@ -135,7 +121,7 @@ const void* CudaBackend::packed(const Call& call, const Weights& w) {
 
 void CudaBackend::conv_forward(const ConvGeometry& geometry, const Tensor& x, const Weights& w,
                                const Epilogue& epilogue, const Tensor& y) {
-  const Call call = forward_call(Op::conv_forward, geometry, x, y, epilogue);
+  const Call call = conv_call(Op::conv_forward, geometry, x, y, epilogue);
   const cuda::ConvChoice choice = choice_for(call);
   cuda::conv_forward(geometry, choice, x, packed(call, w), {}, with_bias(epilogue), y,
                      scratch_.get(cuda::conv_scratch_bytes(call, choice)), stream_);
@@ -143,7 +129,7 @@ void CudaBackend::conv_forward(const ConvGeometry& geometry, const Tensor& x, co
 
 void CudaBackend::conv_backward_data(const ConvGeometry& geometry, const Tensor& dy,
                                      const Weights& w, const Tensor& dx, Write write) {
-  const Call call = data_gradient_call(Op::conv_backward_data, geometry, dx, dy, write);
+  const Call call = conv_call(Op::conv_backward_data, geometry, dx, dy, write);
   const cuda::ConvChoice choice = choice_for(call);
   cuda::conv_backward_data(geometry, choice, dy, packed(call, w), {}, plain(write), dx,
                            scratch_.get(cuda::conv_scratch_bytes(call, choice)), stream_);
@@ -160,7 +146,7 @@ void CudaBackend::conv_backward_weights(const ConvGeometry& geometry, const Tens
 void CudaBackend::conv_transpose_forward(const ConvGeometry& geometry, const Tensor& x,
                                          const Weights& w, const Epilogue& epilogue,
                                          const Tensor& y) {
-  const Call call = forward_call(Op::conv_transpose_forward, geometry, x, y, epilogue);
+  const Call call = conv_call(Op::conv_transpose_forward, geometry, x, y, epilogue);
   const cuda::ConvChoice choice = choice_for(call);
   cuda::conv_transpose_forward(geometry, choice, x, packed(call, w), {}, with_bias(epilogue), y,
                                scratch_.get(cuda::conv_scratch_bytes(call, choice)), stream_);
@@ -168,7 +154,7 @@ void CudaBackend::conv_transpose_forward(const ConvGeometry& geometry, const Ten
 
 void CudaBackend::conv_transpose_backward_data(const ConvGeometry& geometry, const Tensor& dy,
                                                const Weights& w, const Tensor& dx, Write write) {
-  const Call call = data_gradient_call(Op::conv_transpose_backward_data, geometry, dx, dy, write);
+  const Call call = conv_call(Op::conv_transpose_backward_data, geometry, dx, dy, write);
   const cuda::ConvChoice choice = choice_for(call);
   cuda::conv_transpose_backward_data(geometry, choice, dy, packed(call, w), {}, plain(write), dx,
                                      scratch_.get(cuda::conv_scratch_bytes(call, choice)), stream_);

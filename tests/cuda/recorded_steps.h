@@ -1,7 +1,7 @@
-// Training steps on a GPU, recorded or not, for tests that compare what they leave behind: in CHECK((a == b)),
-// as without the second parentheses a failure would print every number.
+// Training steps on a GPU, recorded or not, for tests that compare what they leave behind.
 #pragma once
 
+#include <catch2/catch.hpp>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -121,8 +121,8 @@ struct ClassicSteps {
                    gan.compute(gray, color, plan);
                  });
       if (replay.operations() > 0) gan.values_changed();
-      const std::vector<float> losses = to_host(gpu.memory, gan.numbers());
-      numbers.insert(numbers.end(), losses.begin(), losses.end());
+      const std::vector<float> numbers = to_host(gpu.memory, gan.numbers());
+      losses.insert(losses.end(), numbers.begin(), numbers.end());
       operations = replay.operations();
     }
     generator_values = to_host(gpu.memory, generator->parameters().values());
@@ -130,8 +130,16 @@ struct ClassicSteps {
   }
 
   RecordingGpu gpu;
-  std::vector<float> numbers, generator_values, discriminator_values;
+  std::vector<float> losses, generator_values, discriminator_values;
   size_t operations = 0;
 };
+
+// Two parentheses, as a failure would print every number otherwise.
+template <class Steps>
+void check_same_bytes(const Steps& one, const Steps& other) {
+  CHECK((one.generator_values == other.generator_values));
+  CHECK((one.discriminator_values == other.discriminator_values));
+  CHECK((one.losses == other.losses));
+}
 
 }  // namespace gan::testing
