@@ -68,8 +68,6 @@ const char* name_of(Op op) {
       return "upsampling";
     case Op::augment:
       return "augmentation";
-    case Op::dropout:
-      return "dropout";
     case Op::linear:
       return "linear";
     case Op::loss:
@@ -131,11 +129,12 @@ GAN_UNSUPPORTED(conv_transpose_backward_data, const ConvGeometry&, const Tensor&
                 const Tensor&, Write)
 GAN_UNSUPPORTED(conv_transpose_backward_weights, const ConvGeometry&, const Tensor&, const Tensor&,
                 const Tensor&, Write)
-GAN_UNSUPPORTED(batch_norm_train, const Tensor&, const BatchNorm&, Activation,
+GAN_UNSUPPORTED(batch_norm_train, const Tensor&, const BatchNorm&, Activation, const Dropout&,
                 const BatchNormSaved&, const Tensor&)
 GAN_UNSUPPORTED(batch_norm_infer, const Tensor&, const BatchNorm&, Activation, const Tensor&)
 GAN_UNSUPPORTED(batch_norm_backward, const Tensor&, const Tensor&, const BatchNorm&, Activation,
-                const BatchNormSaved&, const Tensor&, const Tensor&, const Tensor&, Write)
+                const Dropout&, const BatchNormSaved&, const Tensor&, const Tensor&, const Tensor&,
+                Write)
 GAN_UNSUPPORTED(batch_norm_fold, const Tensor&, const BatchNorm&, bool, const Tensor&,
                 const Tensor&)
 GAN_UNSUPPORTED(activation_forward, Activation, const Tensor&, const Tensor&)
@@ -144,7 +143,6 @@ GAN_UNSUPPORTED(avg_pool_forward, const Tensor&, const Tensor&)
 GAN_UNSUPPORTED(avg_pool_backward, const Tensor&, const Tensor&, Write)
 GAN_UNSUPPORTED(max_pool_forward, const Tensor&, const Tensor&)
 GAN_UNSUPPORTED(max_pool_backward, const Tensor&, const Tensor&, const Tensor&, Write)
-GAN_UNSUPPORTED(dropout, float, const RandomKey&, const Tensor&, const Tensor&, Write)
 GAN_UNSUPPORTED(linear_forward, const Tensor&, const Weights&, const Tensor&, const Tensor&)
 GAN_UNSUPPORTED(linear_backward_data, const Tensor&, const Weights&, const Tensor&, Write)
 GAN_UNSUPPORTED(linear_backward_weights, const Tensor&, const Tensor&, const Tensor&, Write)

@@ -37,7 +37,6 @@ enum class Op : uint8_t {
   max_pool,
   upsample,
   augment,
-  dropout,
   linear,
   loss,
   adam,
@@ -106,6 +105,16 @@ struct BatchNorm {
 // What the forward pass in training mode leaves for the backward pass: 1/sqrt(var + eps) and mean.
 struct BatchNormSaved {
   Tensor mean, inv_std;
+};
+
+// What a layer drops in training: each result is kept and divided by 1 - p, or zeroed with probability p.
+// Element i (dense N,H,W,C index) is dropped when unit_float(word i%4 of RandomKey::block i/4) < p.
+struct Dropout {
+  float p = 0;  // 0 <= p < 1
+  RandomKey key = {};
+  explicit operator bool() const { return p > 0; }
+  // Of what is kept.
+  float factor() const { return static_cast<float>(1.0 / (1.0 - static_cast<double>(p))); }
 };
 
 struct AdamSettings {
@@ -191,19 +200,21 @@ class Backend {
   virtual void conv_transpose_backward_weights(const ConvGeometry& geometry, const Tensor& x,
                                                const Tensor& dy, const Tensor& dw, Write write);
 
-  // --- Batch norm followed by an activation (none, relu or leaky_relu):
-  //     y = act(gamma * (x - mean) / sqrt(var + eps) + beta).
+  // --- Batch norm followed by an activation (none, relu or leaky_relu) and, in training, dropout:
+  //     y = drop(act(gamma * (x - mean) / sqrt(var + eps) + beta)).
   // Training: statistics of this batch (biased variance), saved for the backward pass; running
   // statistics move by `momentum` towards them (unbiased variance).
   virtual void batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
-                                const BatchNormSaved& saved, const Tensor& y);
+                                const Dropout& dropout, const BatchNormSaved& saved,
+                                const Tensor& y);
   // Inference: the running statistics.
   virtual void batch_norm_infer(const Tensor& x, const BatchNorm& norm, Activation act,
                                 const Tensor& y);
   // Gradients of batch_norm_train: dx is overwritten and may be x itself; dgamma and dbeta as
   // `write` says, or skipped when empty.
   virtual void batch_norm_backward(const Tensor& x, const Tensor& dy, const BatchNorm& norm,
-                                   Activation act, const BatchNormSaved& saved, const Tensor& dx,
+                                   Activation act, const Dropout& dropout,
+                                   const BatchNormSaved& saved, const Tensor& dx,
                                    const Tensor& dgamma, const Tensor& dbeta, Write write);
   // Folds inference-mode batch norm into the convolution before it: w * s and beta - mean * s,
   // s = gamma / sqrt(var + eps), per output channel. `transposed` tells which axis of w that is.
@@ -234,12 +245,6 @@ class Backend {
   //     `warps`: one per picture, in the device's memory. Backward is its transpose.
   virtual void augment_forward(const Tensor& x, const Warp* warps, const Tensor& y);
   virtual void augment_backward(const Tensor& dy, const Warp* warps, const Tensor& dx, Write write);
-
-  // --- Dropout: each element is kept and divided by 1 - p, or zeroed with probability p. Element i
-  //     (dense N,H,W,C index) is dropped when unit_float(word i%4 of RandomKey::block i/4) < p. The
-  //     same function serves backward: apply it to dy.
-  virtual void dropout(float p, const RandomKey& key, const Tensor& x, const Tensor& y,
-                       Write write);
 
   // --- Linear: y[n, 0, 0, o] = bias[o] + sum over h, w, c of x[n, h, w, c] * w[o, h, w, c].
   virtual void linear_forward(const Tensor& x, const Weights& w, const Tensor& bias,

@@ -121,8 +121,9 @@ Variable& conv_act(Context& context, const Conv& conv, Variable& x, Variable& w,
 }
 
 Variable& conv_bn_act(Context& context, const Conv& conv, Variable& x, Variable& w,
-                      const NormVariables& norm, Activation act, FoldedWeights& folded,
+                      const NormVariables& norm, Activation act, float drop, FoldedWeights& folded,
                       const Tensor& into) {
+  require(drop >= 0 && drop < 1, "dropout with probability ", drop, ", expected 0 <= p < 1");
   Kernels& kernels = context.kernels;
   Tape& tape = context.tape;
   const DType dtype = x.value.dtype();
@@ -141,29 +142,31 @@ Variable& conv_bn_act(Context& context, const Conv& conv, Variable& x, Variable&
   const BatchNormSaved saved = {tape.allocate(channels, statistics_type(dtype)),
                                 tape.allocate(channels, statistics_type(dtype))};
   const BatchNorm tensors = norm_tensors(norm);
-  kernels(simple_call(Op::batch_norm, z, y)).batch_norm_train(z, tensors, act, saved, y);
+  const Dropout dropout = {drop, drop > 0 ? context.next_random_key() : RandomKey{}};
+  kernels(simple_call(Op::batch_norm, z, y)).batch_norm_train(z, tensors, act, dropout, saved, y);
   norm.running_mean.version = next_version();
 
   Variable& gamma = norm.gamma;
   Variable& beta = norm.beta;
   Variable& result =
       tape.variable(y, x.needs_grad || w.needs_grad || gamma.needs_grad || beta.needs_grad);
-  tape.record(
-      result, [&kernels, &tape, conv, &x, &w, &gamma, &beta, tensors, act, z, saved, &result] {
-        Tensor dgamma, dbeta;
-        Write write = Write::overwrite;
-        if (gamma.needs_grad && beta.needs_grad) {
-          const auto target = tape.grad_target(gamma);
-          dgamma = target.grad;
-          write = target.write;
-          dbeta = tape.grad_target(beta).grad;
-        }
-        // z is not needed any more: its gradient takes its place.
-        const Tensor& dz = z;
-        kernels(simple_call(Op::batch_norm, z, result.value))
-            .batch_norm_backward(z, result.grad, tensors, act, saved, dz, dgamma, dbeta, write);
-        conv_backward(kernels, tape, conv, x, w, dz);
-      });
+  tape.record(result, [&kernels, &tape, conv, &x, &w, &gamma, &beta, tensors, act, dropout, z,
+                       saved, &result] {
+    Tensor dgamma, dbeta;
+    Write write = Write::overwrite;
+    if (gamma.needs_grad && beta.needs_grad) {
+      const auto target = tape.grad_target(gamma);
+      dgamma = target.grad;
+      write = target.write;
+      dbeta = tape.grad_target(beta).grad;
+    }
+    // z is not needed any more: its gradient takes its place.
+    const Tensor& dz = z;
+    kernels(simple_call(Op::batch_norm, z, result.value))
+        .batch_norm_backward(z, result.grad, tensors, act, dropout, saved, dz, dgamma, dbeta,
+                             write);
+    conv_backward(kernels, tape, conv, x, w, dz);
+  });
   return result;
 }
 
@@ -236,22 +239,6 @@ Variable& augment(Context& context, Variable& x, const Warp* warps) {
     const auto [dx, write] = tape.grad_target(x);
     kernels(simple_call(Op::augment, x.value, result.value))
         .augment_backward(result.grad, warps, dx, write);
-  });
-  return result;
-}
-
-Variable& dropout(Context& context, float p, Variable& x) {
-  if (!context.training || p <= 0) return x;
-  Kernels& kernels = context.kernels;
-  Tape& tape = context.tape;
-  const RandomKey key = context.next_random_key();
-  const Tensor y = tape.allocate(x.value.shape(), x.value.dtype());
-  kernels(simple_call(Op::dropout, x.value, y)).dropout(p, key, x.value, y, Write::overwrite);
-  Variable& result = tape.variable(y, x.needs_grad);
-  tape.record(result, [&kernels, &tape, p, key, &x, &result] {
-    const auto [dx, write] = tape.grad_target(x);
-    kernels(simple_call(Op::dropout, x.value, result.value))
-        .dropout(p, key, result.grad, dx, write);
   });
   return result;
 }

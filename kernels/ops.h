@@ -65,10 +65,11 @@ struct FoldedWeights {
 Variable& conv_act(Context& context, const Conv& conv, Variable& x, Variable& w, Variable& bias,
                    Activation act, const Tensor& into = {});
 
-// act(batch_norm(conv(x))): the block that nearly every layer is. Statistics, normalisation and
-// activation are one kernel each way; a backend that can also fuse the convolution is asked here.
+// drop(act(batch_norm(conv(x)))): the block that nearly every layer is. Statistics, normalisation,
+// activation and, in training, dropout of results with probability `drop`, 0 <= drop < 1, are one kernel
+// each way; a backend that can also fuse the convolution is asked here.
 Variable& conv_bn_act(Context& context, const Conv& conv, Variable& x, Variable& w,
-                      const NormVariables& norm, Activation act, FoldedWeights& folded,
+                      const NormVariables& norm, Activation act, float drop, FoldedWeights& folded,
                       const Tensor& into = {});
 
 Variable& activation(Context& context, Activation act, Variable& x, const Tensor& into = {});
@@ -77,7 +78,6 @@ Variable& max_pool(Context& context, Variable& x);                           // 
 Variable& upsample(Context& context, Variable& x, const Tensor& into = {});  // to twice the extents
 // `warps`: one per picture, in the device's memory, until the backward pass is over.
 Variable& augment(Context& context, Variable& x, const Warp* warps);
-Variable& dropout(Context& context, float p, Variable& x);
 Variable& linear(Context& context, Variable& x, Variable& w, Variable& bias);
 
 // Losses. The result is one number in the device's memory, statistics_type of x, written to `into`

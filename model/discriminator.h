@@ -21,7 +21,6 @@ class ClassicDiscriminator {
   ParameterSet& parameters() { return parameters_; }
 
  private:
-  float dropout_;
   ParameterSet parameters_;
   PlainConv l1_;
   ConvBlock l2_, l3_, l4_;

@@ -24,9 +24,10 @@ Shape conv_weight_shape(const ops::Conv& conv, int64_t in, int64_t out) {
 }  // namespace
 
 ConvBlock::ConvBlock(ParameterSet& parameters, const std::string& name, const ops::Conv& conv,
-                     int64_t in_channels, int64_t out_channels, Activation act)
+                     int64_t in_channels, int64_t out_channels, Activation act, float dropout)
     : conv_(conv),
       act_(act),
+      dropout_(dropout),
       weight_(parameters.add(name + ".conv.weight",
                              conv_weight_shape(conv, in_channels, out_channels), conv_layout(conv),
                              fan_in_uniform(conv_weight_shape(conv, in_channels, out_channels)))),
@@ -41,7 +42,7 @@ ConvBlock::ConvBlock(ParameterSet& parameters, const std::string& name, const op
 
 Variable& ConvBlock::operator()(Context& context, Variable& x, const Tensor& into) {
   return ops::conv_bn_act(context, conv_, x, weight_, {gamma_, beta_, running_mean_, running_var_},
-                          act_, folded_, into);
+                          act_, dropout_, folded_, into);
 }
 
 PlainConv::PlainConv(ParameterSet& parameters, const std::string& name, const ops::Conv& conv,

@@ -15,17 +15,18 @@ inline constexpr ops::Conv kSame = {{.stride = 1}, false};                    //
 inline constexpr ops::Conv kDown = {{.stride = 2}, false};                    // h/2 x w/2
 inline constexpr ops::Conv kUp = {{.stride = 2, .output_padding = 1}, true};  // 2h x 2w
 
-// Convolution without bias, batch norm, activation. Its tensors are NAME.conv.weight and
-// NAME.bn.weight, .bias, .running_mean, .running_var.
+// Convolution without bias, batch norm, activation, in training dropout. Its tensors are NAME.conv.weight
+// and NAME.bn.weight, .bias, .running_mean, .running_var.
 class ConvBlock {
  public:
   ConvBlock(ParameterSet& parameters, const std::string& name, const ops::Conv& conv,
-            int64_t in_channels, int64_t out_channels, Activation act);
+            int64_t in_channels, int64_t out_channels, Activation act, float dropout = 0);
   Variable& operator()(Context& context, Variable& x, const Tensor& into = {});
 
  private:
   ops::Conv conv_;
   Activation act_;
+  float dropout_;
   Parameter& weight_;
   Parameter& gamma_;
   Parameter& beta_;

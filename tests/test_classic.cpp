@@ -214,6 +214,13 @@ TEST_CASE("dropout masks differ between passes and between steps", "[train]") {
   }
 }
 
+TEST_CASE("dropout of everything is refused", "[train]") {
+  SmallGan small("auto", {.dropout = 1});
+  const TrainingPhotos photos(small.device.memory, 2);
+  CHECK_THROWS_AS(small.gan.discriminator_gradients(photos.color, photos.color, false),
+                  InternalError);
+}
+
 TEST_CASE("inference does not depend on what else is in the batch", "[train]") {
   SmallGan small("auto");
   Memory& memory = small.device.memory;

@@ -154,7 +154,7 @@ TEST_CASE("batch norm's statistics hold where a few pixels are unlike all others
   norm.beta = vector(beta);
   norm.running_mean = vector(running_mean);
   norm.running_var = vector(running_var);
-  CpuBackend().batch_norm_train(Tensor(x.data(), shape, DType::f32), norm, Activation::none,
+  CpuBackend().batch_norm_train(Tensor(x.data(), shape, DType::f32), norm, Activation::none, {},
                                 {vector(mean), vector(inv_std)},
                                 Tensor(y.data(), shape, DType::f32));
   for (int64_t c = 0; c < kChannels; ++c) {

@@ -129,39 +129,55 @@ TEST_CASE("augmentation and its gradient are adjoint") {
   CHECK(inner_product(y, dy) == Approx(inner_product(x, dx)).epsilon(kRounding));
 }
 
+// Batch norm of two pictures that differ in sign, with dropout: without it results would be -1 and 1.
+struct Dropped {
+  explicit Dropped(const Dropout& dropout) {
+    std::vector<double> values(static_cast<size_t>(kShape.elements()), 1.0);
+    std::fill_n(values.begin(), values.size() / 2, -1.0);
+    const HostTensor x(kShape, values);
+    backend().batch_norm_train(x, norm, Activation::none, dropout, {mean, inv_std}, y);
+    backend().batch_norm_backward(x, dy, norm, Activation::none, dropout, {mean, inv_std}, dx,
+                                  dgamma, dbeta, Write::overwrite);
+  }
+
+  static constexpr Shape kShape = {2, 50, 50, 10};
+  HostTensor gamma = filled(1), beta = filled(0), running_mean = filled(0), running_var = filled(1);
+  HostTensor mean = filled(0), inv_std = filled(0), dgamma = filled(0), dbeta = filled(0);
+  BatchNorm norm = {gamma, beta, running_mean, running_var, 0.0, 0.1};
+  HostTensor dy = random_tensor(kShape, 5), y{kShape}, dx{kShape};
+
+ private:
+  static HostTensor filled(double value) { return vector_of(std::vector<double>(10, value)); }
+};
+
 TEST_CASE("dropout keeps the expectation, and forward and backward agree on the mask") {
   const uint64_t step = 4;
-  const RandomKey key = {99, 1, &step};
   constexpr double kDrop = 0.3;
-  const Shape shape = {4, 50, 50, 10};
-  const HostTensor ones(shape, std::vector<double>(static_cast<size_t>(shape.elements()), 1.0));
-  const HostTensor dy = random_tensor(shape, 5);
-  HostTensor y(shape), dx(shape);
-  backend().dropout(static_cast<float>(kDrop), key, ones, y, Write::overwrite);
-  backend().dropout(static_cast<float>(kDrop), key, dy, dx, Write::overwrite);
+  const Dropped dropped({static_cast<float>(kDrop), {99, 1, &step}});
   double sum = 0;
-  int disagreements = 0;
-  for (int64_t i = 0; i < shape.elements(); ++i) {
-    sum += y[i];
-    disagreements += std::abs(dx[i] - dy[i] * y[i]) > kRounding;
+  std::vector<double> expected(10);
+  for (int64_t i = 0; i < Dropped::kShape.elements(); ++i) {
+    sum += std::abs(dropped.y[i]);
+    expected[static_cast<size_t>(i % 10)] += dropped.dy[i] * std::abs(dropped.y[i]);
   }
-  const auto count = static_cast<double>(shape.elements());
+  const auto count = static_cast<double>(Dropped::kShape.elements());
   // Five standard deviations of the mean of scaled coin flips.
   CHECK(sum / count == Approx(1).margin(5 * std::sqrt(kDrop / (1 - kDrop) / count)));
-  CHECK(disagreements == 0);
+  // dbeta is the sum of the gradients that dropout lets through.
+  for (int64_t c = 0; c < 10; ++c)
+    CHECK(dropped.dbeta[c] == Approx(expected[static_cast<size_t>(c)]).epsilon(1e-9));
 }
 
 TEST_CASE("dropout draws anew for every step and stream") {
   const uint64_t step = 4, later = 5;
-  const HostTensor x = random_tensor({1, 8, 8, 4}, 1, 1, 2);
-  HostTensor a({1, 8, 8, 4}), b({1, 8, 8, 4});
-  backend().dropout(0.5f, {99, 1, &step}, x, a, Write::overwrite);
-  backend().dropout(0.5f, {99, 1, &later}, x, b, Write::overwrite);
-  CHECK(a.values() != b.values());
-  backend().dropout(0.5f, {99, 2, &step}, x, b, Write::overwrite);
-  CHECK(a.values() != b.values());
-  backend().dropout(0.5f, {99, 1, &step}, x, b, Write::overwrite);
-  CHECK(a.values() == b.values());
+  const Dropped first({0.5f, {99, 1, &step}});
+  const auto same = [&](const Dropout& dropout) {
+    return Dropped(dropout).y.values() == first.y.values();
+  };
+  CHECK_FALSE(same({0.5f, {99, 1, &later}}));
+  CHECK_FALSE(same({0.5f, {99, 2, &step}}));
+  CHECK_FALSE(same({0.5f, {98, 1, &step}}));
+  CHECK(same({0.5f, {99, 1, &step}}));
 }
 
 TEST_CASE("batch norm gives each channel mean beta and variance gamma squared") {
@@ -171,7 +187,7 @@ TEST_CASE("batch norm gives each channel mean beta and variance gamma squared") 
   HostTensor running_mean = vector_of({0, 0, 0, 0}), running_var = vector_of({1, 1, 1, 1});
   HostTensor mean = vector_of({0, 0, 0, 0}), inv_std = vector_of({0, 0, 0, 0}), y(shape);
   const BatchNorm norm = {gamma, beta, running_mean, running_var, 0.0, 0.1};
-  backend().batch_norm_train(x, norm, Activation::none, {mean, inv_std}, y);
+  backend().batch_norm_train(x, norm, Activation::none, {}, {mean, inv_std}, y);
   const auto count = static_cast<double>(shape.pixels());
   for (int64_t c = 0; c < 4; ++c) {
     double sum = 0, squares = 0;
@@ -189,8 +205,8 @@ TEST_CASE("the gradient of batch norm has no component along a constant or along
   HostTensor running_mean = vector_of({0, 0}), running_var = vector_of({1, 1});
   HostTensor mean = vector_of({0, 0}), inv_std = vector_of({0, 0}), y(shape), dx(shape);
   const BatchNorm norm = {gamma, beta, running_mean, running_var, 0.0, 0.1};
-  backend().batch_norm_train(x, norm, Activation::none, {mean, inv_std}, y);
-  backend().batch_norm_backward(x, dy, norm, Activation::none, {mean, inv_std}, dx, {}, {},
+  backend().batch_norm_train(x, norm, Activation::none, {}, {mean, inv_std}, y);
+  backend().batch_norm_backward(x, dy, norm, Activation::none, {}, {mean, inv_std}, dx, {}, {},
                                 Write::overwrite);
   for (int64_t c = 0; c < 2; ++c) {
     double along_constant = 0, along_x = 0;

@@ -26,7 +26,7 @@ Backend& backend() {
   return *made;
 }
 
-// Which forward function a backward function belongs to. Losses and dropout are their own.
+// Which forward function a backward function belongs to. Losses are their own.
 std::optional<Function> forward_of(Function backward) {
   using enum Function;
   switch (backward) {
@@ -57,7 +57,6 @@ std::optional<Function> forward_of(Function backward) {
     case relativistic_loss:
     case chroma_loss:
     case moment_loss:
-    case dropout:
       return backward;
     default:
       return std::nullopt;
@@ -149,16 +148,10 @@ void check_case(const OpCase& c, Function forward) {
     }
   }
   const bool is_loss = op_of(c.function) == Op::loss;
-  if (c.function == Function::dropout) {
-    const HostTensor dy = random_tensor(c.y, kSeed);
-    values["x"] = dy.values();
-    objective.set_slope(dy.values());
-  } else if (!is_loss) {
-    objective.set_slope(values["dy"]);
-  }
+  if (!is_loss) objective.set_slope(values["dy"]);
   objective();
   for (const Field& field : objective.tensors().fields()) {
-    if (field.role != Role::output || is_loss || c.function == Function::dropout) continue;
+    if (field.role != Role::output || is_loss) continue;
     if (values.count(field.name)) values[field.name] = objective.tensors().values(field.name);
   }
   tensors.fill(values, Write::overwrite);
@@ -173,7 +166,6 @@ void check_case(const OpCase& c, Function forward) {
   for (const auto& [gradient, value] : gradients)
     if (tensors[gradient]) check_gradient(objective, value, tensors.values(gradient));
   if (c.in_place) check_gradient(objective, "x", tensors.values("x"));
-  if (c.function == Function::dropout) check_gradient(objective, "x", tensors.values("y"));
 }
 
 }  // namespace
@@ -196,7 +188,7 @@ TEST_CASE("every gradient equals the central difference of its forward function"
         Function::linear_backward_data, Function::linear_backward_weights,
         Function::batch_norm_backward, Function::activation_backward, Function::avg_pool_backward,
         Function::max_pool_backward, Function::upsample_backward, Function::augment_backward,
-        Function::dropout, Function::bce_with_logits, Function::l1_loss, Function::mse_loss,
+        Function::bce_with_logits, Function::l1_loss, Function::mse_loss,
         Function::relativistic_loss, Function::chroma_loss, Function::moment_loss}) {
     INFO(cases::name_of(function));
     CHECK(checked[function] >= 3);

@@ -132,13 +132,13 @@ TEST_CASE("batch norm in training uses and keeps the batch's statistics") {
   HostTensor running_mean = vector_of({10}), running_var = vector_of({1});
   HostTensor mean = vector_of({0}), inv_std = vector_of({0}), y({2, 1, 2, 1});
   const BatchNorm norm = {gamma, beta, running_mean, running_var, 4.0, 0.1};  // sqrt(5 + 4) = 3
-  backend().batch_norm_train(x, norm, Activation::none, {mean, inv_std}, y);
+  backend().batch_norm_train(x, norm, Activation::none, {}, {mean, inv_std}, y);
   check_close(y, {-1, 1.0 / 3, 5.0 / 3, 3});  // 2 * (x - 4)/3 + 1
   check_close(mean, {4});
   check_close(inv_std, {1.0 / 3});
   check_close(running_mean, {9.4});  // 0.9*10 + 0.1*4
   check_close(running_var, {0.9 + 0.1 * 20.0 / 3});
-  backend().batch_norm_train(x, norm, Activation::relu, {mean, inv_std}, y);
+  backend().batch_norm_train(x, norm, Activation::relu, {}, {mean, inv_std}, y);
   check_close(y, {0, 1.0 / 3, 5.0 / 3, 3});
 }
 
@@ -146,7 +146,7 @@ TEST_CASE("batch norm of a single value gives beta and counts as variance 0") {
   const HostTensor x = vector_of({5}), gamma = vector_of({2}), beta = vector_of({-3});
   HostTensor running_mean = vector_of({0}), running_var = vector_of({1});
   HostTensor mean = vector_of({0}), inv_std = vector_of({0}), y = vector_of({0});
-  backend().batch_norm_train(x, {gamma, beta, running_mean, running_var}, Activation::none,
+  backend().batch_norm_train(x, {gamma, beta, running_mean, running_var}, Activation::none, {},
                              {mean, inv_std}, y);
   CHECK(y[0] == -3);
   CHECK(running_var[0] == Approx(0.9));
@@ -169,20 +169,21 @@ TEST_CASE("the gradients of batch norm") {
   HostTensor dx({1, 1, 2, 1}), dgamma = vector_of({100}), dbeta = vector_of({100});
   const BatchNorm norm = {gamma, beta, {}, {}, 3.0, 0.1};
   const BatchNormSaved saved = {mean, inv_std};
-  backend().batch_norm_backward(x, dy, norm, Activation::none, saved, dx, dgamma, dbeta,
+  backend().batch_norm_backward(x, dy, norm, Activation::none, {}, saved, dx, dgamma, dbeta,
                                 Write::overwrite);
   // dbeta = 6, dgamma = -1/2 + 5/2 = 2; dx = 8/2 * (dy - 6/2 - xhat * 2/2).
   CHECK(dgamma[0] == 2);
   CHECK(dbeta[0] == 6);
   CHECK(dx.values() == Numbers{4 * (1 - 3 + 0.5), 4 * (5 - 3 - 0.5)});
   // ReLU stops the first element (z = -4): dbeta = 5, dgamma = 5/2.
-  backend().batch_norm_backward(x, dy, norm, Activation::relu, saved, dx, dgamma, dbeta,
+  backend().batch_norm_backward(x, dy, norm, Activation::relu, {}, saved, dx, dgamma, dbeta,
                                 Write::accumulate);
   CHECK(dgamma[0] == 2 + 2.5);
   CHECK(dbeta[0] == 6 + 5);
   CHECK(dx.values() == Numbers{4 * (0 - 2.5 + 0.5 * 1.25), 4 * (5 - 2.5 - 0.5 * 1.25)});
   // In place, without the parameters' gradients.
-  backend().batch_norm_backward(x, dy, norm, Activation::relu, saved, x, {}, {}, Write::overwrite);
+  backend().batch_norm_backward(x, dy, norm, Activation::relu, {}, saved, x, {}, {},
+                                Write::overwrite);
   CHECK(x.values() == dx.values());
 }
 
@@ -281,24 +282,28 @@ TEST_CASE("augmentation moves, then mirrors, then blanks") {
   CHECK(dx.values() == Numbers{5, 6, 0, 8, 9, 0, 0, 0, 0, 0, 3, 2, 0, 6, 5, 0, 0, 8});
 }
 
-TEST_CASE("dropout zeroes what its random numbers say and scales the rest") {
+TEST_CASE("dropout after batch norm zeroes what its random numbers say and scales the rest") {
+  // Each channel is -1, 1 about its mean: eps 3 makes 1/sqrt(4) = 1/2, xhat = -1/2, 1/2.
+  const HostTensor x({1, 1, 2, 3}, {1, 2, 3, 3, 4, 5});
+  const HostTensor gamma = vector_of({2, 2, 2}), beta = vector_of({5, 5, 5});
+  HostTensor running_mean = vector_of({0, 0, 0}), running_var = vector_of({1, 1, 1});
+  HostTensor mean = vector_of({0, 0, 0}), inv_std = vector_of({0, 0, 0}), y({1, 1, 2, 3});
+  const BatchNorm norm = {gamma, beta, running_mean, running_var, 3.0, 0.1};
   const uint64_t step = 9;
-  const RandomKey key = {5, 2, &step};
-  const HostTensor x = vector_of({1, 2, 3, 4, 5, 6});
-  HostTensor y = vector_of({0, 0, 0, 0, 0, 0});
-  backend().dropout(0.5f, key, x, y, Write::overwrite);
+  const Dropout dropout = {0.5f, {5, 2, &step}};
+  const std::vector<double> whole = {4, 4, 4, 6, 6, 6};  // beta -+ 1
+  backend().batch_norm_train(x, norm, Activation::relu, {}, {mean, inv_std}, y);
+  check_close(y, whole);
+  backend().batch_norm_train(x, norm, Activation::relu, dropout, {mean, inv_std}, y);
   int dropped = 0;
   for (uint64_t i = 0; i < 6; ++i) {
     const auto block = Philox::at(5, (uint64_t{9} << 20) | 2, i / 4);
     const bool gone = block[i % 4] < 0x80000000u;  // as a fraction below one half
     dropped += gone;
-    CHECK(y[static_cast<int64_t>(i)] == (gone ? 0.0 : 2.0 * static_cast<double>(i + 1)));
+    CHECK(y[static_cast<int64_t>(i)] == (gone ? 0.0 : 2.0 * whole[i]));
   }
   CHECK(dropped > 0);
   CHECK(dropped < 6);
-  backend().dropout(0, key, x, y, Write::accumulate);
-  CHECK(y[0] > 0);  // p = 0 keeps everything
-  CHECK_THROWS_AS(backend().dropout(1, key, x, y, Write::overwrite), InternalError);
 }
 
 TEST_CASE("uniform noise is the random numbers themselves") {

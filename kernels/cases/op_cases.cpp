@@ -6,7 +6,7 @@ namespace {
 // What a layer is besides its convolution.
 enum class Kind { conv, conv_transpose };
 
-// A row of a network's table. A layer with batch norm has no bias; its activation follows the norm.
+// A row of a network's table. A layer with batch norm has no bias; its activation and dropout follow the norm.
 struct Layer {
   std::string name;
   Kind kind;
@@ -16,6 +16,7 @@ struct Layer {
   Activation act;
   Margin in_margin = {}, out_margin = {};
   bool first = false;  // its input is a photo: nobody wants its gradient
+  float drop = 0;
 };
 
 Shape output_of(const Layer& layer, const Shape& x, const ConvGeometry& geometry) {
@@ -64,6 +65,7 @@ void add_layer(Cases& cases, const Layer& layer, int64_t batch) {
   after.name = layer.name;
   after.x = after.y = conv.y;
   after.act = layer.act;
+  after.drop = layer.drop;
   after.y_margin = layer.out_margin;
 
   if (!layer.norm) {
@@ -155,9 +157,9 @@ void add_discriminator(Cases& cases, int64_t batch) {
   constexpr auto leaky = Activation::leaky_relu;
   const std::vector<Layer> layers = {
       {"d.l1", Kind::conv, 128, 3, 32, 2, false, leaky},  // the generator wants its gradient
-      {"d.l2", Kind::conv, 32, 32, 64, 1, true, leaky},
-      {"d.l3", Kind::conv, 16, 64, 128, 1, true, leaky},
-      {"d.l4", Kind::conv, 16, 128, 256, 1, true, leaky},
+      {"d.l2", Kind::conv, 32, 32, 64, 1, true, leaky, {}, {}, false, 0.3f},
+      {"d.l3", Kind::conv, 16, 64, 128, 1, true, leaky, {}, {}, false, 0.3f},
+      {"d.l4", Kind::conv, 16, 128, 256, 1, true, leaky, {}, {}, false, 0.3f},
   };
   for (const Layer& layer : layers) add_layer(cases, layer, batch);
 
@@ -172,15 +174,6 @@ void add_discriminator(Cases& cases, int64_t batch) {
   pool.y = {batch, 16, 16, 64};
   cases.add(pool, Function::avg_pool_forward);
   cases.add(pool, Function::avg_pool_backward);
-
-  for (const auto& [name, shape] : {std::pair<const char*, Shape>{"d.l2", {batch, 32, 32, 64}},
-                                    {"d.l3", {batch, 16, 16, 128}},
-                                    {"d.l4", {batch, 16, 16, 256}}}) {
-    OpCase dropout;
-    dropout.name = name;
-    dropout.x = dropout.y = shape;
-    cases.add(dropout, Function::dropout);
-  }
 
   OpCase fc;
   fc.name = "d.fc";

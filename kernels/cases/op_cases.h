@@ -33,7 +33,6 @@ enum class Function : uint8_t {
   upsample_backward,
   augment_forward,
   augment_backward,
-  dropout,
   linear_forward,
   linear_backward_data,
   linear_backward_weights,
@@ -80,9 +79,9 @@ struct OpCase {
   bool ties = false;                             // max pooling: many equal maxima
   float target = 1;                              // bce_with_logits
   int64_t cells = 32;                            // chroma_loss, along each axis
-  float drop = 0.3f;                             // dropout
+  float drop = 0;                                // batch norm in training: dropout
   ColorSpace space = ColorSpace::rgb;            // assemble_batch
-  uint64_t step = 3;                             // adam, dropout, fill_uniform
+  uint64_t step = 3;                             // adam, batch norm with dropout, fill_uniform
 };
 
 // How a backend is asked whether it can do this.

@@ -80,6 +80,11 @@ void add_norms(std::vector<OpCase>& cases) {
         add_elementwise(cases, Function::batch_norm_infer, shape, sliced, act);
         add_elementwise(cases, Function::batch_norm_backward, shape, sliced, act);
       }
+      for (const Function function : {Function::batch_norm_train, Function::batch_norm_backward}) {
+        add_elementwise(cases, function, shape, sliced, Activation::leaky_relu);
+        cases.back().drop = sliced ? 0.5f : 0.3f;
+        cases.back().name += " with dropout";
+      }
     }
     add_elementwise(cases, Function::batch_norm_backward, shape, false, Activation::relu, true);
     add_elementwise(cases, Function::batch_norm_backward, shape, true, Activation::leaky_relu);
@@ -288,20 +293,15 @@ std::vector<OpCase> small_cases() {
   }
   add_pools(cases);
   add_upsamples_and_augmentations(cases);
-  for (const Function function :
-       {Function::dropout, Function::fill, Function::fill_uniform, Function::copy, Function::add,
-        Function::axpby, Function::channel_sum}) {
+  for (const Function function : {Function::fill, Function::fill_uniform, Function::copy,
+                                  Function::add, Function::axpby, Function::channel_sum}) {
     for (const Shape& shape : {Shape{1, 1, 1, 1}, Shape{3, 5, 7, 17}, Shape{2, 4, 6, 16}}) {
       for (const bool sliced : {false, true}) {
         add_elementwise(cases, function, shape, sliced);
         if (function == Function::channel_sum) cases.back().y = vector_shape(shape.c);
-        if (function == Function::dropout) cases.back().drop = sliced ? 0.5f : 0.3f;
       }
     }
   }
-  add_elementwise(cases, Function::dropout, {1, 3, 3, 5}, false);
-  cases.back().drop = 0;
-  cases.back().name += " of nothing";
   add_linears(cases);
   add_losses(cases);
   add_losses_of_chroma(cases);
@@ -330,7 +330,6 @@ const char* name_of(Function function) {
                                     "upsample_backward",
                                     "augment_forward",
                                     "augment_backward",
-                                    "dropout",
                                     "linear_forward",
                                     "linear_backward_data",
                                     "linear_backward_weights",
@@ -386,8 +385,6 @@ Op op_of(Function function) {
     case augment_forward:
     case augment_backward:
       return Op::augment;
-    case dropout:
-      return Op::dropout;
     case linear_forward:
     case linear_backward_data:
     case linear_backward_weights:

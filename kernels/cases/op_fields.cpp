@@ -200,8 +200,6 @@ std::vector<Field> fields_of(const OpCase& c) {
       return {dy, dx};
     case max_pool_backward:
       return {x, dy, dx};
-    case dropout:
-      return {x, {"y", out, data, c.y, c.y_margin, -1, 1, true}};
     case bce_with_logits: {
       const Field logits = {"x", in, data, c.x, c.x_margin, -4, 4};
       if (c.skip_optional) return {logits, vector("loss", out, 1, false)};

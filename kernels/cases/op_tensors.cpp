@@ -203,6 +203,7 @@ void OpTensors::run(Backend& backend, Write write, uint64_t version) const {
   const auto* step = static_cast<const uint64_t*>(step_.data());
   const auto* control = static_cast<const UpdateControl*>(control_.data());
   const RandomKey key = {0x9e3779b97f4a7c15u, 5, step};
+  const Dropout dropout = {c.drop, key};
   const float weight = loss_weight(c);
   const auto* warps = static_cast<const Warp*>(warps_.data());
 
@@ -221,11 +222,11 @@ void OpTensors::run(Backend& backend, Write write, uint64_t version) const {
     case conv_transpose_backward_weights:
       return backend.conv_transpose_backward_weights(g, t["x"], t["dy"], t["dw"], write);
     case batch_norm_train:
-      return backend.batch_norm_train(t["x"], norm, c.act, saved, t["y"]);
+      return backend.batch_norm_train(t["x"], norm, c.act, dropout, saved, t["y"]);
     case batch_norm_infer:
       return backend.batch_norm_infer(t["x"], norm, c.act, t["y"]);
     case batch_norm_backward:
-      return backend.batch_norm_backward(t["x"], t["dy"], norm, c.act, saved,
+      return backend.batch_norm_backward(t["x"], t["dy"], norm, c.act, dropout, saved,
                                          t[c.in_place ? "x" : "dx"], t["dgamma"], t["dbeta"],
                                          write);
     case batch_norm_fold:
@@ -250,8 +251,6 @@ void OpTensors::run(Backend& backend, Write write, uint64_t version) const {
       return backend.augment_forward(t["x"], warps, t["y"]);
     case augment_backward:
       return backend.augment_backward(t["dy"], warps, t["dx"], write);
-    case dropout:
-      return backend.dropout(c.drop, key, t["x"], t["y"], write);
     case linear_forward:
       return backend.linear_forward(t["x"], w, t["bias"], t["y"]);
     case linear_backward_data:

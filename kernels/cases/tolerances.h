@@ -59,7 +59,6 @@ inline constexpr Tolerance kTolerances[] = {
     {Op::max_pool, false, 0, 0, "copies"},
     {Op::upsample, false, 2.5e-7, 2.5e-7, "weights that are powers of two and thrice that"},
     {Op::augment, false, 0, 0, "copies"},
-    {Op::dropout, false, 0, 2.5e-7, "one factor, rounded before and after it is used"},
     {Op::linear, false, 5e-7, 1e-6, kWhySums},
     {Op::linear, true, 2e-6, 4e-6, kWhyTensorCores},
     {Op::loss, false, 5e-7, 1e-6, "float32 sums, exp and log"},

@@ -1,8 +1,8 @@
-// Batch norm and the activation after it.
+// Batch norm, the activation after it, and dropout.
 //
 //   mean, var over all pixels, per channel;  inv_std = 1/sqrt(var + eps);  scale = gamma * inv_std
-//   z = (x - mean) * scale + beta,  y = act(z)
-//   backward:  dz = act'(z) * dy (z recomputed),  dbeta = sum dz,  dgamma = inv_std * sum dz*(x-mean)
+//   z = (x - mean) * scale + beta,  y = drop(act(z))
+//   backward:  dz = act'(z) * drop(dy) (z recomputed),  dbeta = sum dz,  dgamma = inv_std * sum dz*(x-mean)
 //              dx = scale * (dz - dbeta/m - (x - mean) * inv_std * dgamma/m),  m pixels
 //
 // Bytes moved per float: training forward 12 (statistics read x once, 4; apply 8), inference 8,
@@ -15,6 +15,7 @@
 #include "engine/parallel.h"
 #include "kernels/cpu/activation.h"
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/cpu/dropout.h"
 #include "kernels/cpu/stream.h"
 #include "kernels/cpu/thread_scratch.h"
 
@@ -172,8 +173,8 @@ GAN_SIMD void gradient_rows(Activation act, int64_t rows, int64_t channels, cons
   });
 }
 
-void apply(Activation act, const Tensor& x, const float* mean, const float* scale,
-           const float* beta, const Tensor& y) {
+void apply(Activation act, const Dropout& dropout, const Tensor& x, const float* mean,
+           const float* scale, const float* beta, const Tensor& y) {
   const Chunks chunks(x.shape());
   const int64_t channels = x.shape().c;
   const bool streams = cpu::passes_cache(y) && y.data() != x.data();
@@ -182,6 +183,7 @@ void apply(Activation act, const Tensor& x, const float* mean, const float* scal
     float* to = y.as<float>() + first * y.pitch();
     if (!streams) {
       normalise_rows(act, rows, channels, from, x.pitch(), mean, scale, beta, to, y.pitch());
+      if (dropout) cpu::drop_rows(dropout, first, rows, channels, to, y.pitch(), to, y.pitch());
       return;
     }
     // A few kilobytes at a time, so that reading and writing go on side by side.
@@ -192,6 +194,9 @@ void apply(Activation act, const Tensor& x, const float* mean, const float* scal
       const int64_t count = std::min(piece, rows - begin);
       normalise_rows(act, count, channels, from + begin * x.pitch(), x.pitch(), mean, scale, beta,
                      results, channels);
+      if (dropout)
+        cpu::drop_rows(dropout, first + begin, count, channels, results, channels, results,
+                       channels);
       for (int64_t r = 0; r < count; ++r)
         cpu::stream_copy(results + r * channels, channels, to + (begin + r) * y.pitch());
     }
@@ -199,10 +204,28 @@ void apply(Activation act, const Tensor& x, const float* mean, const float* scal
   });
 }
 
+// Some rows of a gradient.
+struct GradientRows {
+  const float* data;
+  int64_t pitch;
+};
+
+// What dropout leaves of dy's rows from `first` on: in memory of this thread, until the next call.
+GradientRows dropped_rows(const Dropout& dropout, const Tensor& dy, int64_t first, int64_t rows) {
+  const float* from = dy.as<float>() + first * dy.pitch();
+  if (!dropout) return {from, dy.pitch()};
+  static thread_local cpu::ThreadScratch scratch;
+  const int64_t channels = dy.shape().c;
+  float* to = scratch.numbers(rows * channels);
+  cpu::drop_rows(dropout, first, rows, channels, from, dy.pitch(), to, channels);
+  return {to, channels};
+}
+
 }  // namespace
 
 void CpuBackend::batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
-                                  const BatchNormSaved& saved, const Tensor& y) {
+                                  const Dropout& dropout, const BatchNormSaved& saved,
+                                  const Tensor& y) {
   const int64_t channels = x.shape().c;
   const Chunks chunks(x.shape());
   float* means = scratch((2 * chunks.count + 1) * channels);
@@ -245,7 +268,7 @@ void CpuBackend::batch_norm_train(const Tensor& x, const BatchNorm& norm, Activa
           static_cast<float>((1 - norm.momentum) * running_var + norm.momentum * unbiased);
     }
   });
-  apply(act, x, mean, scale, norm.beta.as<float>(), y);
+  apply(act, dropout, x, mean, scale, norm.beta.as<float>(), y);
 }
 
 void CpuBackend::batch_norm_infer(const Tensor& x, const BatchNorm& norm, Activation act,
@@ -255,11 +278,12 @@ void CpuBackend::batch_norm_infer(const Tensor& x, const BatchNorm& norm, Activa
     scale[c] = static_cast<float>(norm.gamma.as<float>()[c] /
                                   std::sqrt(norm.running_var.as<float>()[c] + norm.eps));
   }
-  apply(act, x, norm.running_mean.as<float>(), scale, norm.beta.as<float>(), y);
+  apply(act, {}, x, norm.running_mean.as<float>(), scale, norm.beta.as<float>(), y);
 }
 
 void CpuBackend::batch_norm_backward(const Tensor& x, const Tensor& dy, const BatchNorm& norm,
-                                     Activation act, const BatchNormSaved& saved, const Tensor& dx,
+                                     Activation act, const Dropout& dropout,
+                                     const BatchNormSaved& saved, const Tensor& dx,
                                      const Tensor& dgamma, const Tensor& dbeta, Write write) {
   const int64_t channels = x.shape().c;
   const Chunks chunks(x.shape());
@@ -272,10 +296,10 @@ void CpuBackend::batch_norm_backward(const Tensor& x, const Tensor& dy, const Ba
   for (int64_t c = 0; c < channels; ++c) scale[c] = gamma[c] * inv_std[c];
 
   parallel_for(chunks.count, [&](int64_t i) {
-    const int64_t first = i * chunks.size;
-    chunk_gradients(act, chunks.length(i), channels, x.as<float>() + first * x.pitch(), x.pitch(),
-                    dy.as<float>() + first * dy.pitch(), dy.pitch(), mean, scale, beta,
-                    sums + i * channels, products + i * channels);
+    const int64_t first = i * chunks.size, rows = chunks.length(i);
+    const GradientRows slopes = dropped_rows(dropout, dy, first, rows);
+    chunk_gradients(act, rows, channels, x.as<float>() + first * x.pitch(), x.pitch(), slopes.data,
+                    slopes.pitch, mean, scale, beta, sums + i * channels, products + i * channels);
   });
 
   const double pixels = static_cast<double>(chunks.pixels);
@@ -304,9 +328,10 @@ void CpuBackend::batch_norm_backward(const Tensor& x, const Tensor& dy, const Ba
   });
 
   chunks.backwards([&](int64_t first, int64_t rows) {
-    gradient_rows(act, rows, channels, x.as<float>() + first * x.pitch(), x.pitch(),
-                  dy.as<float>() + first * dy.pitch(), dy.pitch(), mean, scale, beta, mean_dz,
-                  slope, dx.as<float>() + first * dx.pitch(), dx.pitch());
+    const GradientRows slopes = dropped_rows(dropout, dy, first, rows);
+    gradient_rows(act, rows, channels, x.as<float>() + first * x.pitch(), x.pitch(), slopes.data,
+                  slopes.pitch, mean, scale, beta, mean_dz, slope,
+                  dx.as<float>() + first * dx.pitch(), dx.pitch());
   });
 }
 

@@ -40,12 +40,13 @@ class CpuBackend final : public Backend {
                                        const Tensor& dy, const Tensor& dw, Write write) override;
 
   void batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
-                        const BatchNormSaved& saved, const Tensor& y) override;
+                        const Dropout& dropout, const BatchNormSaved& saved,
+                        const Tensor& y) override;
   void batch_norm_infer(const Tensor& x, const BatchNorm& norm, Activation act,
                         const Tensor& y) override;
   void batch_norm_backward(const Tensor& x, const Tensor& dy, const BatchNorm& norm, Activation act,
-                           const BatchNormSaved& saved, const Tensor& dx, const Tensor& dgamma,
-                           const Tensor& dbeta, Write write) override;
+                           const Dropout& dropout, const BatchNormSaved& saved, const Tensor& dx,
+                           const Tensor& dgamma, const Tensor& dbeta, Write write) override;
   void batch_norm_fold(const Tensor& w, const BatchNorm& norm, bool transposed,
                        const Tensor& folded_w, const Tensor& folded_bias) override;
 
@@ -64,9 +65,6 @@ class CpuBackend final : public Backend {
   void augment_forward(const Tensor& x, const Warp* warps, const Tensor& y) override;
   void augment_backward(const Tensor& dy, const Warp* warps, const Tensor& dx,
                         Write write) override;
-
-  void dropout(float p, const RandomKey& key, const Tensor& x, const Tensor& y,
-               Write write) override;
 
   void linear_forward(const Tensor& x, const Weights& w, const Tensor& bias,
                       const Tensor& y) override;

@@ -1,14 +1,13 @@
 // Random numbers, and dropout: y = keep ? x / (1 - p) : 0, where element i is dropped when its random
 // number is below p. The numbers depend on the element's place only, so backward draws the same ones
-// again and no mask is stored.
-//
-// Bytes moved per float: fill_uniform 4, dropout 8 (12 when accumulating). The random numbers cost
-// more than the bytes, so many Philox blocks are computed side by side (uniform.cpp).
+// again and no mask is stored. They cost more than the bytes that they decide about, so many Philox
+// blocks are computed side by side (uniform.cpp).
 #include <algorithm>
 #include <array>
 
 #include "engine/parallel.h"
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/cpu/dropout.h"
 #include "kernels/cpu/simd.h"
 #include "kernels/cpu/uniform.h"
 
@@ -18,55 +17,69 @@ namespace {
 constexpr int64_t kPiece = 4096;  // numbers drawn at once: 16 KB
 static_assert(kPiece % cpu::kUniformBatch == 0);
 
-GAN_SIMD void drop(int64_t count, float p, float factor, const float* __restrict uniform,
-                   const float* x, float* y, bool accumulate) {
-  if (accumulate) {
-    GAN_INDEPENDENT
-    for (int64_t i = 0; i < count; ++i) y[i] += uniform[i] < p ? 0.0f : x[i] * factor;
-  } else {
-    GAN_INDEPENDENT
-    for (int64_t i = 0; i < count; ++i) y[i] = uniform[i] < p ? 0.0f : x[i] * factor;
+// Draws the numbers of elements begin to end and runs body(numbers, element, count) for pieces of them.
+template <class Body>
+void for_uniform(const RandomKey& key, int64_t begin, int64_t end, Body&& body) {
+  const uint64_t high = (*key.step << 20) | key.stream;  // as in RandomKey::block
+  alignas(64) std::array<float, kPiece> uniform;
+  while (begin < end) {
+    const int64_t before = begin % 4, stop = std::min(end, begin - before + kPiece);
+    cpu::draw_uniform(key.seed, high, static_cast<uint64_t>(begin / 4), stop - begin + before,
+                      uniform.data());
+    body(uniform.data() + before, begin, stop - begin);
+    begin = stop;
   }
 }
 
-// Draws the numbers of all elements of `shape`, in parallel, and runs
-// body(numbers, pixel, channel, count) for runs of neighbouring elements: all of a piece when `flat`
-// (pixel is 0 then and channel counts on), else within one pixel.
+// Splits elements into runs within one pixel: body(offset, pixel, channel, count).
 template <class Body>
-void for_uniform(const Shape& shape, const RandomKey& key, bool flat, Body&& body) {
-  const uint64_t high = (*key.step << 20) | key.stream;  // as in RandomKey::block
-  parallel_ranges(shape.elements(), kPiece, [&](int64_t begin, int64_t end) {
-    alignas(64) std::array<float, kPiece> uniform;
-    cpu::draw_uniform(key.seed, high, static_cast<uint64_t>(begin / 4), end - begin,
-                      uniform.data());
-    for (int64_t i = begin; i < end;) {
-      const int64_t pixel = flat ? 0 : i / shape.c, channel = i - pixel * shape.c;
-      const int64_t count = flat ? end - i : std::min(end - i, shape.c - channel);
-      body(&uniform[static_cast<size_t>(i - begin)], pixel, channel, count);
-      i += count;
-    }
-  });
+void for_pixels(int64_t element, int64_t count, int64_t channels, Body&& body) {
+  for (int64_t done = 0; done < count;) {
+    const int64_t pixel = (element + done) / channels, channel = element + done - pixel * channels;
+    const int64_t run = std::min(count - done, channels - channel);
+    body(done, pixel, channel, run);
+    done += run;
+  }
+}
+
+GAN_SIMD void drop(int64_t count, float p, float factor, const float* __restrict uniform,
+                   const float* x, float* y) {
+  GAN_INDEPENDENT
+  for (int64_t i = 0; i < count; ++i) y[i] = uniform[i] < p ? 0.0f : x[i] * factor;
 }
 
 }  // namespace
 
-void CpuBackend::dropout(float p, const RandomKey& key, const Tensor& x, const Tensor& y,
-                         Write write) {
-  require(p >= 0 && p < 1, "dropout: p is ", p, ", expected 0 <= p < 1");
-  require(x.shape() == y.shape(), "dropout of ", x.shape(), " into ", y.shape());
-  const float factor = static_cast<float>(1.0 / (1.0 - static_cast<double>(p)));
-  for_uniform(x.shape(), key, x.dense() && y.dense(),
-              [&](const float* uniform, int64_t pixel, int64_t channel, int64_t count) {
-                drop(count, p, factor, uniform, x.as<float>() + pixel * x.pitch() + channel,
-                     y.as<float>() + pixel * y.pitch() + channel, write == Write::accumulate);
+void cpu::drop_rows(const Dropout& dropout, int64_t first_pixel, int64_t rows, int64_t channels,
+                    const float* x, int64_t x_pitch, float* y, int64_t y_pitch) {
+  const float p = dropout.p, factor = dropout.factor();
+  const int64_t first = first_pixel * channels;
+  for_uniform(dropout.key, first, first + rows * channels,
+              [&](const float* uniform, int64_t element, int64_t count) {
+                const int64_t begin = element - first;
+                if (x_pitch == channels && y_pitch == channels)
+                  return drop(count, p, factor, uniform, x + begin, y + begin);
+                for_pixels(begin, count, channels,
+                           [&](int64_t offset, int64_t pixel, int64_t channel, int64_t run) {
+                             drop(run, p, factor, uniform + offset, x + pixel * x_pitch + channel,
+                                  y + pixel * y_pitch + channel);
+                           });
               });
 }
 
 void CpuBackend::fill_uniform(const RandomKey& key, const Tensor& x) {
-  for_uniform(x.shape(), key, x.dense(),
-              [&](const float* uniform, int64_t pixel, int64_t channel, int64_t count) {
-                std::copy_n(uniform, count, x.as<float>() + pixel * x.pitch() + channel);
-              });
+  parallel_ranges(x.shape().elements(), kPiece, [&](int64_t begin, int64_t end) {
+    for_uniform(key, begin, end, [&](const float* uniform, int64_t element, int64_t count) {
+      if (x.dense()) {
+        std::copy_n(uniform, count, x.as<float>() + element);
+        return;
+      }
+      for_pixels(element, count, x.shape().c,
+                 [&](int64_t offset, int64_t pixel, int64_t channel, int64_t run) {
+                   std::copy_n(uniform + offset, run, x.as<float>() + pixel * x.pitch() + channel);
+                 });
+    });
+  });
 }
 
 }  // namespace gan

@@ -1,208 +1,68 @@
-// Batch norm in training, forward and backward, over all m pixels of a channel, then an activation.
+// Batch norm in training, forward and backward, over all m pixels of a channel, then an activation and dropout.
 // x, y, dy, dx: {N, H, W, C}; parameters and statistics: {1, 1, 1, C}.
 //
 //   mean = sum(x)/m, var = sum((x - mean)^2)/m, inv_std = 1/sqrt(var + eps)
-//   xhat = (x - mean) * inv_std, z = gamma * xhat + beta, y = z > 0 ? z : slope * z
-//   backward, with dz = dy * act'(z):
+//   xhat = (x - mean) * inv_std, z = gamma * xhat + beta, y = drop(z > 0 ? z : slope * z)
+//   drop(v) = v / (1 - p) where an element is kept, 0 where it is dropped
+//   backward, with dz = drop(dy) * act'(z):
 //   dbeta = sum(dz), dgamma = sum(dz * xhat)
 //   dx = gamma * inv_std * (dz - dbeta/m - xhat * dgamma/m)
 //
 // Both directions need sums over a tensor before they can use its first number, so they read it twice.
-// Each is one kernel whose blocks are all on the device at once, one on every multiprocessor:
+// Each is one kernel:
 //
 //   1. A block takes a chunk of rows and at most 64 channels. The rows pass through a ring of copies
-//      to shared memory, as large as shared memory allows, and are added up.
-//   2. The chunks' sums go to memory, and all blocks wait for each other.
-//   3. Every block adds up the chunks of its channels, in order, so that all blocks get the same.
-//   4. It takes its rows from the last to the first. The last are still in the ring; those before them
+//      to shared memory (row_ring.cuh) and are added up.
+//   2. The blocks of a channel wait for each other, and each adds up the chunks of its channels, in
+//      order, so that all blocks get the same (channel_sums.cuh).
+//   3. A block takes its rows from the last to the first. The last are still in the ring; those before them
 //      pass through it again, the first of them out of the L2 cache.
 //
-// On an H200 the rings hold 26 MB and the L2 cache some 40 MB more, so that a tensor of up to 60 MB is
-// read from memory once, and 200 KB a multiprocessor are under way all the time. Memory is the limit: 2 to
-// 3 s bytes an element forward, 3 to 5 s backward, for elements of s bytes. Measured there in bfloat16: dec3,
-// {64, 128, 128, 64} (134 MB), 120 and 189 us; small tensors take the 10 to 15 us of the steps' latencies.
+// How blocks wait for each other, which is most of a small tensor's time:
+//
+//   clusters  The chunks of some channels are at most eight, and their blocks a cluster, which meets in its
+//             own shared memory. Where the rings hold all rows, on a device that has clusters.
+//   the grid  One block on every multiprocessor, all of them at once; sums go through memory. On an H200 the
+//             rings hold 26 MB and the L2 cache some 40 MB more, so that a tensor of up to 60 MB is
+//             read from memory once, and 200 KB a multiprocessor are under way all the time.
+//
+// Memory is the limit: 2 to 3 s bytes an element forward, 3 to 5 s backward, for elements of s bytes. Measured on an
+// H200 in bfloat16, all through the grid: dec3, {64, 128, 128, 64} (134 MB), 120 and 189 us; small tensors 10 to
+// 15 us, the steps' latencies. Times of clusters are predictions: PREDICTIONS.md.
+//
+// Dropout (dropout.cuh) costs instructions only, most of them while memory is waited for; a kernel of its own
+// would cost two accesses an element and a launch each way.
 //
 // Statistics are one pass: a chunk adds up distances from its first pixel and their squares, which cannot
 // cancel as values with a large mean would, and the chunks' means are joined in the same way, as distances
 // from the first chunk's (Chan, Golub and LeVeque 1979). Saved for the backward pass: mean and inv_std;
 // z is computed again. How many chunks there are depends on the device, and with it the last digits of a sum.
 #include <bit>
+#include <optional>
 
 #include "kernels/cuda/activation.cuh"
 #include "kernels/cuda/batch_norm.h"
-#include "kernels/cuda/rows.cuh"
+#include "kernels/cuda/channel_sums.cuh"
+#include "kernels/cuda/dropout.cuh"
 
 namespace gan::cuda {
 namespace {
 
-constexpr int kNormThreads = 512;   // of a block, with up to 128 registers each
-constexpr int kGroupChannels = 64;  // of a block: 128 bytes of bfloat16
-// No more blocks than this: what scratch memory there is for their sums.
+// No more blocks of a grid than this: what scratch memory there is for their sums.
 constexpr int64_t kMostBlocks = 192;
-constexpr int64_t kFewestRows = 4;  // of a thread, where a tensor has so many
-constexpr int kStages = 4;          // of the ring; all but one are under way while one is used
-
-// Threads that add up the chunks of one channel, and how many chunks each loads at once: 132 blocks
-// are 17 for each.
-constexpr int kMergeRows = kNormThreads / kGroupChannels, kMergeBatch = 17;
-
-// ---- The ring
-
-// The rows of one thread in `Tensors` tensors of the same shape: every blockDim.y-th of a chunk, N
-// channels of each, in stages of some rows. Nothing is shared with other threads.
-template <class T, int N, int Tensors>
-class RowRing {
- public:
-  // `shared` has room for kStages x stage_rows packets of each tensor and thread of the block.
-  __device__ RowRing(const Rows<const T> (&from)[Tensors], const Chunks& chunks, int stage_rows,
-                     T* shared, int64_t columns)
-      : shared_(shared),
-        first_(chunks.first(static_cast<int>(blockIdx.y)) + threadIdx.y),
-        column_(kGroupChannels * int64_t{blockIdx.x} + N * int64_t{threadIdx.x}),
-        stage_rows_(stage_rows) {
-    const int64_t rows = chunks.length(static_cast<int>(blockIdx.y));
-    count_ = columns - column_ < N ? static_cast<int>(columns - column_) : N;
-    if (count_ > 0 && rows > threadIdx.y)
-      rows_ = static_cast<int>((rows - 1 - threadIdx.y) / blockDim.y) + 1;
-    stages_ = (rows_ + stage_rows - 1) / stage_rows;
-    GAN_UNROLL
-    for (int t = 0; t < Tensors; ++t) from_[t] = from[t];
-  }
-
-  __device__ int64_t column() const { return column_; }
-  // Of N; none or less in a thread without channels.
-  __device__ int columns() const { return count_; }
-
-  // Sends for the first rows. The two passes have to follow.
-  __device__ __forceinline__ void begin() {
-    for (int stage = 0; stage < kStages; ++stage) fetch(stage);
-  }
-
-  // use(values, row) for every row, from the first to the last.
-  template <class Use>
-  __device__ __forceinline__ void pass_down(Use&& use) {
-    for (int stage = 0; stage < stages_; ++stage) {
-      gpu::cp_async_wait<kStages - 1>();
-      use_stage(stage, use);
-      fetch(stage + kStages);
-    }
-  }
-
-  // The same from the last to the first, stage by stage. The last kStages are there.
-  template <class Use>
-  __device__ __forceinline__ void pass_up(Use&& use) {
-    for (int stage = stages_ - 1; stage >= 0; --stage) {
-      gpu::cp_async_wait<kStages - 1>();
-      use_stage(stage, use);
-      fetch(stage - kStages);
-    }
-    gpu::cp_async_wait<0>();
-  }
-
- private:
-  __device__ int64_t row(int k) const { return first_ + int64_t{k} * blockDim.y; }
-  // Calls body(row, its place in the ring) for the rows of a stage, if there is one.
-  template <class Body>
-  __device__ __forceinline__ void for_stage(int stage, Body&& body) const {
-    const int thread = static_cast<int>(threadIdx.y * blockDim.x + threadIdx.x);
-    const int first = stage * stage_rows_, left = rows_ - first;
-    const int count = left < stage_rows_ ? left : stage_rows_;
-    T* place = shared_ + ((stage % kStages) * stage_rows_ * Tensors * kNormThreads + thread) * N;
-    for (int i = 0; i < count; ++i, place += Tensors * kNormThreads * N)
-      body(row(first + i), place);
-  }
-
-  // Copies that belong together, even if there is no such stage: so each stage is one more of them.
-  __device__ __forceinline__ void fetch(int stage) {
-    if (stage >= 0) {
-      for_stage(stage, [&](int64_t row, T* place) {
-        GAN_UNROLL
-        for (int t = 0; t < Tensors; ++t) {
-          const T* const from = from_[t].at(row, column_);
-          T* const to = place + t * kNormThreads * N;
-          if constexpr (N * sizeof(T) == 16)
-            gpu::cp_async<16>(to, from, count_ * static_cast<int>(sizeof(T)));
-          else  // too small for such copies
-            gpu::store_packet(to, load_packed<N>(from, count_));
-        }
-      });
-    }
-    gpu::cp_async_commit();
-  }
-
-  template <class Use>
-  __device__ __forceinline__ void use_stage(int stage, Use&& use) {
-    for_stage(stage, [&](int64_t row, const T* place) {
-      float v[Tensors][N];
-      GAN_UNROLL
-      for (int t = 0; t < Tensors; ++t)
-        unpack(v[t], gpu::load_packet<T, N>(place + t * kNormThreads * N));
-      use(v, row);
-    });
-  }
-
-  Rows<const T> from_[Tensors];
-  T* shared_;
-  int64_t first_, column_;
-  int stage_rows_, stages_, count_, rows_ = 0;
-};
-
-// ---- Sums of all chunks
-
-// Two numbers for every chunk and channel: a[chunk * columns + c].
-struct ChunkSums {
-  float *a, *b;
-};
-
-// term(chunk, a, b, total) adds a chunk's numbers of channel `column`, which is this thread's merge_column(),
-// to a total. The totals over all chunks are those of the first kGroupChannels threads; true in these, where
-// there is such a channel.
-template <class Term>
-__device__ __forceinline__ bool merge_chunks(float (&total)[2], const ChunkSums& sums,
-                                             const Chunks& chunks, int64_t columns, int64_t column,
-                                             float* shared, Term&& term) {
-  const int thread = static_cast<int>(threadIdx.y * blockDim.x + threadIdx.x);
-  const int part = thread / kGroupChannels;
-  total[0] = total[1] = 0;
-  if (column < columns) {
-    for (int first = part; first < chunks.count; first += kMergeRows * kMergeBatch) {
-      float a[kMergeBatch], b[kMergeBatch];
-      GAN_UNROLL
-      for (int i = 0; i < kMergeBatch; ++i) {
-        const int chunk = first + i * kMergeRows;
-        a[i] = chunk < chunks.count ? sums.a[chunk * columns + column] : 0.0f;
-        b[i] = chunk < chunks.count ? sums.b[chunk * columns + column] : 0.0f;
-      }
-      GAN_UNROLL
-      for (int i = 0; i < kMergeBatch; ++i) {
-        const int chunk = first + i * kMergeRows;
-        if (chunk < chunks.count) term(chunk, a[i], b[i], total);
-      }
-    }
-  }
-  combine_tree(total, part, kMergeRows, shared + thread % kGroupChannels, kGroupChannels,
-               [](float(&to)[2], const float(&from)[2]) { add_values(to, from); });
-  return part == 0 && column < columns;
-}
-
-// The channel whose sums a thread adds up.
-__device__ __forceinline__ int64_t merge_column() {
-  const auto thread = static_cast<int>(threadIdx.y * blockDim.x + threadIdx.x);
-  return kGroupChannels * int64_t{blockIdx.x} + thread % kGroupChannels;
-}
+constexpr int64_t kFewestRows = 4;  // of a thread of a grid, where a tensor has so many
 
 // What a block keeps of each of its channels.
 enum Parameter : uint8_t { kMean, kScale, kBeta, kMeanDz, kByX };
 constexpr int kForwardParameters = kBeta + 1, kBackwardParameters = kByX + 1;
 
-// It lies in shared memory: a thread puts it for the channel whose sums it adds up, and loads those of the
+// It lies in shared memory: a thread puts it for the channel whose sums it has, and loads those of the
 // channels whose rows it has.
 class ChannelTable {
  public:
   __device__ explicit ChannelTable(float* shared) : shared_(shared) {}
   __device__ void put(Parameter what, float value) {
-    shared_[what * kGroupChannels + (threadIdx.y * blockDim.x + threadIdx.x) % kGroupChannels] =
-        value;
+    shared_[what * kGroupChannels + block_thread()] = value;
   }
   template <int N>
   __device__ __forceinline__ void load(float (&v)[N], Parameter what) const {
@@ -237,53 +97,57 @@ struct Forward {
   float eps, momentum, negative;
 };
 
-template <class T, int N>
+template <class T, int N, class Sums>
 __global__ void __launch_bounds__(kNormThreads, 1)
-    train_kernel(Rows<const T> x, int64_t columns, Chunks chunks, int stage_rows, ChunkSums sums,
-                 Forward p, Rows<T> y) {
+    train_kernel(Rows<const T> x, int64_t columns, Chunks chunks, int stage_rows, float* scratch,
+                 Forward p, Drop drop, Rows<T> y) {
   gpu::Smem memory;
-  float* shared = memory.take<float>(2 * N * kNormThreads);
+  float* shared = memory.take<float>(sum_floats(N));
   ChannelTable table(memory.take<float>(kForwardParameters * kGroupChannels));
+  Sums sums(memory, scratch, chunks, columns);
+  uint8_t* masks = memory.take<uint8_t>(Drop::mask_bytes(drop.some));
   const Rows<const T> from[1] = {x};
   RowRing<T, N, 1> rows(from, chunks, stage_rows,
                         memory.take<T>(kStages * stage_rows * N * kNormThreads), columns);
+  Dropper<N> dropper(drop, masks, rows.column());
   const auto chunk = static_cast<int>(blockIdx.y);
+  const int channel = block_thread();  // as far as there are some
+  const int64_t c = group_column<N>();
+  const bool has_channel = channel < group_channels<N>() && c < columns;
   rows.begin();
-  float first[N] = {}, total[2 * N] = {};  // of distances, then of their squares
+  float first[N] = {}, distances[2 * N] = {};  // from the first row's, then their squares
   if (rows.columns() > 0) load(first, x.at(chunks.first(chunk), rows.column()), rows.columns());
-  rows.pass_down([&](const float(&v)[1][N], int64_t) {
+  const float of_channel = has_channel ? as_float(*x.at(chunks.first(chunk), c)) : 0.0f;
+  const float gamma = has_channel ? p.gamma[c] : 0.0f, beta = has_channel ? p.beta[c] : 0.0f;
+  dropper.draw_ahead(rows);
+  rows.pass_down([&](const float(&v)[1][N], int, int64_t) {
     GAN_UNROLL
     for (int i = 0; i < N; ++i) {
       const float distance = v[0][i] - first[i];
-      total[i] += distance;
-      total[N + i] += distance * distance;
+      distances[i] += distance;
+      distances[N + i] += distance * distance;
     }
   });
-  sum_over_y(total, shared);
-  if (threadIdx.y == 0) {
-    const float pixels = static_cast<float>(chunks.length(chunk));
-    GAN_UNROLL
-    for (int i = 0; i < N; ++i) {
-      if (i >= rows.columns()) break;
-      const float offset = total[i] / pixels;
-      sums.a[chunk * columns + rows.column() + i] = first[i] + offset;
-      sums.b[chunk * columns + rows.column() + i] = total[N + i] - offset * total[i];
-    }
+  float total[2];
+  sum_rows<N>(total, distances, shared);
+  if (has_channel) {
+    const float offset = total[0] / static_cast<float>(chunks.length(chunk));
+    sums.put(channel, c, of_channel + offset, total[1] - offset * total[0]);
   }
-  const int64_t c = merge_column();
-  const float gamma = c < columns ? p.gamma[c] : 0.0f, beta = c < columns ? p.beta[c] : 0.0f;
-  gpu::sync_grid();
+  sums.wait();
 
-  // `shared` is free again: the grid's barrier is one of the block, too.
-  const float origin = c < columns ? sums.a[c] : 0.0f;
+  const int origin_channel = channel % group_channels<N>();
+  const float origin = c < columns ? sums.a(0, origin_channel, c) : 0.0f;
+  const float full = static_cast<float>(chunks.size);
+  const float last = static_cast<float>(chunks.length(chunks.count - 1));
   float moments[2];  // of the chunks' distances from the first one's mean, of squares
-  if (merge_chunks(moments, sums, chunks, columns, c, shared,
-                   [&](int i, float mean, float squares, float(&sum)[2]) {
-                     const float weight = static_cast<float>(chunks.length(i));
-                     const float distance = mean - origin;
-                     sum[0] += weight * distance;
-                     sum[1] += squares + weight * distance * distance;
-                   })) {
+  if (merge_chunks<N>(moments, sums, chunks, columns, shared,
+                      [&](int i, float mean, float squares, float(&sum)[2]) {
+                        const float weight = i + 1 < chunks.count ? full : last;
+                        const float distance = mean - origin;
+                        sum[0] += weight * distance;
+                        sum[1] += squares + weight * distance * distance;
+                      })) {
     const float pixels = static_cast<float>(chunks.rows);
     const float offset = moments[0] / pixels, mean = origin + offset;
     const float difference = moments[1] - offset * moments[0];
@@ -302,15 +166,17 @@ __global__ void __launch_bounds__(kNormThreads, 1)
   }
   gpu::syncthreads();
   const Affine<N> affine(table);
-  rows.pass_up([&](const float(&v)[1][N], int64_t row) {
+  rows.pass_up([&](const float(&v)[1][N], int k, int64_t row) {
     float z[N];
     GAN_UNROLL
     for (int i = 0; i < N; ++i) {
       z[i] = affine.z(v[0][i], i);
       z[i] = z[i] > 0 ? z[i] : p.negative * z[i];
     }
+    dropper.apply(z, k, row);
     store(y.at(row, rows.column()), z, rows.columns());
   });
+  sums.leave();
 }
 
 // ---- Backward
@@ -324,52 +190,52 @@ struct Backward {
 
 // dx = scale * ((dz - mean_dz) + (x - mean) * by_x). The differences come before the factor, which may be
 // 300: of a channel of one pixel nothing is left, as it has to be.
-template <class T, int N>
+template <class T, int N, class Sums>
 __global__ void __launch_bounds__(kNormThreads, 1)
     backward_kernel(Rows<const T> x, Rows<const T> dy, int64_t columns, Chunks chunks,
-                    int stage_rows, ChunkSums sums, Backward p, Rows<T> dx) {
+                    int stage_rows, float* scratch, Backward p, Drop drop, Rows<T> dx) {
   gpu::Smem memory;
-  float* shared = memory.take<float>(2 * N * kNormThreads);
+  float* shared = memory.take<float>(sum_floats(N));
   ChannelTable table(memory.take<float>(kBackwardParameters * kGroupChannels));
+  Sums sums(memory, scratch, chunks, columns);
+  uint8_t* masks = memory.take<uint8_t>(Drop::mask_bytes(drop.some));
   const Rows<const T> from[2] = {x, dy};
   RowRing<T, N, 2> rows(from, chunks, stage_rows,
                         memory.take<T>(2 * kStages * stage_rows * N * kNormThreads), columns);
-  const auto chunk = static_cast<int>(blockIdx.y);
+  Dropper<N> dropper(drop, masks, rows.column());
+  const int channel = block_thread();  // as far as there are some
+  const int64_t c = group_column<N>();
+  const bool has_channel = channel < group_channels<N>() && c < columns;
   rows.begin();
-  const int64_t c = merge_column();
-  if (c < columns && threadIdx.y * blockDim.x + threadIdx.x < kGroupChannels) {
+  if (has_channel) {
     table.put(kMean, p.mean[c]);
     table.put(kScale, p.gamma[c] * p.inv_std[c]);
     table.put(kBeta, p.beta[c]);
   }
+  dropper.draw_ahead(rows);
   gpu::syncthreads();
-  float total[2 * N] = {};  // of dz, then of dz * (x - mean)
+  float of_rows[2 * N] = {};  // of dz, then of dz * (x - mean)
   const Affine<N> first(table);
-  rows.pass_down([&](const float(&v)[2][N], int64_t) {
+  rows.pass_down([&](float(&v)[2][N], int k, int64_t row) {
+    dropper.apply(v[1], k, row);
     GAN_UNROLL
     for (int i = 0; i < N; ++i) {
       const float dz = first.z(v[0][i], i) > 0 ? v[1][i] : v[1][i] * p.negative;
-      total[i] += dz;
-      total[N + i] += dz * (v[0][i] - first.mean[i]);
+      of_rows[i] += dz;
+      of_rows[N + i] += dz * (v[0][i] - first.mean[i]);
     }
   });
-  sum_over_y(total, shared);
-  if (threadIdx.y == 0) {
-    GAN_UNROLL
-    for (int i = 0; i < N; ++i) {
-      if (i >= rows.columns()) break;
-      sums.a[chunk * columns + rows.column() + i] = total[i];
-      sums.b[chunk * columns + rows.column() + i] = total[N + i];
-    }
-  }
-  gpu::sync_grid();
+  float total[2];
+  sum_rows<N>(total, of_rows, shared);
+  if (has_channel) sums.put(channel, c, total[0], total[1]);
+  sums.wait();
 
   float gradients[2];
-  if (merge_chunks(gradients, sums, chunks, columns, c, shared,
-                   [](int, float dz, float product, float(&sum)[2]) {
-                     sum[0] += dz;
-                     sum[1] += product;
-                   })) {
+  if (merge_chunks<N>(gradients, sums, chunks, columns, shared,
+                      [](int, float dz, float product, float(&sum)[2]) {
+                        sum[0] += dz;
+                        sum[1] += product;
+                      })) {
     const float share = 1.0f / static_cast<float>(chunks.rows), inv_std = p.inv_std[c];
     const float dgamma = gradients[1] * inv_std;
     table.put(kMeanDz, gradients[0] * share);
@@ -384,7 +250,8 @@ __global__ void __launch_bounds__(kNormThreads, 1)
   float mean_dz[N], by_x[N];
   table.load(mean_dz, kMeanDz);
   table.load(by_x, kByX);
-  rows.pass_up([&](const float(&v)[2][N], int64_t row) {
+  rows.pass_up([&](float(&v)[2][N], int k, int64_t row) {
+    dropper.apply(v[1], k, row);
     float d[N];
     GAN_UNROLL
     for (int i = 0; i < N; ++i) {
@@ -393,6 +260,7 @@ __global__ void __launch_bounds__(kNormThreads, 1)
     }
     store(dx.at(row, rows.column()), d, rows.columns());
   });
+  sums.leave();
 }
 
 // ---- Host
@@ -402,13 +270,78 @@ int64_t most_chunks(const Shape& x) {
   return std::min(kMostBlocks, ceil_div(x.pixels(), kFewestRows * kNormThreads / kGroupChannels));
 }
 
-// How a kernel goes over so many channels.
+// What a kernel goes over: `tensors` of them with packets of N elements of `bytes`, keeping so many parameters of
+// every channel, with dropout or without.
+template <int N>
+struct Work {
+  int tensors, bytes, parameters;
+  bool drops;
+
+  // Of shared memory: what every block has, and what each row of a stage needs.
+  size_t fixed_bytes() const {
+    return gpu::Smem::bytes<float>(sum_floats(N)) +
+           gpu::Smem::bytes<float>(size_t{kGroupChannels} * parameters) +
+           ClusterSums::kSharedBytes + gpu::Smem::bytes<uint8_t>(Drop::mask_bytes(drops));
+  }
+  size_t stage_bytes() const {
+    return kStages * static_cast<size_t>(tensors) * kNormThreads * N * bytes;
+  }
+  // A stage's rows as far as shared memory has room.
+  int64_t most_stage_rows() const {
+    const size_t most = gpu::most_shared_bytes();
+    return most < fixed_bytes() ? 0 : static_cast<int64_t>((most - fixed_bytes()) / stage_bytes());
+  }
+  size_t shared_bytes(int64_t stage_rows) const {
+    return fixed_bytes() + static_cast<size_t>(stage_rows) * stage_bytes();
+  }
+};
+
 struct NormLayout {
   gpu::Dim3 grid, block;
   size_t shared_bytes;
   Chunks chunks;
-  int stage_rows;
+  int64_t stage_rows;
 };
+
+// Blocks of `across` x kNormThreads / across threads for `rows` in chunks of `size`, their groups so many.
+template <int N>
+NormLayout norm_layout(const Work<N>& work, int64_t groups, int64_t across, int64_t rows,
+                       int64_t size, int64_t most_stage_rows) {
+  const Chunks chunks = {rows, size, static_cast<int>(ceil_div(rows, size))};
+  const int64_t down = kNormThreads / across;
+  const int64_t stage_rows =
+      std::min(most_stage_rows, ceil_div(ceil_div(size, down), int64_t{kStages}));
+  return {
+      {groups, chunks.count}, {across, down}, work.shared_bytes(stage_rows), chunks, stage_rows};
+}
+
+// Packets next to each other that hold `channels`, as a power of two.
+template <int N>
+int64_t packets_across(int64_t channels) {
+  return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(ceil_div(channels, N))));
+}
+
+// The blocks as clusters, if the rings hold all rows. A block reads 32 bytes of a row, a sector of memory, or half
+// of one where more blocks are to share dropout's instructions; and more where there are more such groups of
+// channels than an H200's multiprocessors can take at once.
+template <int N>
+std::optional<NormLayout> cluster_layout(const Work<N>& work, const Shape& shape) {
+  constexpr int64_t kMultiprocessors = 132;
+  if (!gpu::has_clusters()) return std::nullopt;
+  const auto groups_of = [&](int64_t across) { return ceil_div(shape.c, N * across); };
+  const int64_t widest = packets_across<N>(std::min<int64_t>(shape.c, kGroupChannels));
+  const int64_t least = work.drops ? 16 : 32;
+  int64_t across = std::min(widest, std::max<int64_t>(1, least / (N * work.bytes)));
+  while (across < widest && groups_of(across) * gpu::kMostInCluster > kMultiprocessors) across *= 2;
+  // One, two, four or eight chunks, a row for each thread at least.
+  const int64_t rows = shape.pixels(), down = kNormThreads / across;
+  const int64_t chunks =
+      std::min(gpu::kMostInCluster, static_cast<int64_t>(std::bit_floor(
+                                        static_cast<uint64_t>(std::max<int64_t>(1, rows / down)))));
+  const int64_t size = std::max(down, ceil_div(rows, chunks)), most = work.most_stage_rows();
+  if (ceil_div(size, down) > kStages * most) return std::nullopt;
+  return norm_layout(work, groups_of(across), across, rows, size, most);
+}
 
 // The channels of one launch.
 struct Part {
@@ -417,43 +350,51 @@ struct Part {
   float* of(const Tensor& vector) const { return vector ? vector.as<float>() + first : nullptr; }
 };
 
-// Calls launch(part, layout) until all channels of a shape are done, nearly always once. `kernel` goes over
-// `tensors` tensors with packets of N elements of `bytes`, keeping so many parameters of every channel.
+template <class... Tensors>
+bool takes_packets(const Dropout& dropout, int n, const Tensors&... tensors) {
+  const Layout layout = channel_layout(n, tensors...);
+  return layout.packets && (!dropout || draws_packets(layout.rows, layout.columns));
+}
+
+// Calls launch(part, layout) with layouts of blocks that are all on the device at once until all channels of a
+// shape are done, nearly always once.
 template <int N, class Kernel, class Launch>
-void for_channels(Kernel* kernel, const Shape& shape, int tensors, int bytes, int parameters,
-                  Launch&& launch) {
-  const size_t fixed = gpu::Smem::bytes<float>(2 * N * kNormThreads) +
-                       gpu::Smem::bytes<float>(size_t{kGroupChannels} * parameters);
-  const size_t stage = kStages * static_cast<size_t>(tensors) * kNormThreads * N * bytes;
-  const size_t most = gpu::most_shared_bytes();
-  const int64_t room = most < fixed ? 0 : static_cast<int64_t>((most - fixed) / stage);
-  const int64_t blocks = std::min(
-      kMostBlocks,
-      gpu::blocks_together(kernel, kNormThreads, fixed + static_cast<size_t>(room) * stage));
+void for_grids(Kernel* kernel, const Work<N>& work, const Shape& shape, Launch&& launch) {
+  const int64_t room = work.most_stage_rows();
+  const int64_t blocks =
+      std::min(kMostBlocks, gpu::blocks_together(kernel, kNormThreads, work.shared_bytes(room)));
   if (room < 1 || blocks < 1)
-    throw DeviceError(str("batch norm in training needs ", fixed + stage,
-                          " bytes of shared memory a block; this GPU has ", most));
+    throw DeviceError(str("batch norm in training needs ", work.shared_bytes(1),
+                          " bytes of shared memory a block; this GPU has ",
+                          gpu::most_shared_bytes()));
   const int64_t rows = shape.pixels();
   for (Part part = {0, 0}; part.first < shape.c; part.first += part.count) {
     part.count = std::min(shape.c - part.first, blocks * kGroupChannels);
     const int64_t groups = ceil_div(part.count, kGroupChannels);
-    const auto packets =
-        static_cast<uint64_t>(ceil_div(std::min<int64_t>(part.count, kGroupChannels), N));
-    const auto across = static_cast<int64_t>(std::bit_ceil(packets)), down = kNormThreads / across;
-    const int64_t size = std::max(down * kFewestRows, ceil_div(rows, blocks / groups));
-    const Chunks chunks = {rows, size, static_cast<int>(ceil_div(rows, size))};
-    const int64_t stage_rows = std::min(room, ceil_div(ceil_div(size, down), kStages));
-    launch(part, NormLayout{{groups, chunks.count},
-                            {across, down},
-                            fixed + static_cast<size_t>(stage_rows) * stage,
-                            chunks,
-                            static_cast<int>(stage_rows)});
+    const int64_t across = packets_across<N>(std::min<int64_t>(part.count, kGroupChannels));
+    const int64_t size =
+        std::max(kNormThreads / across * kFewestRows, ceil_div(rows, blocks / groups));
+    launch(part, norm_layout(work, groups, across, rows, size, room));
   }
 }
 
-ChunkSums chunk_sums(void* scratch, const Chunks& chunks, int64_t columns) {
-  auto* const first = static_cast<float*>(scratch);
-  return {first, first + chunks.count * columns};
+// Calls run(part, layout, launch) for clusters where they can be, else for grids; launch(bytes of shared memory,
+// stream, arguments...) starts the kernel for these.
+template <int N, class Kernel, class Run>
+void for_blocks(const Work<N>& work, const Shape& shape, Kernel* in_clusters, Kernel* in_grid,
+                Run&& run) {
+  if (const std::optional<NormLayout> layout = cluster_layout(work, shape)) {
+    run(Part{0, shape.c}, *layout, [&](auto... arguments) {
+      gpu::launch_clusters(in_clusters, layout->grid, {1, layout->grid.y}, layout->block,
+                           arguments...);
+    });
+    return;
+  }
+  for_grids(in_grid, work, shape, [&](const Part& part, const NormLayout& layout) {
+    run(part, layout, [&](auto... arguments) {
+      gpu::launch_together(in_grid, layout.grid, layout.block, arguments...);
+    });
+  });
 }
 
 }  // namespace
@@ -463,8 +404,8 @@ size_t batch_norm_scratch_bytes(const Shape& x) {
 }
 
 void batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
-                      const BatchNormSaved& saved, const Tensor& y, void* scratch,
-                      gpu::Stream stream) {
+                      const Dropout& dropout, const BatchNormSaved& saved, const Tensor& y,
+                      void* scratch, gpu::Stream stream) {
   check_shape("batch norm", "y", y, x.shape());
   check_vectors("batch norm", x.shape().c,
                 {{"gamma", &norm.gamma},
@@ -474,27 +415,30 @@ void batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
                  {"mean", &saved.mean},
                  {"inv_std", &saved.inv_std}});
   with_storage_type(x.dtype(), [&]<class T>(T) {
-    with_width<kPacket<T>>(channel_layout(kPacket<T>, x, y).packets, [&]<int N>() {
-      const auto kernel = train_kernel<T, N>;
-      const auto launch = [&](const Part& part, const NormLayout& layout) {
-        const Forward parameters = {part.of(norm.gamma),          part.of(norm.beta),
-                                    part.of(saved.mean),          part.of(saved.inv_std),
-                                    part.of(norm.running_mean),   part.of(norm.running_var),
-                                    static_cast<float>(norm.eps), static_cast<float>(norm.momentum),
-                                    negative_slope(act)};
-        gpu::launch_together(kernel, layout.grid, layout.block, layout.shared_bytes, stream,
-                             input<T>(part.slice(x)), part.count, layout.chunks, layout.stage_rows,
-                             chunk_sums(scratch, layout.chunks, part.count), parameters,
-                             output<T>(part.slice(y)));
-      };
-      for_channels<N>(kernel, x.shape(), 1, sizeof(T), kForwardParameters, launch);
+    const bool packets = takes_packets(dropout, kPacket<T>, x, y);
+    with_width<kPacket<T>>(packets, [&]<int N>() {
+      const Work<N> work = {1, sizeof(T), kForwardParameters, static_cast<bool>(dropout)};
+      for_blocks(work, x.shape(), train_kernel<T, N, ClusterSums>, train_kernel<T, N, GridSums>,
+                 [&](const Part& part, const NormLayout& layout, auto&& launch) {
+                   const Forward parameters = {
+                       part.of(norm.gamma),          part.of(norm.beta),
+                       part.of(saved.mean),          part.of(saved.inv_std),
+                       part.of(norm.running_mean),   part.of(norm.running_var),
+                       static_cast<float>(norm.eps), static_cast<float>(norm.momentum),
+                       negative_slope(act)};
+                   launch(layout.shared_bytes, stream, input<T>(part.slice(x)), part.count,
+                          layout.chunks, layout.stage_rows, static_cast<float*>(scratch),
+                          parameters, Drop(dropout, part.first, x.shape().c),
+                          output<T>(part.slice(y)));
+                 });
     });
   });
 }
 
 void batch_norm_backward(const Tensor& x, const Tensor& dy, const BatchNorm& norm, Activation act,
-                         const BatchNormSaved& saved, const Tensor& dx, const Tensor& dgamma,
-                         const Tensor& dbeta, Write write, void* scratch, gpu::Stream stream) {
+                         const Dropout& dropout, const BatchNormSaved& saved, const Tensor& dx,
+                         const Tensor& dgamma, const Tensor& dbeta, Write write, void* scratch,
+                         gpu::Stream stream) {
   check_shape("batch norm backward", "dy", dy, x.shape());
   check_shape("batch norm backward", "dx", dx, x.shape());
   if (dgamma) check_vectors("batch norm backward", x.shape().c, {{"dgamma", &dgamma}});
@@ -505,19 +449,20 @@ void batch_norm_backward(const Tensor& x, const Tensor& dy, const BatchNorm& nor
                  {"mean", &saved.mean},
                  {"inv_std", &saved.inv_std}});
   with_storage_type(x.dtype(), [&]<class T>(T) {
-    with_width<kPacket<T>>(channel_layout(kPacket<T>, x, dy, dx).packets, [&]<int N>() {
-      const auto kernel = backward_kernel<T, N>;
-      const auto launch = [&](const Part& part, const NormLayout& layout) {
-        const Backward parameters = {
-            part.of(norm.gamma),        part.of(norm.beta), part.of(saved.mean),
-            part.of(saved.inv_std),     part.of(dgamma),    part.of(dbeta),
-            write == Write::accumulate, negative_slope(act)};
-        gpu::launch_together(
-            kernel, layout.grid, layout.block, layout.shared_bytes, stream, input<T>(part.slice(x)),
-            input<T>(part.slice(dy)), part.count, layout.chunks, layout.stage_rows,
-            chunk_sums(scratch, layout.chunks, part.count), parameters, output<T>(part.slice(dx)));
-      };
-      for_channels<N>(kernel, x.shape(), 2, sizeof(T), kBackwardParameters, launch);
+    const bool packets = takes_packets(dropout, kPacket<T>, x, dy, dx);
+    with_width<kPacket<T>>(packets, [&]<int N>() {
+      const Work<N> work = {2, sizeof(T), kBackwardParameters, static_cast<bool>(dropout)};
+      for_blocks(
+          work, x.shape(), backward_kernel<T, N, ClusterSums>, backward_kernel<T, N, GridSums>,
+          [&](const Part& part, const NormLayout& layout, auto&& launch) {
+            const Backward parameters = {
+                part.of(norm.gamma),        part.of(norm.beta), part.of(saved.mean),
+                part.of(saved.inv_std),     part.of(dgamma),    part.of(dbeta),
+                write == Write::accumulate, negative_slope(act)};
+            launch(layout.shared_bytes, stream, input<T>(part.slice(x)), input<T>(part.slice(dy)),
+                   part.count, layout.chunks, layout.stage_rows, static_cast<float*>(scratch),
+                   parameters, Drop(dropout, part.first, x.shape().c), output<T>(part.slice(dx)));
+          });
     });
   });
 }

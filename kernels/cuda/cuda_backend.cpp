@@ -10,11 +10,11 @@
 #include "kernels/cuda/chroma_loss.h"
 #include "kernels/cuda/control.h"
 #include "kernels/cuda/conv.h"
-#include "kernels/cuda/dropout.h"
 #include "kernels/cuda/linear.h"
 #include "kernels/cuda/loss.h"
 #include "kernels/cuda/memory.h"
 #include "kernels/cuda/pool.h"
+#include "kernels/cuda/uniform.h"
 #include "kernels/cuda/upsample.h"
 
 namespace gan {
@@ -169,9 +169,10 @@ void CudaBackend::conv_transpose_backward_weights(const ConvGeometry& geometry, 
 }
 
 void CudaBackend::batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
-                                   const BatchNormSaved& saved, const Tensor& y) {
-  cuda::batch_norm_train(x, norm, act, saved, y, scratch(cuda::batch_norm_scratch_bytes(x.shape())),
-                         stream_);
+                                   const Dropout& dropout, const BatchNormSaved& saved,
+                                   const Tensor& y) {
+  cuda::batch_norm_train(x, norm, act, dropout, saved, y,
+                         scratch(cuda::batch_norm_scratch_bytes(x.shape())), stream_);
 }
 
 void CudaBackend::batch_norm_infer(const Tensor& x, const BatchNorm& norm, Activation act,
@@ -180,9 +181,10 @@ void CudaBackend::batch_norm_infer(const Tensor& x, const BatchNorm& norm, Activ
 }
 
 void CudaBackend::batch_norm_backward(const Tensor& x, const Tensor& dy, const BatchNorm& norm,
-                                      Activation act, const BatchNormSaved& saved, const Tensor& dx,
+                                      Activation act, const Dropout& dropout,
+                                      const BatchNormSaved& saved, const Tensor& dx,
                                       const Tensor& dgamma, const Tensor& dbeta, Write write) {
-  cuda::batch_norm_backward(x, dy, norm, act, saved, dx, dgamma, dbeta, write,
+  cuda::batch_norm_backward(x, dy, norm, act, dropout, saved, dx, dgamma, dbeta, write,
                             scratch(cuda::batch_norm_scratch_bytes(x.shape())), stream_);
 }
 
@@ -232,11 +234,6 @@ void CudaBackend::augment_forward(const Tensor& x, const Warp* warps, const Tens
 void CudaBackend::augment_backward(const Tensor& dy, const Warp* warps, const Tensor& dx,
                                    Write write) {
   cuda::augment_backward(dy, warps, dx, write, stream_);
-}
-
-void CudaBackend::dropout(float p, const RandomKey& key, const Tensor& x, const Tensor& y,
-                          Write write) {
-  cuda::dropout(p, key, x, y, write, stream_);
 }
 
 void CudaBackend::linear_forward(const Tensor& x, const Weights& w, const Tensor& bias,

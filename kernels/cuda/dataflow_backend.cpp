@@ -63,10 +63,11 @@ class DataflowBackend final : public Backend {
   }
 
   void batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
-                        const BatchNormSaved& saved, const Tensor& y) override {
-    flow_.operation({x, norm.gamma, norm.beta},
+                        const Dropout& dropout, const BatchNormSaved& saved,
+                        const Tensor& y) override {
+    flow_.operation({x, norm.gamma, norm.beta, region_of(dropout.key.step)},
                     {y, saved.mean, saved.inv_std, norm.running_mean, norm.running_var},
-                    [&] { inner_->batch_norm_train(x, norm, act, saved, y); });
+                    [&] { inner_->batch_norm_train(x, norm, act, dropout, saved, y); });
   }
   void batch_norm_infer(const Tensor& x, const BatchNorm& norm, Activation act,
                         const Tensor& y) override {
@@ -74,11 +75,13 @@ class DataflowBackend final : public Backend {
                     [&] { inner_->batch_norm_infer(x, norm, act, y); });
   }
   void batch_norm_backward(const Tensor& x, const Tensor& dy, const BatchNorm& norm, Activation act,
-                           const BatchNormSaved& saved, const Tensor& dx, const Tensor& dgamma,
-                           const Tensor& dbeta, Write write) override {
+                           const Dropout& dropout, const BatchNormSaved& saved, const Tensor& dx,
+                           const Tensor& dgamma, const Tensor& dbeta, Write write) override {
     flow_.operation(
-        {x, dy, norm.gamma, norm.beta, saved.mean, saved.inv_std}, {dx, dgamma, dbeta},
-        [&] { inner_->batch_norm_backward(x, dy, norm, act, saved, dx, dgamma, dbeta, write); });
+        {x, dy, norm.gamma, norm.beta, saved.mean, saved.inv_std, region_of(dropout.key.step)},
+        {dx, dgamma, dbeta}, [&] {
+          inner_->batch_norm_backward(x, dy, norm, act, dropout, saved, dx, dgamma, dbeta, write);
+        });
   }
   void batch_norm_fold(const Tensor& w, const BatchNorm& norm, bool transposed,
                        const Tensor& folded_w, const Tensor& folded_bias) override {
@@ -123,11 +126,6 @@ class DataflowBackend final : public Backend {
                         Write write) override {
     flow_.operation({dy, region_of(warps, dy)}, {dx},
                     [&] { inner_->augment_backward(dy, warps, dx, write); });
-  }
-
-  void dropout(float p, const RandomKey& key, const Tensor& x, const Tensor& y,
-               Write write) override {
-    flow_.operation({x, region_of(key.step)}, {y}, [&] { inner_->dropout(p, key, x, y, write); });
   }
 
   void linear_forward(const Tensor& x, const Weights& w, const Tensor& bias,

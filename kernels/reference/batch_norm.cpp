@@ -5,6 +5,7 @@
 
 #include "engine/parallel.h"
 #include "kernels/reference/activation.h"
+#include "kernels/reference/uniform.h"
 #include "kernels/reference/view.h"
 
 namespace gan::reference {
@@ -14,11 +15,18 @@ void check_vector(const char* name, const Tensor& vector, int64_t channels) {
   check_shape("batch norm", name, vector, vector_shape(channels));
 }
 
+// What dropout multiplies element c of a pixel by.
+double kept(const Dropout& dropout, int64_t pixel, int64_t c, int64_t channels) {
+  if (!dropout) return 1;
+  const auto element = static_cast<uint64_t>(pixel * channels + c);
+  return uniform(dropout.key, element) < dropout.p ? 0 : 1 / (1.0 - dropout.p);
+}
+
 }  // namespace
 
 template <class T>
 void batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
-                      const BatchNormSaved& saved, const Tensor& y) {
+                      const Dropout& dropout, const BatchNormSaved& saved, const Tensor& y) {
   check_shape("batch norm", "y", y, x.shape());
   const int64_t count = x.shape().pixels(), channels = x.shape().c;
   check_vector("gamma", norm.gamma, channels);
@@ -42,7 +50,8 @@ void batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
     const double gamma = norm.gamma.as<T>()[c], beta = norm.beta.as<T>()[c];
     for (int64_t pixel = 0; pixel < count; ++pixel) {
       const double xhat = (in(pixel, c) - mean) * inv_std;
-      store(out(pixel, c), activate(act, gamma * xhat + beta), Write::overwrite);
+      const double result = activate(act, gamma * xhat + beta);
+      store(out(pixel, c), result * kept(dropout, pixel, c, channels), Write::overwrite);
     }
     saved.mean.as<T>()[c] = static_cast<T>(mean);
     saved.inv_std.as<T>()[c] = static_cast<T>(inv_std);
@@ -78,8 +87,8 @@ void batch_norm_infer(const Tensor& x, const BatchNorm& norm, Activation act, co
 
 template <class T>
 void batch_norm_backward(const Tensor& x, const Tensor& dy, const BatchNorm& norm, Activation act,
-                         const BatchNormSaved& saved, const Tensor& dx, const Tensor& dgamma,
-                         const Tensor& dbeta, Write write) {
+                         const Dropout& dropout, const BatchNormSaved& saved, const Tensor& dx,
+                         const Tensor& dgamma, const Tensor& dbeta, Write write) {
   check_shape("batch norm backward", "dy", dy, x.shape());
   check_shape("batch norm backward", "dx", dx, x.shape());
   const int64_t count = x.shape().pixels(), channels = x.shape().c;
@@ -96,7 +105,7 @@ void batch_norm_backward(const Tensor& x, const Tensor& dy, const BatchNorm& nor
     const auto xhat = [&](int64_t pixel) { return (in(pixel, c) - mean) * inv_std; };
     const auto dz = [&](int64_t pixel) {
       const double y = activate(act, gamma * xhat(pixel) + beta);
-      return slope(pixel, c) * slope_at_output(act, y);
+      return slope(pixel, c) * kept(dropout, pixel, c, channels) * slope_at_output(act, y);
     };
     double sum_dz = 0, sum_dz_xhat = 0;
     for (int64_t pixel = 0; pixel < count; ++pixel) {
@@ -142,12 +151,12 @@ void batch_norm_fold(const Tensor& w, const BatchNorm& norm, bool transposed,
 }
 
 #define GAN_INSTANTIATE(T)                                                                         \
-  template void batch_norm_train<T>(const Tensor&, const BatchNorm&, Activation,                   \
+  template void batch_norm_train<T>(const Tensor&, const BatchNorm&, Activation, const Dropout&,   \
                                     const BatchNormSaved&, const Tensor&);                         \
   template void batch_norm_infer<T>(const Tensor&, const BatchNorm&, Activation, const Tensor&);   \
   template void batch_norm_backward<T>(const Tensor&, const Tensor&, const BatchNorm&, Activation, \
-                                       const BatchNormSaved&, const Tensor&, const Tensor&,        \
-                                       const Tensor&, Write);                                      \
+                                       const Dropout&, const BatchNormSaved&, const Tensor&,       \
+                                       const Tensor&, const Tensor&, Write);                       \
   template void batch_norm_fold<T>(const Tensor&, const BatchNorm&, bool, const Tensor&,           \
                                    const Tensor&);
 GAN_INSTANTIATE(float)

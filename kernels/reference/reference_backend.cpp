@@ -8,11 +8,11 @@
 #include "kernels/reference/chroma_loss.h"
 #include "kernels/reference/control.h"
 #include "kernels/reference/conv.h"
-#include "kernels/reference/dropout.h"
 #include "kernels/reference/linear.h"
 #include "kernels/reference/loss.h"
 #include "kernels/reference/memory.h"
 #include "kernels/reference/pool.h"
+#include "kernels/reference/uniform.h"
 #include "kernels/reference/upsample.h"
 
 namespace gan {
@@ -68,19 +68,21 @@ class ReferenceBackend final : public Backend {
   }
 
   void batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
-                        const BatchNormSaved& saved, const Tensor& y) override {
-    with_real_type(x.dtype(),
-                   [&]<class T>(T) { reference::batch_norm_train<T>(x, norm, act, saved, y); });
+                        const Dropout& dropout, const BatchNormSaved& saved,
+                        const Tensor& y) override {
+    with_real_type(x.dtype(), [&]<class T>(T) {
+      reference::batch_norm_train<T>(x, norm, act, dropout, saved, y);
+    });
   }
   void batch_norm_infer(const Tensor& x, const BatchNorm& norm, Activation act,
                         const Tensor& y) override {
     with_real_type(x.dtype(), [&]<class T>(T) { reference::batch_norm_infer<T>(x, norm, act, y); });
   }
   void batch_norm_backward(const Tensor& x, const Tensor& dy, const BatchNorm& norm, Activation act,
-                           const BatchNormSaved& saved, const Tensor& dx, const Tensor& dgamma,
-                           const Tensor& dbeta, Write write) override {
+                           const Dropout& dropout, const BatchNormSaved& saved, const Tensor& dx,
+                           const Tensor& dgamma, const Tensor& dbeta, Write write) override {
     with_real_type(x.dtype(), [&]<class T>(T) {
-      reference::batch_norm_backward<T>(x, dy, norm, act, saved, dx, dgamma, dbeta, write);
+      reference::batch_norm_backward<T>(x, dy, norm, act, dropout, saved, dx, dgamma, dbeta, write);
     });
   }
   void batch_norm_fold(const Tensor& w, const BatchNorm& norm, bool transposed,
@@ -132,11 +134,6 @@ class ReferenceBackend final : public Backend {
 
   void fill_uniform(const RandomKey& key, const Tensor& x) override {
     with_real_type(x.dtype(), [&]<class T>(T) { reference::fill_uniform<T>(key, x); });
-  }
-
-  void dropout(float p, const RandomKey& key, const Tensor& x, const Tensor& y,
-               Write write) override {
-    with_real_type(x.dtype(), [&]<class T>(T) { reference::dropout<T>(p, key, x, y, write); });
   }
 
   void linear_forward(const Tensor& x, const Weights& w, const Tensor& bias,

@@ -155,7 +155,8 @@ TEST_CASE("batch norm shows what is no number, in its channel alone", "[smallest
   const BatchNorm norm = {t.random(vector, 5, 0.5f, 1.5f), t.random(vector, 6), t.random(vector, 7),
                           t.random(vector, 8, 0.5f, 1.5f)};
   const BatchNormSaved saved = {t.make(vector), t.make(vector)};
-  t.backend.batch_norm_train(t.make(shape, values), norm, Activation::relu, saved, t.make(shape));
+  t.backend.batch_norm_train(t.make(shape, values), norm, Activation::relu, {}, saved,
+                             t.make(shape));
   for (const Tensor& result : {saved.mean, saved.inv_std, norm.running_mean, norm.running_var}) {
     const std::vector<float> numbers = t.read(result);
     for (int c = 0; c < shape.c; ++c) CHECK(std::isnan(numbers[c]) == (c == 2));

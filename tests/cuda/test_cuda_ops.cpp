@@ -50,6 +50,12 @@ OpCase make_case(Function function, const Shape& x, const Shape& y, Margin x_mar
   return c;
 }
 
+OpCase with_dropout(OpCase c) {
+  c.drop = 0.3f;
+  c.name += " with dropout";
+  return c;
+}
+
 // Shapes that need several blocks, chunks or rounds of a loop in the memory-bound kernels.
 std::vector<OpCase> large_cases() {
   using enum Function;
@@ -58,29 +64,36 @@ std::vector<OpCase> large_cases() {
   // Many chunks of rows; few and many channels; more than 256 threads' worth of channels.
   for (const Shape& s : {Shape{2, 65, 67, 3}, Shape{1, 61, 53, 24}, Shape{3, 17, 19, 64},
                          Shape{1, 5, 7, 600}, Shape{1, 3, 2, 2056}}) {
-    for (const Function f : {batch_norm_train, batch_norm_infer, batch_norm_backward, dropout, add,
-                             fill, l1_loss, activation_backward, avg_pool_forward,
-                             avg_pool_backward, max_pool_forward, max_pool_backward}) {
+    for (const Function f : {batch_norm_train, batch_norm_infer, batch_norm_backward, add, fill,
+                             l1_loss, activation_backward, avg_pool_forward, avg_pool_backward,
+                             max_pool_forward, max_pool_backward}) {
       const bool pools = op_of(f) == Op::avg_pool || op_of(f) == Op::max_pool;
       const bool loses = op_of(f) == Op::loss;
       const Shape y = pools ? Shape{s.n, s.h / 2, s.w / 2, s.c} : loses ? vector_shape(1) : s;
       cases.push_back(make_case(f, s, y, {}, even));
     }
+    for (const Function f : {batch_norm_train, batch_norm_backward})
+      cases.push_back(with_dropout(make_case(f, s, s, {}, even)));
     cases.push_back(make_case(channel_sum, s, vector_shape(s.c)));
     cases.push_back(make_case(bce_with_logits, s, vector_shape(1)));
   }
-  // More rows than the simulated device's shared memory holds.
-  for (const Function f : {batch_norm_train, batch_norm_backward})
-    cases.push_back(make_case(f, {1, 96, 96, 64}, {1, 96, 96, 64}));
+  // More rows than the simulated device's shared memory holds, and than dropout draws ahead.
+  for (const Function f : {batch_norm_train, batch_norm_backward}) {
+    const OpCase many_rows = make_case(f, {1, 96, 96, 64}, {1, 96, 96, 64});
+    cases.push_back(many_rows);
+    cases.push_back(with_dropout(many_rows));
+  }
   // Rows that begin aligned and end in part of a packet.
   for (const Shape& s : {Shape{2, 5, 3, 11}, Shape{1, 4, 4, 3}}) {
     const Margin margin = s.c == 11 ? tail : Margin{8, 13};
     for (const Function f :
-         {batch_norm_train, batch_norm_infer, batch_norm_backward, dropout, fill_uniform, copy, add,
-          fill, mse_loss, activation_forward, activation_backward, max_pool_backward}) {
+         {batch_norm_train, batch_norm_infer, batch_norm_backward, fill_uniform, copy, add, fill,
+          mse_loss, activation_forward, activation_backward, max_pool_backward}) {
       const Shape y = op_of(f) == Op::max_pool ? Shape{s.n, s.h / 2, s.w / 2, s.c} : s;
       cases.push_back(make_case(f, s, op_of(f) == Op::loss ? vector_shape(1) : y, margin, margin));
     }
+    for (const Function f : {batch_norm_train, batch_norm_backward})
+      cases.push_back(with_dropout(make_case(f, s, s, margin, margin)));
     cases.push_back(make_case(channel_sum, s, vector_shape(s.c), margin));
   }
   // Several chunks of features, groups of pictures and groups of outputs.
@@ -116,8 +129,8 @@ std::vector<OpCase> smallest_cases() {
   const Shape s = {2, 3, 5, 24}, pooled = {2, 1, 2, 24};
   std::vector<OpCase> cases;
   for (const Function f :
-       {batch_norm_train, batch_norm_infer, batch_norm_backward, dropout, add, axpby, fill,
-        fill_uniform, activation_forward, activation_backward, augment_forward, augment_backward})
+       {batch_norm_train, batch_norm_infer, batch_norm_backward, add, axpby, fill, fill_uniform,
+        activation_forward, activation_backward, augment_forward, augment_backward})
     cases.push_back(make_case(f, s, s));
   for (const Function f :
        {avg_pool_forward, avg_pool_backward, max_pool_forward, max_pool_backward})
@@ -132,7 +145,7 @@ std::vector<OpCase> smallest_cases() {
   const Shape larger = {1, 17, 20, 24};  // two chunks of rows
   for (const Shape& x : {s, larger}) cases.push_back(make_case(channel_sum, x, vector_shape(24)));
   for (const Function f : {batch_norm_train, batch_norm_backward})
-    cases.push_back(make_case(f, larger, larger));
+    cases.push_back(with_dropout(make_case(f, larger, larger)));
   cases.push_back(make_case(adam, vector_shape(203), vector_shape(203)));
   cases.push_back(make_case(assemble_batch, {2, 4, 5, 3}, {2, 3, 4, 3}));
   cases.push_back(make_case(batch_norm_fold, {8, 3, 3, 4}, vector_shape(8)));
@@ -165,6 +178,20 @@ std::vector<OpCase> smallest_convolutions() {
   layer(conv_forward, point, {1, 3, 5, 16}, 3);
   layer(conv_forward, same, {1, 2, 3, 3}, 8);
   return cases;
+}
+
+std::vector<OpCase> norms(std::vector<OpCase> cases) {
+  std::erase_if(cases, [](const OpCase& c) {
+    return c.function != Function::batch_norm_train && c.function != Function::batch_norm_backward;
+  });
+  return cases;
+}
+
+// A device before Hopper, from now on.
+sim::ScopedSettings without_clusters() {
+  sim::Settings settings = sim::current_settings();
+  settings.clusters = false;
+  return sim::ScopedSettings(settings);
 }
 
 // Results are compared elsewhere; here they must not be NaN.
@@ -201,6 +228,8 @@ TEST_CASE("the CUDA kernels equal the reference on every small case, in every or
     const sim::ScopedSettings scope(sim::Settings{order.schedule, order.seed, 1});
     INFO("schedule " << sim::schedule_name(order.schedule) << ", seed " << order.seed);
     check(small_cases());
+    const sim::ScopedSettings older = without_clusters();
+    check(norms(small_cases()));
   }
 }
 
@@ -215,11 +244,20 @@ TEST_CASE("the CUDA kernels equal the reference on bfloat16 pictures") {
   check(large_cases(), Precision::bf16);
 }
 
+TEST_CASE("batch norm equals the reference on a device without clusters") {
+  const sim::ScopedSettings older = without_clusters();
+  check(norms(large_cases()));
+  check(norms(small_cases()), Precision::bf16);
+  check(norms(large_cases()), Precision::bf16);
+}
+
 TEST_CASE("the CUDA kernels run on one small case each", "[smallest]") {
   run_once(smallest_cases(), Precision::f32);
   run_once(smallest_convolutions(), Precision::f32);
   run_once(smallest_convolutions(), Precision::bf16);
   run_once(smallest_convolutions(), Precision::tf32);
+  const sim::ScopedSettings older = without_clusters();
+  run_once(norms(smallest_cases()), Precision::f32);
 }
 
 TEST_CASE("the CUDA convolutions equal the reference in tf32") {
@@ -227,6 +265,7 @@ TEST_CASE("the CUDA convolutions equal the reference in tf32") {
 }
 
 TEST_CASE("the order of threads changes no bit of a sum") {
+  const bool clusters = GENERATE(true, false);
   const Shape shape = {3, 17, 19, 24};
   OpCase op_case = make_case(Function::batch_norm_train, shape, shape);
   const Values values = make_values(op_case, Precision::f32, 5);
@@ -234,12 +273,13 @@ TEST_CASE("the order of threads changes no bit of a sum") {
   CudaBackend backend(memory);
   std::vector<std::vector<double>> results;
   for (const Order& order : kOrders) {
-    const sim::ScopedSettings scope(sim::Settings{order.schedule, order.seed, 2});
+    const sim::ScopedSettings scope(sim::Settings{
+        .schedule = order.schedule, .seed = order.seed, .os_threads = 2, .clusters = clusters});
     OpTensors tensors(memory, op_case, Precision::f32);
     tensors.fill(values, Write::overwrite);
     tensors.run(backend, Write::overwrite);
     results.push_back(tensors.values("y"));
-    CHECK(results.back() == results.front());
+    CHECK((results.back() == results.front()));
   }
 }
 

@@ -129,7 +129,7 @@ bool has_wgmma() {
   return true;
 }
 bool has_clusters() {
-  return true;
+  return sim::current_settings().clusters;
 }
 
 Facts use_device() {

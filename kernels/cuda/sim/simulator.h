@@ -23,6 +23,7 @@ struct Settings {
   uint64_t seed = 1;  // of everything random: schedule, block order, arrival of asynchronous copies
   int os_threads = 1;                     // blocks are dealt to this many
   size_t device_bytes = size_t{8} << 30;  // of memory the simulated device has
+  bool clusters = true;                   // whether its blocks can be clusters
 
   // Defaults, overridden by GAN_SIM_SCHEDULE (fifo, lifo, random, priority), GAN_SIM_SEED and
   // GAN_SIM_THREADS.

@@ -42,11 +42,13 @@ bool check(const std::vector<OpCase>& cases, Precision precision, const char* na
 std::vector<OpCase> large_norms() {
   std::vector<OpCase> cases;
   for (const Function f : {Function::batch_norm_train, Function::batch_norm_backward}) {
-    for (const Shape& shape : {Shape{1, 512, 512, 64}, Shape{1, 2, 3, 20000}}) {
+    for (const Shape& shape :
+         {Shape{1, 512, 512, 64}, Shape{2, 333, 333, 24}, Shape{1, 2, 3, 20000}}) {
       OpCase& op_case = cases.emplace_back();
       op_case.function = f;
       op_case.x = op_case.y = shape;
       op_case.act = Activation::leaky_relu;
+      op_case.drop = 0.3f;
       op_case.name = str(name_of(f), " ", shape);
     }
   }
