@@ -66,6 +66,28 @@ Tensor result_tensor(Context& context, const Shape& shape, DType dtype, const Te
   return into;
 }
 
+// What batch norm does with one kind of pictures of a batch.
+struct NormKind {
+  Tensor z, y;  // of these pictures, before and after
+  BatchNormSaved saved;
+  Dropout dropout;
+};
+std::vector<NormKind> norm_kinds(Context& context, const Tensor& z, const Tensor& y, float drop) {
+  const int64_t count = z.shape().n / context.kinds;
+  require(count * context.kinds == z.shape().n, context.kinds, " kinds of pictures in a batch of ",
+          z.shape().n);
+  const DType type = statistics_type(z.dtype());
+  const Shape channels = vector_shape(z.shape().c);
+  std::vector<NormKind> kinds;
+  for (int64_t first = 0; first < z.shape().n; first += count) {
+    kinds.push_back({z.pictures(first, count),
+                     y.pictures(first, count),
+                     {context.tape.allocate(channels, type), context.tape.allocate(channels, type)},
+                     {drop, drop > 0 ? context.next_random_key() : RandomKey{}}});
+  }
+  return kinds;
+}
+
 // Folds `norm` into the weights unless that has been done for their present content.
 void refresh_fold(Context& context, const Conv& conv, const Variable& w, const NormVariables& norm,
                   FoldedWeights& folded, Memory& memory) {
@@ -138,33 +160,37 @@ Variable& conv_bn_act(Context& context, const Conv& conv, Variable& x, Variable&
 
   const Tensor z = tape.allocate(y.shape(), dtype);
   conv_forward(kernels, conv, x.value, weights_of(w), {}, z);
-  const Shape channels = vector_shape(y.shape().c);
-  const BatchNormSaved saved = {tape.allocate(channels, statistics_type(dtype)),
-                                tape.allocate(channels, statistics_type(dtype))};
   const BatchNorm tensors = norm_tensors(norm);
-  const Dropout dropout = {drop, drop > 0 ? context.next_random_key() : RandomKey{}};
-  kernels(simple_call(Op::batch_norm, z, y)).batch_norm_train(z, tensors, act, dropout, saved, y);
+  std::vector<NormKind> kinds = norm_kinds(context, z, y, drop);
+  for (const NormKind& kind : kinds) {
+    kernels(simple_call(Op::batch_norm, kind.z, kind.y))
+        .batch_norm_train(kind.z, tensors, act, kind.dropout, kind.saved, kind.y);
+  }
   norm.running_mean.version = next_version();
 
   Variable& gamma = norm.gamma;
   Variable& beta = norm.beta;
   Variable& result =
       tape.variable(y, x.needs_grad || w.needs_grad || gamma.needs_grad || beta.needs_grad);
-  tape.record(result, [&kernels, &tape, conv, &x, &w, &gamma, &beta, tensors, act, dropout, z,
-                       saved, &result] {
-    Tensor dgamma, dbeta;
-    Write write = Write::overwrite;
+  tape.record(result, [&kernels, &tape, conv, &x, &w, &gamma, &beta, tensors, act, z,
+                       kinds = std::move(kinds), &result] {
+    Tape::GradTarget dgamma = {{}, Write::overwrite}, dbeta = dgamma;
     if (gamma.needs_grad && beta.needs_grad) {
-      const auto target = tape.grad_target(gamma);
-      dgamma = target.grad;
-      write = target.write;
-      dbeta = tape.grad_target(beta).grad;
+      dgamma = tape.grad_target(gamma);
+      dbeta = tape.grad_target(beta);
     }
     // z is not needed any more: its gradient takes its place.
     const Tensor& dz = z;
-    kernels(simple_call(Op::batch_norm, z, result.value))
-        .batch_norm_backward(z, result.grad, tensors, act, dropout, saved, dz, dgamma, dbeta,
-                             write);
+    Write write = dgamma.write;
+    int64_t first = 0;
+    for (const NormKind& kind : kinds) {
+      const Tensor dy = result.grad.pictures(first, kind.y.shape().n);
+      kernels(simple_call(Op::batch_norm, kind.z, kind.y))
+          .batch_norm_backward(kind.z, dy, tensors, act, kind.dropout, kind.saved, kind.z,
+                               dgamma.grad, dbeta.grad, write);
+      write = Write::accumulate;
+      first += kind.y.shape().n;
+    }
     conv_backward(kernels, tape, conv, x, w, dz);
   });
   return result;
@@ -353,6 +379,21 @@ Tensor moment_loss(Context& context, Variable& x, const Tensor& target, float we
               [&](Backend& backend, const Tensor& value, const Tensor& dx, Write write) {
                 backend.moment_loss(x.value, target, weight, value, dx, write);
               });
+}
+
+std::vector<Variable*> split(Context& context, Variable& x, int64_t parts) {
+  const int64_t count = x.value.shape().n / parts;
+  require(count * parts == x.value.shape().n, "a batch of ", x.value.shape().n, " in ", parts,
+          " equal parts");
+  const bool needs_grad = context.training && x.needs_grad;
+  const Tensor grad = needs_grad ? context.tape.grad_target(x).grad : Tensor();
+  std::vector<Variable*> result;
+  for (int64_t first = 0; first < x.value.shape().n; first += count) {
+    Variable& part = context.tape.variable(x.value.pictures(first, count), needs_grad);
+    if (needs_grad) part.grad = grad.pictures(first, count);
+    result.push_back(&part);
+  }
+  return result;
 }
 
 Concat::Concat(Context& context, const Shape& picture, DType dtype,

@@ -26,6 +26,9 @@ struct Context {
   uint64_t seed = 0;
   const uint64_t* step = nullptr;
   uint32_t random_stream = 0;
+  // Kinds of pictures in a batch, equally many of each, one kind after the other: in training each has
+  // statistics of its own in batch norm, as if it came alone.
+  int64_t kinds = 1;
 
   RandomKey next_random_key() { return {seed, random_stream++, step}; }
 };
@@ -94,6 +97,10 @@ Tensor chroma_loss(Context& context, Variable& x, const Tensor& target, const Te
                    float beta, float weight = 1, const Tensor& into = {});
 Tensor moment_loss(Context& context, Variable& x, const Tensor& target, float weight = 1,
                    const Tensor& into = {});
+
+// A batch in equal parts, one picture after the other, without a copy. Where gradients are wanted, each part
+// has to get one.
+std::vector<Variable*> split(Context& context, Variable& x, int64_t parts);
 
 // Concatenation along the channels without a copy: its parts are written where they belong.
 class Concat {

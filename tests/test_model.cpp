@@ -270,6 +270,71 @@ TEST_CASE("a part of a concatenation that is also read alone gets both gradients
     }
 }
 
+TEST_CASE("kinds of pictures in one batch are judged as if each came alone", "[model]") {
+  Device device = open_device({.backend = "reference"});
+  const Shape shape = {2, 128, 128, 3}, all_shape = {6, 128, 128, 3};
+  const std::vector<float> values = random_values(all_shape.elements(), 1);
+  constexpr float kTargets[] = {1, 0, 0};
+  struct Judged {
+    std::vector<float> logits, losses, gradients, running;
+  };
+  const auto judge = [&](bool together) {
+    ClassicDiscriminator discriminator(0);
+    ParameterSet& parameters = discriminator.parameters();
+    parameters.allocate(device.memory, DType::f32, Use::training);
+    parameters.initialize(5);
+    Judged judged;
+    const auto add = [&](std::vector<float>& to, const Tensor& from) {
+      const std::vector<float> numbers = to_host(device.memory, from);
+      to.insert(to.end(), numbers.begin(), numbers.end());
+    };
+    Tape tape(device.memory);
+    Context context{device.kernels, tape};
+    const Tensor pictures = tape.allocate(all_shape, DType::f32);
+    from_host(device.memory, pictures, values.data());
+    const auto kind = [&](int64_t i) { return pictures.pictures(i * shape.n, shape.n); };
+    if (together) {
+      context.kinds = 3;
+      Variable& logits = discriminator.forward(context, tape.constant(pictures));
+      const std::vector<Variable*> parts = ops::split(context, logits, 3);
+      for (size_t i = 0; i < 3; ++i)
+        add(judged.losses, ops::bce_with_logits(context, *parts[i], kTargets[i]));
+      tape.backward();
+      add(judged.logits, logits.value);
+    } else {
+      for (size_t i = 0; i < 3; ++i) {
+        Variable& logits =
+            discriminator.forward(context, tape.constant(kind(static_cast<int64_t>(i))));
+        add(judged.losses, ops::bce_with_logits(context, logits, kTargets[i]));
+        tape.backward();
+        add(judged.logits, logits.value);
+      }
+    }
+    add(judged.gradients, parameters.gradients());
+    for (const Parameter& parameter : parameters.all())
+      if (parameter.name.find("running") != std::string::npos) add(judged.running, parameter.value);
+    return judged;
+  };
+  const Judged alone = judge(false), together = judge(true);
+  CHECK((together.logits == alone.logits));
+  CHECK((together.losses == alone.losses));
+  CHECK(alone.running.size() == 2 * (64 + 128 + 256));
+  CHECK((together.running == alone.running));
+  double largest = 0, furthest = 0;
+  for (size_t i = 0; i < alone.gradients.size(); ++i) {
+    const double gradient = alone.gradients[i];
+    largest = std::max(largest, std::abs(gradient));
+    furthest = std::max(furthest, std::abs(together.gradients[i] - gradient));
+  }
+  CHECK(largest > 0.01);
+  CHECK(furthest < 1e-6 * largest);
+
+  Tape tape(device.memory);
+  Context context{device.kernels, tape};
+  Variable& five = tape.constant(tape.allocate({5, 1, 1, 1}, DType::f32));
+  CHECK_THROWS_AS(ops::split(context, five, 2), InternalError);
+}
+
 TEST_CASE("upsampling and augmentation send the gradient back, slices included", "[model]") {
   Device device = open_device({.backend = "reference"});
   Tape tape(device.memory);
