@@ -102,13 +102,17 @@ struct BatchNorm {
   double eps = 1e-5;
   double momentum = 0.1;
 };
-// What the forward pass in training mode leaves for the backward pass: 1/sqrt(var + eps) and mean.
+// What the forward pass in training mode leaves for the backward pass: 1/sqrt(var + eps) and mean, {kinds, 1, 1, C}.
+// The pictures are of so many kinds, equally many of each, one kind after the other, and each kind has
+// statistics of its own, as if it came alone.
 struct BatchNormSaved {
   Tensor mean, inv_std;
+  int64_t kinds() const { return mean.shape().n; }
 };
 
 // What a layer drops in training: each result is kept and divided by 1 - p, or zeroed with probability p.
-// Element i (dense N,H,W,C index) is dropped when unit_float(word i%4 of RandomKey::block i/4) < p.
+// Element i (dense N,H,W,C index) is dropped when unit_float(word i%4 of RandomKey::block i/4) < p. Kind k of
+// several kinds of pictures has the stream k behind the key's, its elements counted from its first.
 struct Dropout {
   float p = 0;  // 0 <= p < 1
   RandomKey key = {};
@@ -116,6 +120,18 @@ struct Dropout {
   // Of what is kept.
   float factor() const { return static_cast<float>(1.0 / (1.0 - static_cast<double>(p))); }
 };
+
+// For backends that do one kind of pictures after the other: body(first picture, how many, what is the kind's).
+template <class Body>
+void for_kinds(const Tensor& x, const BatchNormSaved& saved, const Dropout& dropout, Body&& body) {
+  const int64_t kinds = saved.kinds(), count = x.shape().n / kinds;
+  for (int64_t k = 0; k < kinds; ++k) {
+    Dropout of_kind = dropout;
+    of_kind.key.stream += static_cast<uint32_t>(k);
+    body(k * count, count, BatchNormSaved{saved.mean.pictures(k, 1), saved.inv_std.pictures(k, 1)},
+         of_kind);
+  }
+}
 
 struct AdamSettings {
   double learning_rate = 2e-4;  // the one to begin with: an update takes UpdateControl's
@@ -202,8 +218,9 @@ class Backend {
 
   // --- Batch norm followed by an activation (none, relu or leaky_relu) and, in training, dropout:
   //     y = drop(act(gamma * (x - mean) / sqrt(var + eps) + beta)).
-  // Training: statistics of this batch (biased variance), saved for the backward pass; running
-  // statistics move by `momentum` towards them (unbiased variance).
+  // Training: statistics of this batch (biased variance) or of each kind of pictures in it, saved for
+  // the backward pass; running statistics move by `momentum` towards them (unbiased variance), to one kind
+  // after the other.
   virtual void batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
                                 const Dropout& dropout, const BatchNormSaved& saved,
                                 const Tensor& y);

@@ -66,28 +66,6 @@ Tensor result_tensor(Context& context, const Shape& shape, DType dtype, const Te
   return into;
 }
 
-// What batch norm does with one kind of pictures of a batch.
-struct NormKind {
-  Tensor z, y;  // of these pictures, before and after
-  BatchNormSaved saved;
-  Dropout dropout;
-};
-std::vector<NormKind> norm_kinds(Context& context, const Tensor& z, const Tensor& y, float drop) {
-  const int64_t count = z.shape().n / context.kinds;
-  require(count * context.kinds == z.shape().n, context.kinds, " kinds of pictures in a batch of ",
-          z.shape().n);
-  const DType type = statistics_type(z.dtype());
-  const Shape channels = vector_shape(z.shape().c);
-  std::vector<NormKind> kinds;
-  for (int64_t first = 0; first < z.shape().n; first += count) {
-    kinds.push_back({z.pictures(first, count),
-                     y.pictures(first, count),
-                     {context.tape.allocate(channels, type), context.tape.allocate(channels, type)},
-                     {drop, drop > 0 ? context.next_random_key() : RandomKey{}}});
-  }
-  return kinds;
-}
-
 // Folds `norm` into the weights unless that has been done for their present content.
 void refresh_fold(Context& context, const Conv& conv, const Variable& w, const NormVariables& norm,
                   FoldedWeights& folded, Memory& memory) {
@@ -160,37 +138,35 @@ Variable& conv_bn_act(Context& context, const Conv& conv, Variable& x, Variable&
 
   const Tensor z = tape.allocate(y.shape(), dtype);
   conv_forward(kernels, conv, x.value, weights_of(w), {}, z);
+  const int64_t kinds = context.kinds;
+  require(z.shape().n % kinds == 0, kinds, " kinds of pictures in a batch of ", z.shape().n);
+  const Shape statistics = {kinds, 1, 1, y.shape().c};
+  const BatchNormSaved saved = {tape.allocate(statistics, statistics_type(dtype)),
+                                tape.allocate(statistics, statistics_type(dtype))};
   const BatchNorm tensors = norm_tensors(norm);
-  std::vector<NormKind> kinds = norm_kinds(context, z, y, drop);
-  for (const NormKind& kind : kinds) {
-    kernels(simple_call(Op::batch_norm, kind.z, kind.y))
-        .batch_norm_train(kind.z, tensors, act, kind.dropout, kind.saved, kind.y);
-  }
+  const Dropout dropout = {drop, drop > 0 ? context.next_random_keys(kinds) : RandomKey{}};
+  kernels(simple_call(Op::batch_norm, z, y)).batch_norm_train(z, tensors, act, dropout, saved, y);
   norm.running_mean.version = next_version();
 
   Variable& gamma = norm.gamma;
   Variable& beta = norm.beta;
   Variable& result =
       tape.variable(y, x.needs_grad || w.needs_grad || gamma.needs_grad || beta.needs_grad);
-  tape.record(result, [&kernels, &tape, conv, &x, &w, &gamma, &beta, tensors, act, z,
-                       kinds = std::move(kinds), &result] {
-    Tape::GradTarget dgamma = {{}, Write::overwrite}, dbeta = dgamma;
+  tape.record(result, [&kernels, &tape, conv, &x, &w, &gamma, &beta, tensors, act, dropout, z,
+                       saved, &result] {
+    Tensor dgamma, dbeta;
+    Write write = Write::overwrite;
     if (gamma.needs_grad && beta.needs_grad) {
-      dgamma = tape.grad_target(gamma);
-      dbeta = tape.grad_target(beta);
+      const auto target = tape.grad_target(gamma);
+      dgamma = target.grad;
+      write = target.write;
+      dbeta = tape.grad_target(beta).grad;
     }
     // z is not needed any more: its gradient takes its place.
     const Tensor& dz = z;
-    Write write = dgamma.write;
-    int64_t first = 0;
-    for (const NormKind& kind : kinds) {
-      const Tensor dy = result.grad.pictures(first, kind.y.shape().n);
-      kernels(simple_call(Op::batch_norm, kind.z, kind.y))
-          .batch_norm_backward(kind.z, dy, tensors, act, kind.dropout, kind.saved, kind.z,
-                               dgamma.grad, dbeta.grad, write);
-      write = Write::accumulate;
-      first += kind.y.shape().n;
-    }
+    kernels(simple_call(Op::batch_norm, z, result.value))
+        .batch_norm_backward(z, result.grad, tensors, act, dropout, saved, dz, dgamma, dbeta,
+                             write);
     conv_backward(kernels, tape, conv, x, w, dz);
   });
   return result;

@@ -30,7 +30,13 @@ struct Context {
   // statistics of its own in batch norm, as if it came alone.
   int64_t kinds = 1;
 
-  RandomKey next_random_key() { return {seed, random_stream++, step}; }
+  RandomKey next_random_key() { return next_random_keys(1); }
+  // The first of `count` keys, whose streams follow one another.
+  RandomKey next_random_keys(int64_t count) {
+    const RandomKey first = {seed, random_stream, step};
+    random_stream += static_cast<uint32_t>(count);
+    return first;
+  }
 };
 
 namespace ops {

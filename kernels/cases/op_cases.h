@@ -80,6 +80,7 @@ struct OpCase {
   float target = 1;                              // bce_with_logits
   int64_t cells = 32;                            // chroma_loss, along each axis
   float drop = 0;                                // batch norm in training: dropout
+  int64_t kinds = 1;                             // batch norm in training: of pictures in the batch
   ColorSpace space = ColorSpace::rgb;            // assemble_batch
   uint64_t step = 3;                             // adam, batch norm with dropout, fill_uniform
 };

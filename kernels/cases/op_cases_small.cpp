@@ -84,6 +84,10 @@ void add_norms(std::vector<OpCase>& cases) {
         add_elementwise(cases, function, shape, sliced, Activation::leaky_relu);
         cases.back().drop = sliced ? 0.5f : 0.3f;
         cases.back().name += " with dropout";
+        if (shape.n == 1) continue;
+        cases.push_back(cases.back());
+        cases.back().kinds = shape.n;
+        cases.back().name += ", each picture alone";
       }
     }
     add_elementwise(cases, Function::batch_norm_backward, shape, false, Activation::relu, true);

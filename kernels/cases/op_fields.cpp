@@ -46,10 +46,11 @@ double away_from(double value, double kink) {
 // Batch statistics of x for the backward pass, after moving every x whose normalised value lies so
 // near the activation's kink that rounding could decide on which side it is.
 void prepare_batch_norm(const OpCase& c, Precision precision, Values& values) {
-  std::vector<double>& x = values["x"];
-  const int64_t count = c.x.pixels(), channels = c.x.c;
+  const int64_t channels = c.x.c, count = c.x.pixels() / c.kinds;
   const double eps = BatchNorm{}.eps;
-  for (int64_t k = 0; k < channels; ++k) {
+  for (int64_t row = 0; row < c.kinds * channels; ++row) {
+    const int64_t k = row % channels;
+    double* const x = values["x"].data() + row / channels * count * channels;
     const double gamma = values["gamma"][k], beta = values["beta"][k];
     for (int round = 0; round < 20; ++round) {
       double sum = 0, squares = 0;
@@ -57,8 +58,8 @@ void prepare_batch_norm(const OpCase& c, Precision precision, Values& values) {
       const double mean = sum / static_cast<double>(count);
       for (int64_t p = 0; p < count; ++p) squares += std::pow(x[p * channels + k] - mean, 2);
       const double inv_std = 1 / std::sqrt(squares / static_cast<double>(count) + eps);
-      values["mean"][k] = representable(mean, Content::real, precision);
-      values["inv_std"][k] = representable(inv_std, Content::real, precision);
+      values["mean"][row] = representable(mean, Content::real, precision);
+      values["inv_std"][row] = representable(inv_std, Content::real, precision);
       if (c.act == Activation::none) break;
       bool moved = false;
       for (int64_t p = 0; p < count; ++p) {
@@ -145,6 +146,9 @@ std::vector<Field> fields_of(const OpCase& c) {
   const auto vector = [](const char* name, Role role, int64_t channels, bool accumulates) {
     return Field{name, role, Content::real, vector_shape(channels), {}, -1, 1, accumulates};
   };
+  const auto statistics = [&](const char* name, Role role) {
+    return Field{name, role, Content::real, {c.kinds, 1, 1, c.x.c}, {}, -1, 1, false};
+  };
   const Field target = {"target", in, data, c.x, c.y_margin};
 
   switch (c.function) {
@@ -162,13 +166,11 @@ std::vector<Field> fields_of(const OpCase& c) {
     case linear_backward_weights:
       return {x, dy, dw};
     case batch_norm_train:
-      return with_norm(
-          {x, y, vector("mean", out, c.x.c, false), vector("inv_std", out, c.x.c, false)}, c, both);
+      return with_norm({x, y, statistics("mean", out), statistics("inv_std", out)}, c, both);
     case batch_norm_infer:
       return with_norm({x, y}, c, in);
     case batch_norm_backward: {
-      std::vector<Field> fields = {x, dy, vector("mean", in, c.x.c, false),
-                                   vector("inv_std", in, c.x.c, false)};
+      std::vector<Field> fields = {x, dy, statistics("mean", in), statistics("inv_std", in)};
       if (c.in_place) {
         fields[0].role = both;
       } else {

@@ -226,6 +226,15 @@ GradientRows dropped_rows(const Dropout& dropout, const Tensor& dy, int64_t firs
 void CpuBackend::batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
                                   const Dropout& dropout, const BatchNormSaved& saved,
                                   const Tensor& y) {
+  if (saved.kinds() > 1) {
+    for_kinds(
+        x, saved, dropout,
+        [&](int64_t first, int64_t count, const BatchNormSaved& of_kind, const Dropout& drop) {
+          batch_norm_train(x.pictures(first, count), norm, act, drop, of_kind,
+                           y.pictures(first, count));
+        });
+    return;
+  }
   const int64_t channels = x.shape().c;
   const Chunks chunks(x.shape());
   float* means = scratch((2 * chunks.count + 1) * channels);
@@ -285,6 +294,16 @@ void CpuBackend::batch_norm_backward(const Tensor& x, const Tensor& dy, const Ba
                                      Activation act, const Dropout& dropout,
                                      const BatchNormSaved& saved, const Tensor& dx,
                                      const Tensor& dgamma, const Tensor& dbeta, Write write) {
+  if (saved.kinds() > 1) {
+    for_kinds(
+        x, saved, dropout,
+        [&](int64_t first, int64_t count, const BatchNormSaved& of_kind, const Dropout& drop) {
+          batch_norm_backward(x.pictures(first, count), dy.pictures(first, count), norm, act, drop,
+                              of_kind, dx.pictures(first, count), dgamma, dbeta,
+                              first > 0 ? Write::accumulate : write);
+        });
+    return;
+  }
   const int64_t channels = x.shape().c;
   const Chunks chunks(x.shape());
   float* sums = scratch((2 * chunks.count + 3) * channels);

@@ -50,6 +50,7 @@ namespace {
 
 // No more blocks of a grid than this: what scratch memory there is for their sums.
 constexpr int64_t kMostBlocks = 192;
+constexpr int64_t kMostKinds = 4;   // of pictures
 constexpr int64_t kFewestRows = 4;  // of a thread of a grid, where a tensor has so many
 
 // What a block keeps of each of its channels.
@@ -89,11 +90,18 @@ struct Affine {
   float mean[N], scale[N], beta[N];
 };
 
+// The rows of this block's kind of pictures.
+template <class T>
+__device__ __forceinline__ Rows<T> rows_of_kind(const Rows<T>& rows, const Chunks& chunks) {
+  return {rows.data + blockIdx.z * chunks.rows * rows.pitch, rows.pitch};
+}
+
 // ---- Forward
 
 struct Forward {
   const float *gamma, *beta;
   float *mean, *inv_std, *running_mean, *running_var;
+  int64_t stride;  // from one kind's mean and inv_std to the next one's
   float eps, momentum, negative;
 };
 
@@ -106,6 +114,8 @@ __global__ void __launch_bounds__(kNormThreads, 1)
   ChannelTable table(memory.take<float>(kForwardParameters * kGroupChannels));
   Sums sums(memory, scratch, chunks, columns);
   uint8_t* masks = memory.take<uint8_t>(Drop::mask_bytes(drop.some));
+  x = rows_of_kind(x, chunks);
+  y = rows_of_kind(y, chunks);
   const Rows<const T> from[1] = {x};
   RowRing<T, N, 1> rows(from, chunks, stage_rows,
                         memory.take<T>(kStages * stage_rows * N * kNormThreads), columns);
@@ -136,35 +146,40 @@ __global__ void __launch_bounds__(kNormThreads, 1)
   }
   sums.wait();
 
-  const int origin_channel = channel % group_channels<N>();
-  const float origin = c < columns ? sums.a(0, origin_channel, c) : 0.0f;
-  const float full = static_cast<float>(chunks.size);
+  const float pixels = static_cast<float>(chunks.rows), full = static_cast<float>(chunks.size);
   const float last = static_cast<float>(chunks.length(chunks.count - 1));
-  float moments[2];  // of the chunks' distances from the first one's mean, of squares
-  if (merge_chunks<N>(moments, sums, chunks, columns, shared,
-                      [&](int i, float mean, float squares, float(&sum)[2]) {
-                        const float weight = i + 1 < chunks.count ? full : last;
-                        const float distance = mean - origin;
-                        sum[0] += weight * distance;
-                        sum[1] += squares + weight * distance * distance;
-                      })) {
-    const float pixels = static_cast<float>(chunks.rows);
-    const float offset = moments[0] / pixels, mean = origin + offset;
-    const float difference = moments[1] - offset * moments[0];
-    const float squares = difference < 0 ? 0.0f : difference;  // what is no number stays none
-    const float inv_std = 1.0f / sqrtf(squares / pixels + p.eps);
-    table.put(kMean, mean);
-    table.put(kScale, gamma * inv_std);
-    table.put(kBeta, beta);
-    if (blockIdx.y == 0) {
-      const float unbiased = pixels > 1.0f ? squares / (pixels - 1.0f) : 0.0f;
-      p.mean[c] = mean;
-      p.inv_std[c] = inv_std;
-      p.running_mean[c] += p.momentum * (mean - p.running_mean[c]);
-      p.running_var[c] += p.momentum * (unbiased - p.running_var[c]);
+  const WantedKinds kinds;
+  for (int kind = kinds.own; kind < kinds.end; ++kind) {
+    const float origin = c < columns ? sums.a(kind, 0, channel % group_channels<N>(), c) : 0.0f;
+    float moments[2];  // of the chunks' distances from the first one's mean, of squares
+    if (merge_chunks<N>(moments, sums, kind, chunks, columns, shared,
+                        [&](int i, float mean, float squares, float(&sum)[2]) {
+                          const float weight = i + 1 < chunks.count ? full : last;
+                          const float distance = mean - origin;
+                          sum[0] += weight * distance;
+                          sum[1] += squares + weight * distance * distance;
+                        })) {
+      const float offset = moments[0] / pixels, mean = origin + offset;
+      const float difference = moments[1] - offset * moments[0];
+      const float squares = difference < 0 ? 0.0f : difference;  // what is no number stays none
+      if (kind == kinds.own) {
+        const float inv_std = 1.0f / sqrtf(squares / pixels + p.eps);
+        table.put(kMean, mean);
+        table.put(kScale, gamma * inv_std);
+        table.put(kBeta, beta);
+        if (blockIdx.y == 0) {
+          p.mean[kind * p.stride + c] = mean;
+          p.inv_std[kind * p.stride + c] = inv_std;
+        }
+      }
+      if (kinds.leads) {
+        const float unbiased = pixels > 1.0f ? squares / (pixels - 1.0f) : 0.0f;
+        p.running_mean[c] += p.momentum * (mean - p.running_mean[c]);
+        p.running_var[c] += p.momentum * (unbiased - p.running_var[c]);
+      }
     }
+    gpu::syncthreads();  // the table is there | the next kind takes the memory
   }
-  gpu::syncthreads();
   const Affine<N> affine(table);
   rows.pass_up([&](const float(&v)[1][N], int k, int64_t row) {
     float z[N];
@@ -183,6 +198,7 @@ __global__ void __launch_bounds__(kNormThreads, 1)
 
 struct Backward {
   const float *gamma, *beta, *mean, *inv_std;
+  int64_t stride;         // from one kind's mean and inv_std to the next one's
   float *dgamma, *dbeta;  // null where nobody wants them
   bool accumulate;
   float negative;
@@ -199,7 +215,8 @@ __global__ void __launch_bounds__(kNormThreads, 1)
   ChannelTable table(memory.take<float>(kBackwardParameters * kGroupChannels));
   Sums sums(memory, scratch, chunks, columns);
   uint8_t* masks = memory.take<uint8_t>(Drop::mask_bytes(drop.some));
-  const Rows<const T> from[2] = {x, dy};
+  dx = rows_of_kind(dx, chunks);
+  const Rows<const T> from[2] = {rows_of_kind(x, chunks), rows_of_kind(dy, chunks)};
   RowRing<T, N, 2> rows(from, chunks, stage_rows,
                         memory.take<T>(2 * kStages * stage_rows * N * kNormThreads), columns);
   Dropper<N> dropper(drop, masks, rows.column());
@@ -208,8 +225,9 @@ __global__ void __launch_bounds__(kNormThreads, 1)
   const bool has_channel = channel < group_channels<N>() && c < columns;
   rows.begin();
   if (has_channel) {
-    table.put(kMean, p.mean[c]);
-    table.put(kScale, p.gamma[c] * p.inv_std[c]);
+    const int64_t of_kind = blockIdx.z * p.stride + c;
+    table.put(kMean, p.mean[of_kind]);
+    table.put(kScale, p.gamma[c] * p.inv_std[of_kind]);
     table.put(kBeta, p.beta[c]);
   }
   dropper.draw_ahead(rows);
@@ -230,22 +248,30 @@ __global__ void __launch_bounds__(kNormThreads, 1)
   if (has_channel) sums.put(channel, c, total[0], total[1]);
   sums.wait();
 
-  float gradients[2];
-  if (merge_chunks<N>(gradients, sums, chunks, columns, shared,
-                      [](int, float dz, float product, float(&sum)[2]) {
-                        sum[0] += dz;
-                        sum[1] += product;
-                      })) {
-    const float share = 1.0f / static_cast<float>(chunks.rows), inv_std = p.inv_std[c];
-    const float dgamma = gradients[1] * inv_std;
-    table.put(kMeanDz, gradients[0] * share);
-    table.put(kByX, -dgamma * inv_std * share);
-    if (blockIdx.y == 0) {
-      if (p.dbeta) p.dbeta[c] = gradients[0] + (p.accumulate ? p.dbeta[c] : 0.0f);
-      if (p.dgamma) p.dgamma[c] = dgamma + (p.accumulate ? p.dgamma[c] : 0.0f);
+  float dgamma = 0, dbeta = 0;
+  const WantedKinds kinds;
+  for (int kind = kinds.own; kind < kinds.end; ++kind) {
+    float gradients[2];
+    if (merge_chunks<N>(gradients, sums, kind, chunks, columns, shared,
+                        [](int, float dz, float product, float(&sum)[2]) {
+                          sum[0] += dz;
+                          sum[1] += product;
+                        })) {
+      const float share = 1.0f / static_cast<float>(chunks.rows);
+      const float inv_std = p.inv_std[kind * p.stride + c], by_gamma = gradients[1] * inv_std;
+      dgamma += by_gamma;
+      dbeta += gradients[0];
+      if (kind == kinds.own) {
+        table.put(kMeanDz, gradients[0] * share);
+        table.put(kByX, -by_gamma * inv_std * share);
+      }
     }
+    gpu::syncthreads();  // the table is there | the next kind takes the memory
   }
-  gpu::syncthreads();
+  if (kinds.leads && has_channel) {
+    if (p.dbeta) p.dbeta[c] = dbeta + (p.accumulate ? p.dbeta[c] : 0.0f);
+    if (p.dgamma) p.dgamma[c] = dgamma + (p.accumulate ? p.dgamma[c] : 0.0f);
+  }
   const Affine<N> again(table);  // spares the registers in between
   float mean_dz[N], by_x[N];
   table.load(mean_dz, kMeanDz);
@@ -265,17 +291,20 @@ __global__ void __launch_bounds__(kNormThreads, 1)
 
 // ---- Host
 
+// Of all kinds of pictures together.
 int64_t most_chunks(const Shape& x) {
-  // A block has at least kNormThreads / kGroupChannels rows of threads.
-  return std::min(kMostBlocks, ceil_div(x.pixels(), kFewestRows * kNormThreads / kGroupChannels));
+  // A block has at least kNormThreads / kGroupChannels rows of threads; each kind's last one may have fewer.
+  return std::min(kMostBlocks, ceil_div(x.pixels(), kFewestRows * kNormThreads / kGroupChannels) +
+                                   kMostKinds - 1);
 }
 
 // What a kernel goes over: `tensors` of them with packets of N elements of `bytes`, keeping so many parameters of
-// every channel, with dropout or without.
+// every channel, with dropout or without; and so many kinds of pictures, of `rows` each.
 template <int N>
 struct Work {
   int tensors, bytes, parameters;
   bool drops;
+  int64_t kinds, rows;
 
   // Of shared memory: what every block has, and what each row of a stage needs.
   size_t fixed_bytes() const {
@@ -303,16 +332,19 @@ struct NormLayout {
   int64_t stage_rows;
 };
 
-// Blocks of `across` x kNormThreads / across threads for `rows` in chunks of `size`, their groups so many.
+// Blocks of `across` x kNormThreads / across threads for chunks of `size` rows, their groups so many.
 template <int N>
-NormLayout norm_layout(const Work<N>& work, int64_t groups, int64_t across, int64_t rows,
-                       int64_t size, int64_t most_stage_rows) {
-  const Chunks chunks = {rows, size, static_cast<int>(ceil_div(rows, size))};
+NormLayout norm_layout(const Work<N>& work, int64_t groups, int64_t across, int64_t size,
+                       int64_t most_stage_rows) {
+  const Chunks chunks = {work.rows, size, static_cast<int>(ceil_div(work.rows, size))};
   const int64_t down = kNormThreads / across;
   const int64_t stage_rows =
       std::min(most_stage_rows, ceil_div(ceil_div(size, down), int64_t{kStages}));
-  return {
-      {groups, chunks.count}, {across, down}, work.shared_bytes(stage_rows), chunks, stage_rows};
+  return {{groups, chunks.count, work.kinds},
+          {across, down},
+          work.shared_bytes(stage_rows),
+          chunks,
+          stage_rows};
 }
 
 // Packets next to each other that hold `channels`, as a power of two.
@@ -325,22 +357,22 @@ int64_t packets_across(int64_t channels) {
 // of one where more blocks are to share dropout's instructions; and more where there are more such groups of
 // channels than an H200's multiprocessors can take at once.
 template <int N>
-std::optional<NormLayout> cluster_layout(const Work<N>& work, const Shape& shape) {
+std::optional<NormLayout> cluster_layout(const Work<N>& work, int64_t channels) {
   constexpr int64_t kMultiprocessors = 132;
-  if (!gpu::has_clusters()) return std::nullopt;
-  const auto groups_of = [&](int64_t across) { return ceil_div(shape.c, N * across); };
-  const int64_t widest = packets_across<N>(std::min<int64_t>(shape.c, kGroupChannels));
+  if (!gpu::has_clusters() || gpu::kMostInCluster % work.kinds != 0) return std::nullopt;
+  const auto groups_of = [&](int64_t across) { return ceil_div(channels, N * across); };
+  const int64_t widest = packets_across<N>(std::min<int64_t>(channels, kGroupChannels));
   const int64_t least = work.drops ? 16 : 32;
   int64_t across = std::min(widest, std::max<int64_t>(1, least / (N * work.bytes)));
   while (across < widest && groups_of(across) * gpu::kMostInCluster > kMultiprocessors) across *= 2;
   // One, two, four or eight chunks, a row for each thread at least.
-  const int64_t rows = shape.pixels(), down = kNormThreads / across;
+  const int64_t down = kNormThreads / across, most = work.most_stage_rows();
+  const auto full = static_cast<uint64_t>(std::max<int64_t>(1, work.rows / down));
   const int64_t chunks =
-      std::min(gpu::kMostInCluster, static_cast<int64_t>(std::bit_floor(
-                                        static_cast<uint64_t>(std::max<int64_t>(1, rows / down)))));
-  const int64_t size = std::max(down, ceil_div(rows, chunks)), most = work.most_stage_rows();
+      std::min(gpu::kMostInCluster / work.kinds, static_cast<int64_t>(std::bit_floor(full)));
+  const int64_t size = std::max(down, ceil_div(work.rows, chunks));
   if (ceil_div(size, down) > kStages * most) return std::nullopt;
-  return norm_layout(work, groups_of(across), across, rows, size, most);
+  return norm_layout(work, groups_of(across), across, size, most);
 }
 
 // The channels of one launch.
@@ -356,45 +388,57 @@ bool takes_packets(const Dropout& dropout, int n, const Tensors&... tensors) {
   return layout.packets && (!dropout || draws_packets(layout.rows, layout.columns));
 }
 
-// Calls launch(part, layout) with layouts of blocks that are all on the device at once until all channels of a
-// shape are done, nearly always once.
+// Calls launch(part, layout) with layouts of blocks that are all on the device at once until all channels are done,
+// nearly always once.
 template <int N, class Kernel, class Launch>
-void for_grids(Kernel* kernel, const Work<N>& work, const Shape& shape, Launch&& launch) {
+void for_grids(Kernel* kernel, const Work<N>& work, int64_t channels, Launch&& launch) {
   const int64_t room = work.most_stage_rows();
-  const int64_t blocks =
+  const int64_t together =
       std::min(kMostBlocks, gpu::blocks_together(kernel, kNormThreads, work.shared_bytes(room)));
+  const int64_t blocks = together / work.kinds;
   if (room < 1 || blocks < 1)
     throw DeviceError(str("batch norm in training needs ", work.shared_bytes(1),
                           " bytes of shared memory a block; this GPU has ",
                           gpu::most_shared_bytes()));
-  const int64_t rows = shape.pixels();
-  for (Part part = {0, 0}; part.first < shape.c; part.first += part.count) {
-    part.count = std::min(shape.c - part.first, blocks * kGroupChannels);
+  for (Part part = {0, 0}; part.first < channels; part.first += part.count) {
+    part.count = std::min(channels - part.first, blocks * kGroupChannels);
     const int64_t groups = ceil_div(part.count, kGroupChannels);
     const int64_t across = packets_across<N>(std::min<int64_t>(part.count, kGroupChannels));
     const int64_t size =
-        std::max(kNormThreads / across * kFewestRows, ceil_div(rows, blocks / groups));
-    launch(part, norm_layout(work, groups, across, rows, size, room));
+        std::max(kNormThreads / across * kFewestRows, ceil_div(work.rows, blocks / groups));
+    launch(part, norm_layout(work, groups, across, size, room));
   }
 }
 
 // Calls run(part, layout, launch) for clusters where they can be, else for grids; launch(bytes of shared memory,
 // stream, arguments...) starts the kernel for these.
 template <int N, class Kernel, class Run>
-void for_blocks(const Work<N>& work, const Shape& shape, Kernel* in_clusters, Kernel* in_grid,
+void for_blocks(const Work<N>& work, int64_t channels, Kernel* in_clusters, Kernel* in_grid,
                 Run&& run) {
-  if (const std::optional<NormLayout> layout = cluster_layout(work, shape)) {
-    run(Part{0, shape.c}, *layout, [&](auto... arguments) {
-      gpu::launch_clusters(in_clusters, layout->grid, {1, layout->grid.y}, layout->block,
-                           arguments...);
+  if (const std::optional<NormLayout> layout = cluster_layout(work, channels)) {
+    run(Part{0, channels}, *layout, [&](auto... arguments) {
+      gpu::launch_clusters(in_clusters, layout->grid, {1, layout->grid.y, layout->grid.z},
+                           layout->block, arguments...);
     });
     return;
   }
-  for_grids(in_grid, work, shape, [&](const Part& part, const NormLayout& layout) {
+  for_grids(in_grid, work, channels, [&](const Part& part, const NormLayout& layout) {
     run(part, layout, [&](auto... arguments) {
       gpu::launch_together(in_grid, layout.grid, layout.block, arguments...);
     });
   });
+}
+
+// Pixels of each kind.
+int64_t rows_of_kinds(const Tensor& x, const BatchNormSaved& saved) {
+  const int64_t kinds = saved.kinds();
+  require(kinds >= 1 && kinds <= kMostKinds && x.shape().n % kinds == 0, "batch norm of ",
+          x.shape().n, " pictures of ", kinds, " kinds; at most ", kMostKinds,
+          ", equally many pictures of each");
+  const Shape statistics = {kinds, 1, 1, x.shape().c};
+  check_shape("batch norm", "mean", saved.mean, statistics);
+  check_shape("batch norm", "inv_std", saved.inv_std, statistics);
+  return x.shape().pixels() / kinds;
 }
 
 }  // namespace
@@ -411,21 +455,25 @@ void batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
                 {{"gamma", &norm.gamma},
                  {"beta", &norm.beta},
                  {"running_mean", &norm.running_mean},
-                 {"running_var", &norm.running_var},
-                 {"mean", &saved.mean},
-                 {"inv_std", &saved.inv_std}});
+                 {"running_var", &norm.running_var}});
+  const int64_t rows = rows_of_kinds(x, saved);
   with_storage_type(x.dtype(), [&]<class T>(T) {
     const bool packets = takes_packets(dropout, kPacket<T>, x, y);
     with_width<kPacket<T>>(packets, [&]<int N>() {
-      const Work<N> work = {1, sizeof(T), kForwardParameters, static_cast<bool>(dropout)};
-      for_blocks(work, x.shape(), train_kernel<T, N, ClusterSums>, train_kernel<T, N, GridSums>,
+      const Work<N> work = {
+          1, sizeof(T), kForwardParameters, static_cast<bool>(dropout), saved.kinds(), rows};
+      for_blocks(work, x.shape().c, train_kernel<T, N, ClusterSums>, train_kernel<T, N, GridSums>,
                  [&](const Part& part, const NormLayout& layout, auto&& launch) {
-                   const Forward parameters = {
-                       part.of(norm.gamma),          part.of(norm.beta),
-                       part.of(saved.mean),          part.of(saved.inv_std),
-                       part.of(norm.running_mean),   part.of(norm.running_var),
-                       static_cast<float>(norm.eps), static_cast<float>(norm.momentum),
-                       negative_slope(act)};
+                   const Forward parameters = {part.of(norm.gamma),
+                                               part.of(norm.beta),
+                                               part.of(saved.mean),
+                                               part.of(saved.inv_std),
+                                               part.of(norm.running_mean),
+                                               part.of(norm.running_var),
+                                               x.shape().c,
+                                               static_cast<float>(norm.eps),
+                                               static_cast<float>(norm.momentum),
+                                               negative_slope(act)};
                    launch(layout.shared_bytes, stream, input<T>(part.slice(x)), part.count,
                           layout.chunks, layout.stage_rows, static_cast<float*>(scratch),
                           parameters, Drop(dropout, part.first, x.shape().c),
@@ -443,22 +491,21 @@ void batch_norm_backward(const Tensor& x, const Tensor& dy, const BatchNorm& nor
   check_shape("batch norm backward", "dx", dx, x.shape());
   if (dgamma) check_vectors("batch norm backward", x.shape().c, {{"dgamma", &dgamma}});
   if (dbeta) check_vectors("batch norm backward", x.shape().c, {{"dbeta", &dbeta}});
-  check_vectors("batch norm backward", x.shape().c,
-                {{"gamma", &norm.gamma},
-                 {"beta", &norm.beta},
-                 {"mean", &saved.mean},
-                 {"inv_std", &saved.inv_std}});
+  check_vectors("batch norm backward", x.shape().c, {{"gamma", &norm.gamma}, {"beta", &norm.beta}});
+  const int64_t rows = rows_of_kinds(x, saved);
   with_storage_type(x.dtype(), [&]<class T>(T) {
     const bool packets = takes_packets(dropout, kPacket<T>, x, dy, dx);
     with_width<kPacket<T>>(packets, [&]<int N>() {
-      const Work<N> work = {2, sizeof(T), kBackwardParameters, static_cast<bool>(dropout)};
+      const Work<N> work = {
+          2, sizeof(T), kBackwardParameters, static_cast<bool>(dropout), saved.kinds(), rows};
       for_blocks(
-          work, x.shape(), backward_kernel<T, N, ClusterSums>, backward_kernel<T, N, GridSums>,
+          work, x.shape().c, backward_kernel<T, N, ClusterSums>, backward_kernel<T, N, GridSums>,
           [&](const Part& part, const NormLayout& layout, auto&& launch) {
-            const Backward parameters = {
-                part.of(norm.gamma),        part.of(norm.beta), part.of(saved.mean),
-                part.of(saved.inv_std),     part.of(dgamma),    part.of(dbeta),
-                write == Write::accumulate, negative_slope(act)};
+            const Backward parameters = {part.of(norm.gamma), part.of(norm.beta),
+                                         part.of(saved.mean), part.of(saved.inv_std),
+                                         x.shape().c,         part.of(dgamma),
+                                         part.of(dbeta),      write == Write::accumulate,
+                                         negative_slope(act)};
             launch(layout.shared_bytes, stream, input<T>(part.slice(x)), input<T>(part.slice(dy)),
                    part.count, layout.chunks, layout.stage_rows, static_cast<float*>(scratch),
                    parameters, Drop(dropout, part.first, x.shape().c), output<T>(part.slice(dx)));

@@ -1,7 +1,8 @@
-// Two sums for every channel over all rows of a tensor, known to all blocks that have rows of the channel.
+// Two sums for every channel over all rows of a kind of pictures, known to all blocks that have rows of the channel.
 // Included by batch_norm_train.cu.
 //
-// A block of kNormThreads has a chunk of rows and a group of channels, N a thread:
+// A block of kNormThreads has a chunk (blockIdx.y) of the rows of a kind (blockIdx.z) and a group of channels (blockIdx.x),
+// N a thread:
 //
 //   1. sum_rows: its threads' sums become its channels'. Each thread writes its 2N numbers to shared memory and adds
 //      up as many, 8 or more threads a channel: no rounds of a tree, and no bank has two numbers to give at once.
@@ -78,56 +79,78 @@ __device__ __forceinline__ void sum_rows(float (&total)[2], const float (&v)[2 *
   }
 }
 
-// Through global memory: a[chunk * columns + c], and b in the same way behind all of a.
+// Through global memory: a[(kind * chunks + chunk) * columns + c], and b in the same way behind all of a.
 class GridSums {
  public:
-  static constexpr size_t kSharedBytes = 0;
   __device__ GridSums(gpu::Smem&, float* scratch, const Chunks& chunks, int64_t columns)
-      : a_(scratch), b_(scratch + chunks.count * columns), columns_(columns) {}
+      : a_(scratch),
+        b_(scratch + int64_t{gridDim.z} * chunks.count * columns),
+        columns_(static_cast<int>(columns)),
+        chunks_(chunks.count) {}
 
   // A thread's channel: of the block's, of the tensor's.
   __device__ void put(int, int64_t column, float a, float b) {
-    a_[blockIdx.y * columns_ + column] = a;
-    b_[blockIdx.y * columns_ + column] = b;
+    const int at = place(static_cast<int>(blockIdx.z), static_cast<int>(blockIdx.y), column);
+    a_[at] = a;
+    b_[at] = b;
   }
   __device__ void wait() { gpu::sync_grid(); }
-  __device__ float a(int chunk, int, int64_t column) const { return a_[chunk * columns_ + column]; }
-  __device__ float b(int chunk, int, int64_t column) const { return b_[chunk * columns_ + column]; }
+  __device__ float a(int kind, int chunk, int, int64_t column) const {
+    return a_[place(kind, chunk, column)];
+  }
+  __device__ float b(int kind, int chunk, int, int64_t column) const {
+    return b_[place(kind, chunk, column)];
+  }
   __device__ void leave() {}
 
  private:
+  // There are some hundred chunks of all kinds.
+  __device__ int place(int kind, int chunk, int64_t column) const {
+    return (kind * chunks_ + chunk) * columns_ + static_cast<int>(column);
+  }
+
   float *a_, *b_;
-  int64_t columns_;
+  int columns_, chunks_;
 };
 
-// Through the shared memory of the blocks of a cluster, which are the chunks.
+// Through the shared memory of the blocks of a cluster, which are the chunks of all kinds.
 class ClusterSums {
  public:
   static constexpr size_t kSharedBytes = gpu::Smem::bytes<float>(2 * kGroupChannels);
-  __device__ ClusterSums(gpu::Smem& memory, float*, const Chunks&, int64_t)
-      : mine_(memory.take<float>(2 * kGroupChannels)) {}
+  __device__ ClusterSums(gpu::Smem& memory, float*, const Chunks& chunks, int64_t)
+      : mine_(memory.take<float>(2 * kGroupChannels)), chunks_(chunks.count) {}
 
   __device__ void put(int channel, int64_t, float a, float b) {
     mine_[channel] = a;
     mine_[kGroupChannels + channel] = b;
   }
   __device__ void wait() { gpu::sync_cluster(); }
-  __device__ float a(int chunk, int channel, int64_t) const {
-    return *gpu::cluster_shared(mine_ + channel, chunk);
+  __device__ float a(int kind, int chunk, int channel, int64_t) const {
+    return *gpu::cluster_shared(mine_ + channel, kind * chunks_ + chunk);
   }
-  __device__ float b(int chunk, int channel, int64_t) const {
-    return *gpu::cluster_shared(mine_ + kGroupChannels + channel, chunk);
+  __device__ float b(int kind, int chunk, int channel, int64_t) const {
+    return *gpu::cluster_shared(mine_ + kGroupChannels + channel, kind * chunks_ + chunk);
   }
   __device__ void leave() { gpu::sync_cluster(); }  // others have read | the block ends
 
  private:
   float* mine_;
+  int chunks_;
 };
 
-// term(chunk, a, b, total) adds a chunk's numbers of a channel to a total. The totals over all chunks are those
-// of the threads below group_channels; true in these, where there is such a channel.
+// The kinds of pictures whose sums a block wants: its own, or all of them where it `leads`, which the first of
+// all blocks of a channel does.
+struct WantedKinds {
+  bool leads = blockIdx.y == 0 && blockIdx.z == 0;
+  int own = static_cast<int>(blockIdx.z);
+  int end = leads ? static_cast<int>(gridDim.z) : own + 1;
+};
+
+// term(chunk, a, b, total) adds a chunk's numbers of a channel to a total. The totals over all chunks of a kind
+// are those of the threads below group_channels; true in these, where there is such a channel. Ends with the
+// block's barrier still to come, before `shared` is used again.
 template <int N, class Sums, class Term>
-__device__ __forceinline__ bool merge_chunks(float (&total)[2], const Sums& sums,
+__device__ __forceinline__ bool merge_chunks(float (&total)[2], const Sums& sums, int kind,
                                              const Chunks& chunks, int64_t columns, float* shared,
                                              Term&& term) {
   const int thread = block_thread(), group = group_channels<N>();
@@ -140,8 +163,8 @@ __device__ __forceinline__ bool merge_chunks(float (&total)[2], const Sums& sums
       GAN_UNROLL
       for (int i = 0; i < kMergeBatch; ++i) {
         const int chunk = first + i * kChunkParts;
-        a[i] = chunk < chunks.count ? sums.a(chunk, channel, column) : 0.0f;
-        b[i] = chunk < chunks.count ? sums.b(chunk, channel, column) : 0.0f;
+        a[i] = chunk < chunks.count ? sums.a(kind, chunk, channel, column) : 0.0f;
+        b[i] = chunk < chunks.count ? sums.b(kind, chunk, channel, column) : 0.0f;
       }
       GAN_UNROLL
       for (int i = 0; i < kMergeBatch; ++i) {

@@ -15,7 +15,8 @@ namespace gan::cuda {
 
 inline constexpr int kMaskRows = 16;  // of a thread
 
-// Of a launch whose first channel is `first` of all `channels` of a tensor.
+// Of a launch whose first channel is `first` of all `channels` of a tensor, and whose blockIdx.z is the kind of
+// pictures.
 struct Drop {
   bool some = false;
   uint32_t below =
@@ -67,7 +68,8 @@ class Dropper {
   // Bit i: whether element i is kept.
   __device__ __forceinline__ uint32_t draw(int64_t row) const {
     uint32_t words[N];
-    random_words(words, drop_.key.seed, drop_.key.stream, step_, row * drop_.channels + column_);
+    random_words(words, drop_.key.seed, drop_.key.stream + blockIdx.z, step_,
+                 row * drop_.channels + column_);
     uint32_t kept = 0;
     GAN_UNROLL
     for (int i = 0; i < N; ++i) kept |= (words[i] >= drop_.below ? 1u : 0u) << i;

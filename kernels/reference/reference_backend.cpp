@@ -70,9 +70,14 @@ class ReferenceBackend final : public Backend {
   void batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
                         const Dropout& dropout, const BatchNormSaved& saved,
                         const Tensor& y) override {
-    with_real_type(x.dtype(), [&]<class T>(T) {
-      reference::batch_norm_train<T>(x, norm, act, dropout, saved, y);
-    });
+    for_kinds(
+        x, saved, dropout,
+        [&](int64_t first, int64_t count, const BatchNormSaved& of_kind, const Dropout& drop) {
+          with_real_type(x.dtype(), [&]<class T>(T) {
+            reference::batch_norm_train<T>(x.pictures(first, count), norm, act, drop, of_kind,
+                                           y.pictures(first, count));
+          });
+        });
   }
   void batch_norm_infer(const Tensor& x, const BatchNorm& norm, Activation act,
                         const Tensor& y) override {
@@ -81,9 +86,15 @@ class ReferenceBackend final : public Backend {
   void batch_norm_backward(const Tensor& x, const Tensor& dy, const BatchNorm& norm, Activation act,
                            const Dropout& dropout, const BatchNormSaved& saved, const Tensor& dx,
                            const Tensor& dgamma, const Tensor& dbeta, Write write) override {
-    with_real_type(x.dtype(), [&]<class T>(T) {
-      reference::batch_norm_backward<T>(x, dy, norm, act, dropout, saved, dx, dgamma, dbeta, write);
-    });
+    for_kinds(
+        x, saved, dropout,
+        [&](int64_t first, int64_t count, const BatchNormSaved& of_kind, const Dropout& drop) {
+          with_real_type(x.dtype(), [&]<class T>(T) {
+            reference::batch_norm_backward<T>(x.pictures(first, count), dy.pictures(first, count),
+                                              norm, act, drop, of_kind, dx.pictures(first, count),
+                                              dgamma, dbeta, first > 0 ? Write::accumulate : write);
+          });
+        });
   }
   void batch_norm_fold(const Tensor& w, const BatchNorm& norm, bool transposed,
                        const Tensor& folded_w, const Tensor& folded_bias) override {

@@ -56,6 +56,12 @@ OpCase with_dropout(OpCase c) {
   return c;
 }
 
+OpCase of_kinds(int64_t kinds, OpCase c) {
+  c.kinds = kinds;
+  c.name += str(" of ", kinds, " kinds");
+  return with_dropout(c);
+}
+
 // Shapes that need several blocks, chunks or rounds of a loop in the memory-bound kernels.
 std::vector<OpCase> large_cases() {
   using enum Function;
@@ -82,6 +88,9 @@ std::vector<OpCase> large_cases() {
     const OpCase many_rows = make_case(f, {1, 96, 96, 64}, {1, 96, 96, 64});
     cases.push_back(many_rows);
     cases.push_back(with_dropout(many_rows));
+    for (const int64_t kinds : {2, 3, 4})
+      cases.push_back(of_kinds(kinds, make_case(f, {12, 16, 20, 40}, {12, 16, 20, 40})));
+    cases.push_back(of_kinds(2, make_case(f, {2, 5, 3, 2056}, {2, 5, 3, 2056})));
   }
   // Rows that begin aligned and end in part of a packet.
   for (const Shape& s : {Shape{2, 5, 3, 11}, Shape{1, 4, 4, 3}}) {
@@ -146,6 +155,8 @@ std::vector<OpCase> smallest_cases() {
   for (const Shape& x : {s, larger}) cases.push_back(make_case(channel_sum, x, vector_shape(24)));
   for (const Function f : {batch_norm_train, batch_norm_backward})
     cases.push_back(with_dropout(make_case(f, larger, larger)));
+  for (const Function f : {batch_norm_train, batch_norm_backward})
+    cases.push_back(of_kinds(2, make_case(f, s, s)));
   cases.push_back(make_case(adam, vector_shape(203), vector_shape(203)));
   cases.push_back(make_case(assemble_batch, {2, 4, 5, 3}, {2, 3, 4, 3}));
   cases.push_back(make_case(batch_norm_fold, {8, 3, 3, 4}, vector_shape(8)));

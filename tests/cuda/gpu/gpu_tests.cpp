@@ -49,6 +49,7 @@ std::vector<OpCase> large_norms() {
       op_case.x = op_case.y = shape;
       op_case.act = Activation::leaky_relu;
       op_case.drop = 0.3f;
+      op_case.kinds = shape.n;
       op_case.name = str(name_of(f), " ", shape);
     }
   }
