@@ -95,9 +95,9 @@ int64_t reduction_length(const OpCase& op_case);
 int64_t multiply_adds(const OpCase& op_case);
 
 // Every call of a training step and of inference of the classic recipe's generator of base width
-// `width` with its discriminator (which a step shows several such batches at once), of the demo generator, and of what the stable recipe adds; names
-// beginning "d.", "demo." and "stable."; and the layers of the original's other models that are unlike
-// those, "ae5.", "ae7." and "unet.".
+// `width` with its discriminator (which a step shows several such batches at once), of the demo
+// generator, and of what the stable recipe adds; names beginning "d.", "demo." and "stable."; and the
+// layers of the original's other models that are unlike those, "ae5.", "ae7." and "unet.".
 std::vector<OpCase> network_cases(int64_t width, int64_t batch);
 
 // 1x1 pictures, odd extents, batches of 1 and 3, channel counts no vector width divides, slices,

@@ -129,6 +129,12 @@ __global__ void __launch_bounds__(kNormThreads, 1)
   if (rows.columns() > 0) load(first, x.at(chunks.first(chunk), rows.column()), rows.columns());
   const float of_channel = has_channel ? as_float(*x.at(chunks.first(chunk), c)) : 0.0f;
   const float gamma = has_channel ? p.gamma[c] : 0.0f, beta = has_channel ? p.beta[c] : 0.0f;
+  const WantedKinds kinds;
+  float running_mean = 0, running_var = 0;
+  if (kinds.leads && has_channel) {
+    running_mean = p.running_mean[c];
+    running_var = p.running_var[c];
+  }
   dropper.draw_ahead(rows);
   rows.pass_down([&](const float(&v)[1][N], int, int64_t) {
     GAN_UNROLL
@@ -148,7 +154,6 @@ __global__ void __launch_bounds__(kNormThreads, 1)
 
   const float pixels = static_cast<float>(chunks.rows), full = static_cast<float>(chunks.size);
   const float last = static_cast<float>(chunks.length(chunks.count - 1));
-  const WantedKinds kinds;
   for (int kind = kinds.own; kind < kinds.end; ++kind) {
     const float origin = c < columns ? sums.a(kind, 0, channel % group_channels<N>(), c) : 0.0f;
     float moments[2];  // of the chunks' distances from the first one's mean, of squares
@@ -174,11 +179,15 @@ __global__ void __launch_bounds__(kNormThreads, 1)
       }
       if (kinds.leads) {
         const float unbiased = pixels > 1.0f ? squares / (pixels - 1.0f) : 0.0f;
-        p.running_mean[c] += p.momentum * (mean - p.running_mean[c]);
-        p.running_var[c] += p.momentum * (unbiased - p.running_var[c]);
+        running_mean += p.momentum * (mean - running_mean);
+        running_var += p.momentum * (unbiased - running_var);
       }
     }
     gpu::syncthreads();  // the table is there | the next kind takes the memory
+  }
+  if (kinds.leads && has_channel) {
+    p.running_mean[c] = running_mean;
+    p.running_var[c] = running_var;
   }
   const Affine<N> affine(table);
   rows.pass_up([&](const float(&v)[1][N], int k, int64_t row) {

@@ -1,8 +1,8 @@
 // Two sums for every channel over all rows of a kind of pictures, known to all blocks that have rows of the channel.
 // Included by batch_norm_train.cu.
 //
-// A block of kNormThreads has a chunk (blockIdx.y) of the rows of a kind (blockIdx.z) and a group of channels (blockIdx.x),
-// N a thread:
+// A block of kNormThreads has a chunk (blockIdx.y) of the rows of a kind (blockIdx.z) and a group of
+// channels (blockIdx.x), N a thread:
 //
 //   1. sum_rows: its threads' sums become its channels'. Each thread writes its 2N numbers to shared memory and adds
 //      up as many, 8 or more threads a channel: no rounds of a tree, and no bank has two numbers to give at once.
