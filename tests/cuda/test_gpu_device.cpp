@@ -280,8 +280,7 @@ TEST_CASE("by preference the chooser is not asked, and what was taken is forgott
 
 TEST_CASE(
     "the tuner measures own kernels on numbers that are not zero, and does without where memory is "
-    "short",
-    "[smallest]") {
+    "short") {
   const gpu::Stream stream = gpu::make_stream();
   CudaMemory memory(stream);
   Kernels::Backends backends;
