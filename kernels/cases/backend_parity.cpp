@@ -56,10 +56,8 @@ class Comparison {
         adds ? sample.pick(field, check_.values().find(field.name)->second) : std::vector<double>();
     for (size_t i = 0; i < result.size(); ++i) {
       const double old = adds ? olds[i] : 0, expected = result[i] + old;
-      // What dropout keeps it makes larger, with its error.
       const double allowed =
-          allowed_error(tolerance, precision, stored, terms, rms, result[i], old) *
-          double{Dropout{.p = c.drop}.factor()};
+          allowed_error(tolerance, precision, stored, terms, rms, result[i], old);
       const double error = std::abs(actual[i] - expected);
       double used = error == 0 ? 0 : 100 * error / allowed;
       if (std::isnan(used)) used = std::numeric_limits<double>::infinity();

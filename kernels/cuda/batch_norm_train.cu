@@ -33,8 +33,8 @@
 // Dropout (dropout.cuh) costs instructions only, most of them while memory is waited for; a kernel of its own
 // would cost two accesses an element and a launch each way.
 //
-// Statistics are one pass: a chunk adds up distances from its first pixel and their squares, which cannot
-// cancel as values with a large mean would, and the chunks' means are joined in the same way, as distances
+// Statistics are one pass: a chunk adds up distances from the mean of four of its pixels and their squares, which
+// cannot cancel as values with a large mean would, and the chunks' means are joined in the same way, as distances
 // from the first chunk's (Chan, Golub and LeVeque 1979). Saved for the backward pass: mean and inv_std;
 // z is computed again. How many chunks there are depends on the device, and with it the last digits of a sum.
 #include <bit>
@@ -50,6 +50,7 @@ namespace {
 
 // No more blocks of a grid than this: what scratch memory there is for their sums.
 constexpr int64_t kMostBlocks = 192;
+constexpr int kShiftRows = 4;       // a power of two: dividing by it is exact
 constexpr int64_t kMostKinds = 4;   // of pictures
 constexpr int64_t kFewestRows = 4;  // of a thread of a grid, where a tensor has so many
 
@@ -125,9 +126,18 @@ __global__ void __launch_bounds__(kNormThreads, 1)
   const int64_t c = group_column<N>();
   const bool has_channel = channel < group_channels<N>() && c < columns;
   rows.begin();
-  float first[N] = {}, distances[2 * N] = {};  // from the first row's, then their squares
-  if (rows.columns() > 0) load(first, x.at(chunks.first(chunk), rows.column()), rows.columns());
-  const float of_channel = has_channel ? as_float(*x.at(chunks.first(chunk), c)) : 0.0f;
+  // Of a thread's channels, and of its own among the block's: the same bits.
+  float shift[N] = {}, shift_of_channel = 0;
+  GAN_UNROLL
+  for (int i = 0; i < kShiftRows; ++i) {
+    const int64_t row = chunks.first(chunk) + i * chunks.length(chunk) / kShiftRows;
+    float v[N] = {};
+    if (rows.columns() > 0) load(v, x.at(row, rows.column()), rows.columns());
+    GAN_UNROLL
+    for (int j = 0; j < N; ++j) shift[j] += v[j] * (1.0f / kShiftRows);
+    if (has_channel) shift_of_channel += as_float(*x.at(row, c)) * (1.0f / kShiftRows);
+  }
+  float distances[2 * N] = {};  // from the shift, then their squares
   const float gamma = has_channel ? p.gamma[c] : 0.0f, beta = has_channel ? p.beta[c] : 0.0f;
   const WantedKinds kinds;
   float running_mean = 0, running_var = 0;
@@ -139,7 +149,7 @@ __global__ void __launch_bounds__(kNormThreads, 1)
   rows.pass_down([&](const float(&v)[1][N], int, int64_t) {
     GAN_UNROLL
     for (int i = 0; i < N; ++i) {
-      const float distance = v[0][i] - first[i];
+      const float distance = v[0][i] - shift[i];
       distances[i] += distance;
       distances[N + i] += distance * distance;
     }
@@ -148,7 +158,7 @@ __global__ void __launch_bounds__(kNormThreads, 1)
   sum_rows<N>(total, distances, shared);
   if (has_channel) {
     const float offset = total[0] / static_cast<float>(chunks.length(chunk));
-    sums.put(channel, c, of_channel + offset, total[1] - offset * total[0]);
+    sums.put(channel, c, shift_of_channel + offset, total[1] - offset * total[0]);
   }
   sums.wait();
 

@@ -22,8 +22,8 @@ inline constexpr int kGroupChannels = 64;  // of a block at most: 128 bytes of b
 
 // Threads that share what is added up for one channel: rows of a block, chunks of a tensor.
 inline constexpr int kRowParts = 16, kChunkParts = kNormThreads / kGroupChannels;
-// Chunks that a thread loads at once: 132 blocks are 17 for each.
-inline constexpr int kMergeBatch = 17;
+// Chunks that a thread loads at once: 132 blocks are two times nine for each.
+inline constexpr int kMergeBatch = 9;
 
 // Floats of shared memory for the sums of a block whose threads have n channels each.
 constexpr int sum_floats(int n) {
@@ -63,18 +63,22 @@ __device__ __forceinline__ void sum_rows(float (&total)[2], const float (&v)[2 *
     for (int k = 0; k < N; ++k) shared[k * stride + thread] = v[half * N + k];
     gpu::syncthreads();
     if (part < parts) {
-      float sum = 0;
-      for (int y = part; y < down; y += parts) sum += from[y * across];
-      of_parts[thread] = sum;
+      float even = 0, odd = 0;  // two sums lose fewer digits than one
+      for (int y = part; y < down; y += 2 * parts) {
+        even += from[y * across];
+        if (y + parts < down) odd += from[(y + parts) * across];
+      }
+      of_parts[thread] = even + odd;
     }
     gpu::syncthreads();  // the parts are there | the next half takes their place
   }
   total[0] = total[1] = 0;
   if (thread < group) {
     const float* const of_channel = shared + N * stride + thread % N * across + thread / N;
-    for (int i = 0; i < parts; ++i) {
-      total[0] += of_channel[i * group];
-      total[1] += of_channel[i * group + kNormThreads];
+    const auto pair = [&](int i) { return of_channel[i * group] + of_channel[(i + 1) * group]; };
+    for (int i = 0; i < parts; i += 4) {  // 8 or 16 of them
+      total[0] += pair(i) + pair(i + 2);
+      total[1] += pair(i + kNormThreads / group) + pair(i + 2 + kNormThreads / group);
     }
   }
 }
