@@ -23,9 +23,11 @@ const char* name_of(DevicePrecision precision);
 
 // The order in which a GPU repeats recorded work.
 enum class RecordedOrder : uint8_t {
-  given,  // one operation after another, as they were given
-  data,   // each after those whose results it needs, side by side where the device has room
+  given,    // one operation after another, as they were given
+  data,     // each after those whose results it needs, side by side where the device has room
+  fastest,  // one and the other in turn, until it is known which takes less time
 };
+const char* name_of(RecordedOrder order);
 
 struct DeviceOptions {
   std::string device = "auto";   // one of device_names()
@@ -42,7 +44,7 @@ struct Device {
   Kernels kernels;
   std::string description;  // "CPU AMD EPYC, 2 threads; oneDNN 2.6.3, ..."
   DevicePrecision precision = DevicePrecision::fp32;
-  // What has been measured, since this was asked last, to choose between backends: lines for people, the
+  // What has been measured, since this was asked last, to choose between backends and orders: lines for people, the
   // first time with a table. Empty: nothing.
   std::function<std::string()> tuning_report = [] { return std::string(); };
 

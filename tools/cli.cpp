@@ -99,6 +99,20 @@ void add_device_options(CLI::App& app, DeviceOptions& options) {
       ->check(CLI::Range(0, 1024));
 }
 
+void add_order_option(CLI::App& app, DeviceOptions& options) {
+  const auto choose = [&options](const std::string& name) {
+    for (auto order : {RecordedOrder::given, RecordedOrder::data, RecordedOrder::fastest}) {
+      if (name == name_of(order)) options.order = order;
+    }
+  };
+  app.add_option_function<std::string>(
+         "--order", choose,
+         "How a GPU repeats recorded steps: one operation after another, as they were given; each "
+         "after those whose data it needs; or whichever of the two is found to be faster")
+      ->check(CLI::IsMember({"given", "data", "fastest"}))
+      ->default_str(name_of(options.order));
+}
+
 Device open_and_announce(const DeviceOptions& options) {
   Device device = open_device(options);
   std::cerr << "device: " << device.description << std::endl;

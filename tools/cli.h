@@ -14,6 +14,8 @@ void set_up(CLI::App& app, const std::string& examples);
 
 // Adds --device, --backend, --precision and --threads.
 void add_device_options(CLI::App& app, DeviceOptions& options);
+// Adds --order, for programs that train.
+void add_order_option(CLI::App& app, DeviceOptions& options);
 
 // Opens the device and prints the first line of every program: "device: ...".
 Device open_and_announce(const DeviceOptions& options);

@@ -89,15 +89,7 @@ int main(int argc, char** argv) {
                  "Whose kernels to use; several, with commas between, are measured side by side")
       ->delimiter(',')
       ->check(CLI::IsMember(gan::backend_names()));
-  const auto choose_order = [&request](const std::string& name) {
-    request.device.order = name == "data" ? gan::RecordedOrder::data : gan::RecordedOrder::given;
-  };
-  app.add_option_function<std::string>("--order", choose_order,
-                                       "How a GPU repeats recorded steps: one operation after "
-                                       "another, as they were given, or each "
-                                       "after those whose data it needs")
-      ->check(CLI::IsMember(std::vector<std::string>{"given", "data"}))
-      ->default_str("given");
+  gan::add_order_option(app, request.device);
   return gan::run_program(app, argc, argv, [&] {
     return static_cast<int>(plot.empty() ? gan::bench::measure_all(request)
                                          : gan::bench::plot(plot[0], plot[1]));

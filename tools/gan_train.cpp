@@ -176,6 +176,7 @@ int main(int argc, char** argv) {
   add_stable_options(app, settings);
   add_classic_options(app, settings);
   gan::add_device_options(app, device_options);
+  gan::add_order_option(app, device_options);
 
   return gan::run_program(app, argc, argv, [&] {
     if (only_check) {

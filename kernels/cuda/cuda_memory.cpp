@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "kernels/cuda/faster_recording.h"
 #include "kernels/cuda/gpu.h"
 #include "kernels/cuda/host.h"
 #include "kernels/cuda/memory.h"
@@ -141,21 +142,53 @@ std::unique_ptr<Readback> CudaMemory::make_readback(size_t bytes) {
 
 std::unique_ptr<Recording> CudaMemory::record(const std::function<void()>& work) {
   require(records(), "the default stream cannot be recorded");
-  cuda::Dataflow::Recorded recorded;
-  recording_ = true;
-  try {
-    if (order_ == RecordedOrder::data)
-      recorded = dataflow_.record(work);
-    else
-      recorded.graph = gpu::record(stream_, work);
-  } catch (...) {
-    recording_ = false;
-    throw;
+  struct Scope {
+    bool& flag;
+    explicit Scope(bool& of) : flag(of) { flag = true; }
+    ~Scope() { flag = false; }
+  } const recording(recording_);
+  switch (order_) {
+    case RecordedOrder::given:
+      return record_as_given(work);
+    case RecordedOrder::data: {
+      bool chain = false;
+      return record_by_data(work, chain);
+    }
+    case RecordedOrder::fastest:
+      return record_in_both(work);
   }
-  recording_ = false;
-  for (const Buffer& piece : recorded.working_memory)
-    fill_zero(piece.data(), cuda::Scratch::kArrivalBytes);
+  throw InternalError("an unknown order of recorded work");
+}
+
+std::unique_ptr<Recording> CudaMemory::record_as_given(const std::function<void()>& work) {
+  return std::make_unique<GraphRecording>(stream_,
+                                          cuda::Dataflow::Recorded{{}, gpu::record(stream_, work)});
+}
+
+std::unique_ptr<Recording> CudaMemory::record_by_data(const std::function<void()>& work,
+                                                      bool& chain) {
+  cuda::Dataflow::Recorded recorded = dataflow_.record(work);
+  chain = recorded.chain;
+  for (const auto& piece : recorded.working_memory)
+    cuda::fill(Tensor(piece->data(), vector_shape(cuda::Scratch::kArrivals), DType::f32), 0,
+               stream_);
   return std::make_unique<GraphRecording>(stream_, std::move(recorded));
+}
+
+// Where there is no memory for another order, or a library's kernels refuse it, the given one is good enough.
+std::unique_ptr<Recording> CudaMemory::record_in_both(const std::function<void()>& work) {
+  bool chain = false;
+  std::unique_ptr<Recording> data;
+  try {
+    data = record_by_data(work, chain);
+  } catch (const DeviceError& error) {
+    order_report_ += str("recorded as given; by its data it cannot be: ", error.what(), "\n");
+  }
+  std::unique_ptr<Recording> given = record_as_given(work);
+  if (!data || chain) return given;
+  return std::make_unique<FasterRecording>(
+      std::move(given), std::move(data), stream_,
+      [this](const OrderVerdict& verdict) { order_report_ += text_of(verdict) + "\n"; });
 }
 
 Memory& cuda_memory() {

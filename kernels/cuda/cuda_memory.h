@@ -3,6 +3,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "engine/memory.h"
 #include "kernels/cuda/dataflow.h"
@@ -34,19 +36,29 @@ class CudaMemory final : public Memory {
   bool records() const override { return stream_ != nullptr; }
   std::unique_ptr<Recording> record(const std::function<void()>& work) override;
 
-  // The order of what is recorded from now on. Work in the order of its data has to be given in
+  size_t most_recording_bytes() const override {
+    return order_ == RecordedOrder::given ? 0 : cuda::Dataflow::kMostApart;
+  }
+
+  // The order of what is recorded from now on. Work in another order than the given one has to be given in
   // dataflow()'s operations (dataflow_backend.h).
   void record_in(RecordedOrder order) { order_ = order; }
   cuda::Dataflow& dataflow() { return dataflow_; }
+  // What has been found out about orders since this was asked last: a line each.
+  std::string order_report() { return std::exchange(order_report_, {}); }
 
  private:
   class Staging;
+  std::unique_ptr<Recording> record_as_given(const std::function<void()>& work);
+  std::unique_ptr<Recording> record_by_data(const std::function<void()>& work, bool& chain);
+  std::unique_ptr<Recording> record_in_both(const std::function<void()>& work);
 
   CUstream_st* stream_;
   std::unique_ptr<Staging> staging_;
   cuda::Dataflow dataflow_;
   RecordedOrder order_ = RecordedOrder::given;
   bool recording_ = false;
+  std::string order_report_;
 };
 
 // The memory of the default stream, for the whole run of a program.

@@ -25,17 +25,18 @@ Dataflow::Recorded Dataflow::record(const std::function<void()>& work) {
       flow.pieces_.clear();
     }
   };
+  std::erase_if(shared_pieces_, [](const auto& piece) { return piece.expired(); });
+  const Scope scope(*this);
+  for (const auto& piece : shared_pieces_) pieces_.push_back({piece.lock(), {}});
+  const auto operations = [&] {
+    work();
+    require_nothing_else();
+  };
   Recorded recorded;
-  {
-    const Scope scope(*this);
-    const auto operations = [&] {
-      work();
-      require_nothing_else();
-    };
-    recorded.graph = gpu::record(stream_, operations, gpu::Allocations::allowed);
-    prefer_the_longest_chain(*recorded.graph);
-    for (Piece& piece : pieces_) recorded.working_memory.push_back(std::move(piece.memory));
-  }
+  recorded.graph = gpu::record(stream_, operations, gpu::Allocations::allowed);
+  recorded.chain = prefer_the_longest_chain(*recorded.graph) == operations_.size();
+  for (const Piece& piece : pieces_)
+    if (piece.user) recorded.working_memory.push_back(piece.memory);
   return recorded;
 }
 
@@ -106,7 +107,7 @@ void Dataflow::come_after(size_t other) {
 
 // Operations count alike, whatever time they take: a chain of many is long because each waits for the one
 // before. Those within kNearly operations of the longest are part of it.
-void Dataflow::prefer_the_longest_chain(gpu::Graph& graph) const {
+size_t Dataflow::prefer_the_longest_chain(gpu::Graph& graph) const {
   constexpr int kNearly = 2;
   std::vector<int> before(operations_.size()), behind(operations_.size());  // the longest chain's
   const auto for_earlier = [&](size_t operation, auto&& use) {
@@ -130,6 +131,7 @@ void Dataflow::prefer_the_longest_chain(gpu::Graph& graph) const {
     graph.prefer(operations_[operation].nodes,
                  before[operation] + behind[operation] + kNearly >= longest);
   }
+  return operations_.empty() ? 0 : static_cast<size_t>(longest) + 1;
 }
 
 // The smallest piece that is large enough, of those whose last user is done when this operation begins; else a
@@ -138,8 +140,8 @@ Dataflow::Piece& Dataflow::piece_of(size_t bytes) {
   const auto smallest = [&](auto&& usable) {
     Piece* best = nullptr;
     for (Piece& piece : pieces_)
-      if (piece.memory.bytes() >= bytes && usable(piece.user) &&
-          (!best || piece.memory.bytes() < best->memory.bytes()))
+      if (piece.memory->bytes() >= bytes && (!piece.user || usable(*piece.user)) &&
+          (!best || piece.memory->bytes() < best->memory->bytes()))
         best = &piece;
     return best;
   };
@@ -147,12 +149,12 @@ Dataflow::Piece& Dataflow::piece_of(size_t bytes) {
   if (Piece* free = smallest([&](size_t user) { return user < done.size() && done[user]; }))
     return *free;
   size_t together = bytes;
-  for (const Piece& piece : pieces_) together += piece.memory.bytes();
+  for (const Piece& piece : pieces_) together += piece.memory->bytes();
   Piece* const shared = smallest([&](size_t user) {
     return std::find(running_.begin(), running_.end(), user) == running_.end();
   });
   if (together > kMostApart && shared) {
-    come_after(shared->user);
+    come_after(*shared->user);
     return *shared;
   }
   struct Allocating {
@@ -160,14 +162,16 @@ Dataflow::Piece& Dataflow::piece_of(size_t bytes) {
     explicit Allocating(bool& of) : flag(of) { flag = true; }
     ~Allocating() { flag = false; }
   } const allocating(allocating_);
-  return pieces_.emplace_back(Piece{Buffer(memory_, bytes), 0});
+  Piece& piece = pieces_.emplace_back(Piece{std::make_shared<Buffer>(memory_, bytes), {}});
+  shared_pieces_.push_back(piece.memory);
+  return piece;
 }
 
 Scratch Dataflow::scratch(size_t bytes) {
   require(!running_.empty(), "working memory is asked for outside of an operation");
   Piece& piece = piece_of(Scratch::kArrivalBytes + bytes);
   piece.user = running_.back();
-  auto* const start = static_cast<std::byte*>(piece.memory.data());
+  auto* const start = static_cast<std::byte*>(piece.memory->data());
   return {start + Scratch::kArrivalBytes, reinterpret_cast<unsigned*>(start)};
 }
 

@@ -19,6 +19,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/tensor.h"
@@ -44,11 +45,12 @@ class Dataflow {
 
   Dataflow(Memory& memory, gpu::Stream stream) : memory_(memory), stream_(stream) {}
 
-  // A graph, and its own working memory: pieces whose first Scratch::kArrivalBytes have to be zero before it is
-  // launched.
+  // A graph, and its working memory: pieces whose first Scratch::kArrivalBytes have to be zero before it is
+  // launched. Graphs of one Dataflow share pieces: no two of them may run at the same time.
   struct Recorded {
-    std::vector<Buffer> working_memory;
+    std::vector<std::shared_ptr<Buffer>> working_memory;
     std::unique_ptr<gpu::Graph> graph;
+    bool chain = true;  // no operation is beside another: the given order is as good
   };
   // Runs `work` on the host and records what it launches, in operations. It must not allocate.
   Recorded record(const std::function<void()>& work);
@@ -78,15 +80,16 @@ class Dataflow {
     std::vector<gpu::Node> nodes;  // the launches that end it
   };
   struct Piece {
-    Buffer memory;
-    size_t user;  // the last operation that had it
+    std::shared_ptr<Buffer> memory;
+    std::optional<size_t> user;  // the last operation that had it; none in this recording
   };
 
   void require_nothing_else() const;
   void touch(const std::vector<Access>& accesses);
   void come_after(size_t other);
   Piece& piece_of(size_t bytes);
-  void prefer_the_longest_chain(gpu::Graph& graph) const;
+  // How many operations it has.
+  size_t prefer_the_longest_chain(gpu::Graph& graph) const;
   Operation& running() { return operations_[running_.back()]; }
 
   Memory& memory_;
@@ -96,6 +99,7 @@ class Dataflow {
   std::vector<size_t> running_;  // from the outermost to the innermost
   std::vector<size_t> done_;  // in the order in which they ended: each after those it comes after
   std::vector<Piece> pieces_;
+  std::vector<std::weak_ptr<Buffer>> shared_pieces_;  // of all graphs that there are
 };
 
 }  // namespace gan::cuda

@@ -100,9 +100,11 @@ Device open_gpu(const DeviceOptions& options) {
   std::string description =
       str(name, ", ", human_bytes(room.free), " of ", human_bytes(room.total), " free; ",
           kernels.description(), ", ", name_of(options.precision),
-          options.order == RecordedOrder::data ? ", recorded in the order of its data" : "");
+          options.order == RecordedOrder::given ? "" : str(", order ", name_of(options.order)));
   Device device = {gpu->memory, std::move(kernels), std::move(description), options.precision};
-  if (tuner) device.tuning_report = [tuner] { return tuner->report(); };
+  device.tuning_report = [tuner, &memory = gpu->memory] {
+    return str(tuner ? tuner->report() : "", memory.order_report());
+  };
   return device;
 }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,23 @@ class Event {
 
  private:
   CUevent_st* event_ = nullptr;
+};
+
+// How long a stream takes from one place to another, without waiting for it.
+class Stopwatch {
+ public:
+  Stopwatch();
+  ~Stopwatch();
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+  void start(Stream stream);
+  void stop(Stream stream);
+  // Between the last two; nothing as long as the stream has not come to the second.
+  std::optional<double> seconds();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 // Copies between pinned memory and the device, which the host does not wait for.

@@ -189,14 +189,17 @@ TEST_CASE("work is repeated as one recorded piece, or as it is where nothing is 
   CHECK(runs == 4);
 }
 
+constexpr RecordedOrder kOrders[] = {RecordedOrder::given, RecordedOrder::data,
+                                     RecordedOrder::fastest};
+
 TEST_CASE("a replayed step of the stable recipe leaves the same bytes as one that is not",
           "[step]") {
   constexpr int kSteps = 6;
   const StableSteps plain(nullptr, kSteps);
   CHECK(plain.last.replays == 0);
-  for (const RecordedOrder order : {RecordedOrder::given, RecordedOrder::data}) {
+  for (const RecordedOrder order : kOrders) {
     const StableSteps replayed(gpu::make_stream(), kSteps, order);
-    CAPTURE(order == RecordedOrder::data);
+    CAPTURE(name_of(order));
     check_same_bytes(replayed, plain);
     CHECK(replayed.losses.size() == kSteps);
 
@@ -216,9 +219,9 @@ TEST_CASE("a replayed step of the classic recipe leaves the same bytes as one th
           "[step]") {
   constexpr int kSteps = 4;
   const ClassicSteps plain(nullptr, kSteps);
-  for (const RecordedOrder order : {RecordedOrder::given, RecordedOrder::data}) {
+  for (const RecordedOrder order : kOrders) {
     const ClassicSteps replayed(gpu::make_stream(), kSteps, order);
-    CAPTURE(order == RecordedOrder::data);
+    CAPTURE(name_of(order));
     check_same_bytes(replayed, plain);
     CHECK(replayed.operations > 0);
   }

@@ -45,7 +45,8 @@ size_t training_bytes(const Device& device, const TrainSettings& settings, const
   for (int64_t i = 0; i < shown.count(); ++i) truths.push_back(shown.image(i));
   color_squares(colorizer, truths, Output::own_luma);
   const bool gpu = device.memory.device() == DeviceKind::gpu;
-  return rehearsal.peak_bytes() + bytes_of(photos) - bytes_of(some) + (gpu ? kLibraries : 0);
+  return rehearsal.peak_bytes() + bytes_of(photos) - bytes_of(some) +
+         device.memory.most_recording_bytes() + (gpu ? kLibraries : 0);
 }
 
 int batch_that_fits(size_t room, int most, const Device& device, TrainSettings settings,

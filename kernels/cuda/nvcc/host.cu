@@ -191,6 +191,38 @@ void Event::wait() {
   check_cuda(cudaEventSynchronize(event_), "waiting for the device");
 }
 
+struct Stopwatch::State {
+  cudaEvent_t start = nullptr, stop = nullptr;
+  ~State() {
+    if (start) cudaEventDestroy(start);
+    if (stop) cudaEventDestroy(stop);
+  }
+};
+
+Stopwatch::Stopwatch() : state_(std::make_unique<State>()) {
+  check_cuda(cudaEventCreate(&state_->start), "making an event");
+  check_cuda(cudaEventCreate(&state_->stop), "making an event");
+}
+Stopwatch::~Stopwatch() = default;
+void Stopwatch::start(Stream stream) {
+  check_cuda(cudaEventRecord(state_->start, stream), "recording an event");
+}
+void Stopwatch::stop(Stream stream) {
+  check_cuda(cudaEventRecord(state_->stop, stream), "recording an event");
+}
+std::optional<double> Stopwatch::seconds() {
+  const cudaError_t status = cudaEventQuery(state_->stop);
+  if (status == cudaErrorNotReady) {
+    cudaGetLastError();  // that it is not ready is no error, but is remembered as one
+    return std::nullopt;
+  }
+  check_cuda(status, "looking at the clock");
+  float milliseconds = 0;
+  check_cuda(cudaEventElapsedTime(&milliseconds, state_->start, state_->stop),
+             "looking at the clock");
+  return milliseconds / 1e3;
+}
+
 void copy_to_device_later(void* to, const Pinned& from, size_t bytes, Stream stream) {
   copy_to_device(to, from.data(), bytes, stream);
 }

@@ -4,6 +4,7 @@
 #include "kernels/cuda/host.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -160,6 +161,23 @@ Event::Event() = default;
 Event::~Event() = default;
 void Event::record(Stream) {}
 void Event::wait() {}
+
+// The simulator's own time, which says nothing of a GPU's.
+struct Stopwatch::State {
+  std::chrono::steady_clock::time_point start, stop;
+};
+
+Stopwatch::Stopwatch() : state_(std::make_unique<State>()) {}
+Stopwatch::~Stopwatch() = default;
+void Stopwatch::start(Stream) {
+  state_->start = std::chrono::steady_clock::now();
+}
+void Stopwatch::stop(Stream) {
+  state_->stop = std::chrono::steady_clock::now();
+}
+std::optional<double> Stopwatch::seconds() {
+  return std::chrono::duration<double>(state_->stop - state_->start).count();
+}
 
 void copy_to_device_later(void* to, const Pinned& from, size_t bytes, Stream stream) {
   copy_to_device(to, from.data(), bytes, stream);
