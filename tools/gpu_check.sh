@@ -224,7 +224,7 @@ gpu_part kernels-variants 60 "$bin/gpu_tests" variants
 for precision in f32 tf32 bf16; do
   gpu_part "parity-$precision" 20 "$bin/gpu_parity" "$precision" "$golden"
 done
-gpu_part training-agreement 60 "$bin/gpu_training"
+gpu_part training-agreement 100 "$bin/gpu_training"
 gpu_part kernels-cudnn 90 "$bin/gpu_tests" cudnn
 
 # --- Fast? The steps that matter most come first, with their convolutions' times beside them.
@@ -288,7 +288,7 @@ for batch in 64 16; do
   done
 done
 for tool in memcheck racecheck initcheck; do
-  tool_part compute-sanitizer "sanitizer-$tool" 40 \
+  tool_part compute-sanitizer "sanitizer-$tool" 80 \
     compute-sanitizer --tool "$tool" --error-exitcode 9 "$bin/gpu_training" '[smallest],[step]'
 done
 

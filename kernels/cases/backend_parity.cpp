@@ -152,6 +152,15 @@ CaseCheck::CaseCheck(const OpCase& op_case, Precision precision, Extent extent)
 
 ParityReport CaseCheck::run(Backend& candidate, Memory& memory) const {
   if (!supports(candidate, case_, precision_)) return unsupported(candidate, case_);
+  try {
+    return compare(candidate, memory);
+  } catch (const DeviceError& error) {  // a kernel's fault shows when its results are fetched
+    throw DeviceError(str(case_.name, " (", gan::name_of(data_type(precision_)), ", ",
+                          candidate.name(), "): ", error.what()));
+  }
+}
+
+ParityReport CaseCheck::compare(Backend& candidate, Memory& memory) const {
   Comparison comparison(*this);
   OpTensors tensors(memory, case_, precision_);
   compare_call(comparison, *this, candidate, tensors, Write::overwrite, 0);

@@ -28,7 +28,8 @@ class CaseCheck {
   // reference's. Outputs hold NaN beforehand; the guards around every tensor must survive. Called
   // twice, a candidate must give the same bits. Where the function takes a Write, accumulating must
   // differ from overwriting by exactly the old values.
-  // Nothing is called when candidate.supports() says no.
+  // Nothing is called when candidate.supports() says no. Throws a DeviceError that names the case when the device
+  // fails.
   ParityReport run(Backend& candidate, Memory& memory) const;
 
   const OpCase& op_case() const { return case_; }
@@ -38,6 +39,8 @@ class CaseCheck {
   const Values& results() const { return results_; }  // of the sample
 
  private:
+  ParityReport compare(Backend& candidate, Memory& memory) const;
+
   OpCase case_;
   Precision precision_;
   Sample sample_;

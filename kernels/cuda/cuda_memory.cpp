@@ -39,7 +39,9 @@ class PinnedReadback final : public Readback {
 class GraphRecording final : public Recording {
  public:
   GraphRecording(gpu::Stream stream, cuda::Dataflow::Recorded recorded)
-      : stream_(stream), recorded_(std::move(recorded)) {}
+      : stream_(stream), recorded_(std::move(recorded)) {
+    recorded_.graph->make_ready();
+  }
   void replay() override { recorded_.graph->launch(stream_); }
   size_t operations() const override { return recorded_.graph->nodes(); }
 

@@ -65,7 +65,7 @@ class Dataflow {
   void reads(const Region& region) { touch({{region, false}}); }
   void writes(const Region& region) { touch({{region, true}}); }
   // Working memory of the running operation, its own until the operation is done. Where all of it together
-  // would be more than kMostApart, the operation waits for another one's.
+  // would be more than kMostApart, the operation waits for another one's, if one is large enough.
   Scratch scratch(size_t bytes);
   static constexpr size_t kMostApart = size_t{256} << 20;
 

@@ -92,9 +92,11 @@ using Node = CUgraphNode_st*;
 class Graph {
  public:
   virtual ~Graph() = default;
-  // Before the first launch: whether the device shall begin with these launches, and with those before them
+  // Before make_ready(): whether the device shall begin with these launches, and with those before them
   // that have not been spoken of yet, where others could begin, too.
   virtual void prefer(const std::vector<Node>& last, bool preferred) = 0;
+  // Before the first launch: what may fail fails here.
+  virtual void make_ready() = 0;
   virtual void launch(Stream stream) = 0;
   virtual size_t nodes() const = 0;
 };

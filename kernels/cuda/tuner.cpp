@@ -128,6 +128,11 @@ double seconds(Memory& memory, const Call& call, Backend& backend, const Operand
   return best / together;
 }
 
+// Not for this one call: the device does nothing any more.
+struct DeviceLost : DeviceError {
+  using DeviceError::DeviceError;
+};
+
 // A backend and one of its ways of computing a call.
 struct Candidate {
   Backend* backend;
@@ -171,19 +176,39 @@ Backend* recall(const Call& call, std::vector<Candidate> candidates, const std::
   return nullptr;
 }
 
+// The seconds of a candidate's variant. Where that fails for lack of memory, or is refused, the others remain. A
+// kernel that faults takes the device with it: what it was is said then, as nobody else could.
+double seconds_of(Memory& memory, const Call& call, const Candidate& candidate, size_t variant,
+                  const Operands& operands, Effort effort) {
+  candidate.backend->take_variant(call, variant);
+  try {
+    return seconds(memory, call, *candidate.backend, operands, effort);
+  } catch (const DeviceError&) {
+    try {
+      float first = 0;
+      memory.copy_to_host(&first, operands.w.data(), sizeof(first));
+    } catch (const DeviceError& lost) {
+      throw DeviceLost(str("the GPU was lost while ", text_of(call), " was measured (",
+                           candidate.backend->name(), ", ", candidate.variants[variant],
+                           "): ", lost.what()));
+    }
+    throw;
+  }
+}
+
 // Another variant of the backend where one is clearly faster. They are many, so that they are
 // looked at, and only what looks fastest is measured, unless even that is slower than `least`.
 void try_variants(Memory& memory, const Call& call, const Operands& operands, double least,
                   Candidate& candidate) {
-  Backend& backend = *candidate.backend;
   size_t fastest = 0;
   double glance = least / kClearly;
   for (size_t variant = 1; variant < candidate.variants.size(); ++variant) {
-    backend.take_variant(call, variant);
     double time = 0;
     try {
-      time = seconds(memory, call, backend, operands, Effort::glance);
-    } catch (const DeviceError&) {  // not for this device, or memory is short: the others remain
+      time = seconds_of(memory, call, candidate, variant, operands, Effort::glance);
+    } catch (const DeviceLost&) {
+      throw;
+    } catch (const DeviceError&) {
       continue;
     }
     if (time >= glance) continue;
@@ -191,8 +216,7 @@ void try_variants(Memory& memory, const Call& call, const Operands& operands, do
     fastest = variant;
   }
   if (fastest == 0) return;
-  backend.take_variant(call, fastest);
-  const double time = seconds(memory, call, backend, operands, Effort::full);
+  const double time = seconds_of(memory, call, candidate, fastest, operands, Effort::full);
   if (time > kClearly * candidate.seconds) return;
   candidate.variant = fastest;
   candidate.seconds = time;
@@ -204,7 +228,7 @@ void measure(Memory& memory, const Call& call, const Kernels::Backends& among,
   const Operands operands(memory, call, among);
   double least = std::numeric_limits<double>::infinity();
   for (Candidate& one : candidates) {
-    one.seconds = seconds(memory, call, *one.backend, operands, Effort::full);
+    one.seconds = seconds_of(memory, call, one, 0, operands, Effort::full);
     least = std::min(least, one.seconds);
   }
   for (Candidate& one : candidates) try_variants(memory, call, operands, least, one);
@@ -229,6 +253,8 @@ Backend* Tuner::choose(const Call& call, const Kernels::Backends& among) {
   }
   try {
     measure(memory_, call, among, candidates);
+  } catch (const DeviceLost&) {
+    throw;
   } catch (const DeviceError& error) {  // memory that is short now may not be so next time
     std::cerr << "not measured: " << text << ": " << error.what() << std::endl;
     for (const Candidate& one : candidates) one.backend->take_variant(call, 0);

@@ -18,6 +18,25 @@
 namespace gan::testing {
 namespace {
 
+constexpr int kRefuses = -1, kLosesDevice = -2;
+
+// The computer's memory, until a backend's kernel has made away with the device.
+class FragileMemory final : public Memory {
+ public:
+  DeviceKind device() const override { return host_memory().device(); }
+  void* allocate(size_t bytes) override { return host_memory().allocate(bytes); }
+  void release(void* block) noexcept override { host_memory().release(block); }
+  void fill_zero(void* block, size_t bytes) override { host_memory().fill_zero(block, bytes); }
+  void copy_from_host(void* to, const void* from, size_t bytes) override {
+    host_memory().copy_from_host(to, from, bytes);
+  }
+  void copy_to_host(void* to, const void* from, size_t bytes) override {
+    if (lost) throw DeviceError("an illegal memory access");
+    host_memory().copy_to_host(to, from, bytes);
+  }
+  static inline bool lost = false;
+};
+
 // A way of computing that takes so many microseconds.
 struct Sleep {
   std::string name;
@@ -42,6 +61,7 @@ class Sleeper final : public Backend {
   void conv_forward(const ConvGeometry&, const Tensor&, const Weights&, const Epilogue&,
                     const Tensor&) override {
     ++runs;
+    FragileMemory::lost = ways_.at(taken).microseconds == kLosesDevice;
     if (ways_.at(taken).microseconds < 0) throw DeviceError("no memory");
     std::this_thread::sleep_for(std::chrono::microseconds(ways_.at(taken).microseconds));
   }
@@ -185,10 +205,30 @@ TEST_CASE("what an older tuner chose, or what is no entry at all, is measured ag
 TEST_CASE("a variant that fails is passed over") {
   const Call call = {Op::conv_forward, DType::f32, {1, 4, 4, 2}, {1, 4, 4, 2}, {}};
   const Kernels::Backends backends =
-      several_and({{"automatic", 2000}, {"large", -1}, {"small", 50}}, 4000);
+      several_and({{"automatic", 2000}, {"large", kRefuses}, {"small", 50}}, 4000);
   Tuner tuner(host_memory(), {});
   CHECK(tuner.choose(call, backends) == backends.front().get());
   CHECK(taken(backends) == 2);
+}
+
+TEST_CASE("where a kernel makes away with the device, it is named and nothing is kept") {
+  const TempFolder folder;
+  const std::filesystem::path cache = folder.path() / "tuning.txt";
+  const Call call = {Op::conv_forward, DType::f32, {1, 4, 4, 2}, {1, 4, 4, 2}, {}};
+  FragileMemory memory;
+  for (const bool automatic : {false, true}) {
+    const Kernels::Backends backends =
+        automatic
+            ? pair_of(kLosesDevice, 50)
+            : several_and({{"automatic", 2000}, {"large", kLosesDevice}, {"small", 50}}, 4000);
+    Tuner tuner(memory, Choices("card", cache));
+    CHECK_THROWS_WITH(tuner.choose(call, backends),
+                      Catch::Contains("the GPU was lost while conv forward") &&
+                          Catch::Contains(automatic ? "(one, automatic)" : "(one, large)") &&
+                          Catch::Contains("an illegal memory access"));
+    CHECK_FALSE(std::filesystem::exists(cache));
+    FragileMemory::lost = false;
+  }
 }
 
 TEST_CASE("where there is one way, nothing is measured") {

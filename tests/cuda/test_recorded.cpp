@@ -1,4 +1,5 @@
 // Decisions taken in the device's memory, and whole steps recorded once and replayed.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
@@ -138,32 +139,44 @@ __global__ void sum_of_blocks(int* numbers, int* sums) {
   }
 }
 
-}  // namespace
-
-// Each of them wants all of the device: one has to wait, and neither may have half of it.
-TEST_CASE("kernels whose blocks wait for each other may be on branches of one graph",
-          "[smallest]") {
-  constexpr int kThreads = 32, kBranches = 3;
+// Branches of so many blocks each, at whose start a chain of `before` operations comes first, three times over.
+void run_branches(int64_t blocks, const std::vector<int>& before) {
+  constexpr int kThreads = 32;
+  const auto branches = static_cast<int64_t>(before.size());
   RecordingGpu gpu(gpu::make_stream(), RecordedOrder::data);
-  const int64_t blocks = gpu::blocks_together(sum_of_blocks, kThreads, 0);
-  Buffer memory(gpu.memory, static_cast<size_t>(2 * kBranches * blocks) * sizeof(int));
+  Buffer memory(gpu.memory, static_cast<size_t>(2 * branches * blocks) * sizeof(int));
   auto* const numbers = static_cast<int*>(memory.data());
+  const auto of_branch = [&](int64_t branch) { return numbers + 2 * branch * blocks; };
   const auto recording = gpu.memory.record([&] {
-    for (int branch = 0; branch < kBranches; ++branch) {
-      int* const mine = numbers + 2 * branch * blocks;
+    for (int64_t branch = 0; branch < branches; ++branch) {
+      int* const mine = of_branch(branch);
       const cuda::Region region(mine, static_cast<size_t>(2 * blocks) * sizeof(int));
-      gpu.memory.dataflow().operation({}, {region}, [&] {
-        gpu::launch_together(sum_of_blocks, blocks, kThreads, 0, gpu.stream, mine, mine + blocks);
-      });
+      for (int i = 0; i <= before[static_cast<size_t>(branch)]; ++i)
+        gpu.memory.dataflow().operation({}, {region}, [&] {
+          gpu::launch_together(sum_of_blocks, blocks, kThreads, 0, gpu.stream, mine, mine + blocks);
+        });
     }
   });
   for (int i = 0; i < 3; ++i) recording->replay();
-  std::vector<int> result(static_cast<size_t>(2 * kBranches * blocks));
-  gpu.memory.copy_to_host(result.data(), numbers, result.size() * sizeof(int));
+  std::vector<int> result(memory.bytes() / sizeof(int));
+  gpu.memory.copy_to_host(result.data(), numbers, memory.bytes());
   const auto sum = static_cast<int>(blocks * (blocks - 1) / 2 + 19 * blocks);
-  for (int branch = 0; branch < kBranches; ++branch)
+  for (int64_t branch = 0; branch < branches; ++branch)
     for (int64_t block = 0; block < blocks; ++block)
       REQUIRE(result[static_cast<size_t>((2 * branch + 1) * blocks + block)] == sum);
+}
+
+}  // namespace
+
+// Each may want all of the device, so that one has to wait and neither may have half of it; or some may run at the
+// same time; or one that is preferred, as the longest chain is, comes when another has begun.
+TEST_CASE("kernels whose blocks wait for each other may be on branches of one graph",
+          "[smallest]") {
+  const int64_t all = gpu::blocks_together(sum_of_blocks, 32, 0);
+  run_branches(all, {0, 0, 0});
+  run_branches(std::max<int64_t>(1, all / 4), {0, 0, 0, 0, 0, 0});
+  run_branches(all, {6, 0, 0});
+  run_branches(std::max<int64_t>(1, all / 2), {0, 0, 0, 6});
 }
 
 TEST_CASE("work is repeated as one recorded piece, or as it is where nothing is recorded",

@@ -88,14 +88,13 @@ class CudaGraph final : public Graph {
       for (Node before : nodes_before(node, nodes_)) nodes.push_back(before);
     }
   }
+  void make_ready() override {
+    unsigned long long flags = 0;
+    if (!spoken_of_.empty()) flags = cudaGraphInstantiateFlagUseNodePriority;
+    check_cuda(cudaGraphInstantiate(&executable_, graph_, flags), "making the recorded work ready");
+  }
   void launch(Stream stream) override {
     ++host_calls().replays;
-    if (!executable_) {
-      unsigned long long flags = 0;
-      if (!spoken_of_.empty()) flags = cudaGraphInstantiateFlagUseNodePriority;
-      check_cuda(cudaGraphInstantiate(&executable_, graph_, flags),
-                 "making the recorded work ready");
-    }
     check_cuda(cudaGraphLaunch(executable_, stream), "repeating recorded work");
   }
   size_t nodes() const override { return nodes_; }
@@ -256,6 +255,8 @@ std::vector<Node> record_position(Stream stream) {
   size_t count = 0;
   check_cuda(capture_info(stream, &status, nullptr, nullptr, &nodes, &edges, &count),
              "asking what is recorded");
+  if (status == cudaStreamCaptureStatusInvalidated)
+    throw Error("a call that cannot be recorded has ended the recording");
   if (status != cudaStreamCaptureStatusActive) throw Error("the stream is not being recorded");
   return {nodes, nodes + count};
 }

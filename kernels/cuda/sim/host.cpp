@@ -89,6 +89,7 @@ class LaunchGraph final : public Graph {
     }
   }
 
+  void make_ready() override {}
   void launch(Stream) override {
     const sim::Settings settings = sim::current_settings();
     sim::Random random(settings.seed + host_calls().replays++);
