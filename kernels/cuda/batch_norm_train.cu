@@ -195,6 +195,7 @@ __global__ void __launch_bounds__(kNormThreads, 1)
     }
     gpu::syncthreads();  // the table is there | the next kind takes the memory
   }
+  sums.have_read();
   if (kinds.leads && has_channel) {
     p.running_mean[c] = running_mean;
     p.running_var[c] = running_var;
@@ -287,6 +288,7 @@ __global__ void __launch_bounds__(kNormThreads, 1)
     }
     gpu::syncthreads();  // the table is there | the next kind takes the memory
   }
+  sums.have_read();
   if (kinds.leads && has_channel) {
     if (p.dbeta) p.dbeta[c] = dbeta + (p.accumulate ? p.dbeta[c] : 0.0f);
     if (p.dgamma) p.dgamma[c] = dgamma + (p.accumulate ? p.dgamma[c] : 0.0f);
@@ -434,10 +436,12 @@ void for_grids(Kernel* kernel, const Work<N>& work, int64_t channels, Launch&& l
 template <int N, class Kernel, class Run>
 void for_blocks(const Work<N>& work, int64_t channels, Kernel* in_clusters, Kernel* in_grid,
                 Run&& run) {
-  if (const std::optional<NormLayout> layout = cluster_layout(work, channels)) {
+  const std::optional<NormLayout> layout = cluster_layout(work, channels);
+  const auto cluster = [&] { return gpu::Dim3(1, layout->grid.y, layout->grid.z); };
+  if (layout &&
+      gpu::clusters_together(in_clusters, cluster(), layout->block, layout->shared_bytes) > 0) {
     run(Part{0, channels}, *layout, [&](auto... arguments) {
-      gpu::launch_clusters(in_clusters, layout->grid, {1, layout->grid.y, layout->grid.z},
-                           layout->block, arguments...);
+      gpu::launch_clusters(in_clusters, layout->grid, cluster(), layout->block, arguments...);
     });
     return;
   }

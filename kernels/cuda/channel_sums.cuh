@@ -8,6 +8,7 @@
 //      up as many, 8 or more threads a channel: no rounds of a tree, and no bank has two numbers to give at once.
 //   2. put, wait: the chunk's two numbers for each channel, then the other chunks'.
 //   3. merge_chunks: all chunks', in order, so that all blocks get the same.
+//   4. have_read, and before the block ends leave: its numbers stay until the others have read them.
 //
 // The chunks of a group meet in global memory, where all blocks of the launch wait for each other (GridSums),
 // or, where few blocks hold all rows, as a cluster in each other's shared memory (ClusterSums).
@@ -105,6 +106,7 @@ class GridSums {
   __device__ float b(int kind, int chunk, int, int64_t column) const {
     return b_[place(kind, chunk, column)];
   }
+  __device__ void have_read() {}
   __device__ void leave() {}
 
  private:
@@ -135,7 +137,8 @@ class ClusterSums {
   __device__ float b(int kind, int chunk, int channel, int64_t) const {
     return *gpu::cluster_shared(mine_ + kGroupChannels + channel, kind * chunks_ + chunk);
   }
-  __device__ void leave() { gpu::sync_cluster(); }  // others have read | the block ends
+  __device__ void have_read() { gpu::arrive_at_cluster(); }
+  __device__ void leave() { gpu::wait_for_cluster(); }
 
  private:
   float* mine_;

@@ -323,7 +323,7 @@ __device__ __forceinline__ bool join_splits(float* tile, float* parts, unsigned*
 }
 
 // The same of blocks that are a cluster: each adds up some of the tile's rows, which it returns. Before it ends
-// it has to wait for the others once more, who read its sums.
+// it has to wait for the cluster, whose other blocks read its sums.
 struct RowRange {
   int first, last;
 };
@@ -348,7 +348,8 @@ __device__ __forceinline__ RowRange join_cluster(float* tile, int splits) {
     }
     gpu::store_packet(at, sum);  // nobody else reads these rows of this block
   }
-  gpu::syncthreads();  // the sums are written | read by the epilogue in another order
+  gpu::arrive_at_cluster();  // the others' sums are read
+  gpu::syncthreads();        // the sums are written | read by the epilogue in another order
   return rows;
 }
 
@@ -450,7 +451,7 @@ __global__ void __launch_bounds__(Unit::Tile::kThreads, Unit::Tile::kBlocks)
     finish_tile<Tile>(args.shape, args.epilogue, sums + mine.first * kSumPitch<Tile>,
                       rows.out + mine.first, channel0, last - mine.first,
                       blockIdx.z * blocks_m + block_m);
-  if (args.in_clusters) gpu::sync_cluster();  // others have read these sums | the block ends
+  if (args.in_clusters) gpu::wait_for_cluster();  // others have read these sums | the block ends
 }
 
 }  // namespace gan::cuda

@@ -147,12 +147,9 @@ void allow_shared_bytes(Kernel* kernel, size_t smem_bytes) {
                "asking for more than 48 KiB of shared memory");
 }
 
-template <class... Params, class... Args>
-void launch_with(const cudaLaunchAttribute* attribute, void (*kernel)(Params...), Dim3 grid,
-                 Dim3 block, size_t smem_bytes, Stream stream, Args... args) {
-  static_assert(sizeof...(Params) == sizeof...(Args), "one argument for each kernel parameter");
-  check_launch(grid, block, smem_bytes);
-  allow_shared_bytes(kernel, smem_bytes);
+// `attribute`, which may be null, has to outlive it.
+inline cudaLaunchConfig_t launch_config(const cudaLaunchAttribute* attribute, const Dim3& grid,
+                                        const Dim3& block, size_t smem_bytes, Stream stream) {
   const auto extent = [](const Dim3& d) {
     return dim3(static_cast<unsigned>(d.x), static_cast<unsigned>(d.y), static_cast<unsigned>(d.z));
   };
@@ -163,6 +160,16 @@ void launch_with(const cudaLaunchAttribute* attribute, void (*kernel)(Params...)
   config.stream = stream;
   config.attrs = const_cast<cudaLaunchAttribute*>(attribute);  // only read
   config.numAttrs = attribute ? 1 : 0;
+  return config;
+}
+
+template <class... Params, class... Args>
+void launch_with(const cudaLaunchAttribute* attribute, void (*kernel)(Params...), Dim3 grid,
+                 Dim3 block, size_t smem_bytes, Stream stream, Args... args) {
+  static_assert(sizeof...(Params) == sizeof...(Args), "one argument for each kernel parameter");
+  check_launch(grid, block, smem_bytes);
+  allow_shared_bytes(kernel, smem_bytes);
+  const cudaLaunchConfig_t config = launch_config(attribute, grid, block, smem_bytes, stream);
   ++host_calls().launches;
   check_cuda(cudaLaunchKernelEx(&config, kernel, launch_argument<Params>(args)...),
              "kernel launch");

@@ -63,11 +63,15 @@ __global__ void rotate_in_clusters_kernel(int cluster, int* out) {
     value = cluster_shared(values, before)[thread];
     sync_cluster();
   }
-  // A whole turn, and one step more without a copy.
+  // A whole turn, and one step more without a copy, in two parts: threads of one block may be on both sides.
   values[thread] = value;
-  sync_cluster();
-  out[block * threads + thread] = *cluster_shared(values + thread, before);
-  sync_cluster();
+  arrive_at_cluster();
+  const int place = block * threads + thread;
+  wait_for_cluster();
+  out[place] = *cluster_shared(values + thread, before);
+  arrive_at_cluster();
+  out[place] += 1;
+  wait_for_cluster();
 }
 
 // The first 64 threads make numbers, the others use them: two buffers, one barrier each for full
@@ -171,7 +175,8 @@ TEST_CASE("Blocks of a cluster wait for each other and read each other's shared 
       const int block = i / kThreads, x = block % kAcross, y = block / kAcross;
       const int before = y / cluster * cluster + (y % cluster + cluster - 1) % cluster;
       CAPTURE(cluster, i);
-      CHECK(out.read()[static_cast<size_t>(i)] == (before * kAcross + x) * kThreads + i % kThreads);
+      CHECK(out.read()[static_cast<size_t>(i)] ==
+            (before * kAcross + x) * kThreads + i % kThreads + 1);
     }
   }
   const auto with = [](Dim3 grid, Dim3 cluster) {

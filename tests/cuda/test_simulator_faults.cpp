@@ -77,6 +77,31 @@ __global__ void reads_what_has_ended() {
   for (int i = 0; i < 1000000; ++i) cluster_shared(values, 1);
 }
 
+__global__ void waits_without_arriving() {
+  wait_for_cluster();
+}
+
+__global__ void arrives_at_its_cluster_twice() {
+  arrive_at_cluster();
+  arrive_at_cluster();
+}
+
+__global__ void arrives_and_leaves() {
+  arrive_at_cluster();
+}
+
+__global__ void half_a_block_arrives() {
+  if (threadIdx.x < 16) sync_cluster();
+}
+
+__global__ void arrive_in_branches() {
+  if (threadIdx.x < 16)
+    arrive_at_cluster();
+  else
+    arrive_at_cluster();
+  wait_for_cluster();
+}
+
 __global__ void waits_for_too_many() {
   if (threadIdx.x < 32) barrier_sync(1, 64);
 }
@@ -272,15 +297,15 @@ TEST_CASE("Blocks wait for each other only if all of them run, and come", "[cuda
 
 TEST_CASE("Blocks of a cluster must come, and must not end before others have read what they have",
           "[cuda][simulator]") {
-  check_fault(Fault::misuse, "sync_cluster in a launch whose blocks need not run together",
+  check_fault(Fault::misuse, "a cluster's barrier in a launch without clusters",
               waits_for_the_cluster, 32, 0);
-  check_fault(Fault::misuse, "sync_cluster in a launch whose blocks need not run together",
+  check_fault(Fault::misuse, "a cluster's barrier in a launch without clusters",
               [] { launch_together(waits_for_the_cluster, 2, 32, 0, Stream{}); });
   const auto clusters = [](auto kernel, auto... arguments) {
     launch_clusters(kernel, 4, 2, 32, Smem::bytes<int>(4), Stream{}, arguments...);
   };
   check_fault(Fault::misuse, "sync_grid in a launch", [&] { clusters(waits_for_the_grid); });
-  check_fault(Fault::divergent_barrier, "a block waits in sync_cluster for one that has ended",
+  check_fault(Fault::divergent_barrier, "a block waits in its cluster for one that has ended",
               [&] { clusters(one_block_of_a_cluster_leaves); });
   check_fault(Fault::misuse, "of block 2 of a cluster of 2",
               [&] { clusters(asks_for_shared_memory, 2, true); });
@@ -289,6 +314,14 @@ TEST_CASE("Blocks of a cluster must come, and must not end before others have re
   check_fault(Fault::shared_memory, "which has ended or not begun",
               [&] { clusters(reads_what_has_ended); });
   CHECK_NOTHROW(clusters(asks_for_shared_memory, 1, true));
+  check_fault(Fault::misuse, "has not arrived there", [&] { clusters(waits_without_arriving); });
+  check_fault(Fault::divergent_barrier, "again before it has waited",
+              [&] { clusters(arrives_at_its_cluster_twice); });
+  check_fault(Fault::divergent_barrier, "arrived at its cluster and not waited",
+              [&] { clusters(arrives_and_leaves); });
+  check_fault(Fault::divergent_barrier, "returned", [&] { clusters(half_a_block_arrives); });
+  check_fault(Fault::divergent_barrier, "arrive at their cluster in different places",
+              [&] { clusters(arrive_in_branches); });
 }
 
 TEST_CASE("Shared memory must fit the launch and be taken alike", "[cuda][simulator]") {

@@ -61,6 +61,14 @@ std::vector<Node> nodes_before(Node node, size_t nodes_in_graph) {
   return nodes;
 }
 
+// Whether all blocks of a kernel have to be on the device at once, where none may overtake it half-way.
+bool waits_for_itself(Node kernel) {
+  cudaLaunchAttributeValue value = {};
+  check_cuda(cudaGraphKernelNodeGetAttribute(kernel, cudaLaunchAttributeCooperative, &value),
+             "asking how a kernel was launched");
+  return value.cooperative != 0;
+}
+
 class CudaGraph final : public Graph {
  public:
   explicit CudaGraph(cudaGraph_t graph) : graph_(graph) {
@@ -73,8 +81,6 @@ class CudaGraph final : public Graph {
   void prefer(const std::vector<Node>& last, bool preferred) override {
     int least = 0, greatest = 0;
     check_cuda(cudaDeviceGetStreamPriorityRange(&least, &greatest), "asking for priorities");
-    cudaLaunchAttributeValue value = {};
-    value.priority = preferred ? greatest : least;
     std::vector<Node> nodes = last;
     while (!nodes.empty()) {
       Node const node = nodes.back();
@@ -82,9 +88,12 @@ class CudaGraph final : public Graph {
       if (!spoken_of_.insert(node).second) continue;
       cudaGraphNodeType type = {};
       check_cuda(cudaGraphNodeGetType(node, &type), "asking for a node's type");
-      if (type == cudaGraphNodeTypeKernel)
+      if (type == cudaGraphNodeTypeKernel) {
+        cudaLaunchAttributeValue value = {};
+        value.priority = preferred || waits_for_itself(node) ? greatest : least;
         check_cuda(cudaGraphKernelNodeSetAttribute(node, cudaLaunchAttributePriority, &value),
                    "giving a kernel its priority");
+      }
       for (Node before : nodes_before(node, nodes_)) nodes.push_back(before);
     }
   }

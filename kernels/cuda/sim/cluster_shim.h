@@ -12,10 +12,21 @@ void launch_clusters(void (*kernel)(Params...), Dim3 grid, Dim3 cluster, Dim3 bl
   launch_as(sim::Company::cluster, cluster, kernel, grid, block, smem_bytes, stream, args...);
 }
 
+// One cluster comes after another.
+template <class... Params>
+int64_t clusters_together(void (*)(Params...), Dim3, Dim3, size_t smem_bytes) {
+  return smem_bytes <= most_shared_bytes() ? 1 : 0;
+}
+
+inline void arrive_at_cluster(Where where = Where::here()) {
+  sim::arrive_at_cluster(where);
+}
+inline void wait_for_cluster(Where where = Where::here()) {
+  sim::wait_for_cluster(where);
+}
 inline void sync_cluster(Where where = Where::here()) {
-  sim::block_barrier(0, 0, true, where);
-  sim::cluster_barrier(where);
-  sim::block_barrier(0, 0, true, where);
+  sim::arrive_at_cluster(where);
+  sim::wait_for_cluster(where);
 }
 template <class T>
 const T* cluster_shared(const T* mine, int rank, Where where = Where::here()) {

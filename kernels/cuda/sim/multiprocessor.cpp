@@ -86,17 +86,21 @@ void Team::leave(size_t rank) {
   opened_.notify_all();
 }
 
-bool Team::wait() {
-  std::unique_lock lock(mutex_);
+unsigned Team::arrive() {
+  const std::lock_guard lock(mutex_);
+  const unsigned ticket = generation_;
   if (++arrived_ == members_.size()) {
     arrived_ = 0;
     ++generation_;
     opened_.notify_all();
-    return true;
   }
-  const unsigned generation = generation_;
-  opened_.wait(lock, [&] { return generation_ != generation || left_ > 0; });
-  return generation_ != generation;
+  return ticket;
+}
+
+bool Team::wait(unsigned ticket) {
+  std::unique_lock lock(mutex_);
+  opened_.wait(lock, [&] { return generation_ != ticket || left_ > 0; });
+  return generation_ != ticket;
 }
 
 void Multiprocessor::run_block(const Launch& launch, uint64_t block, const Settings& settings,
@@ -132,7 +136,7 @@ void Multiprocessor::begin_block(const Launch& launch, uint64_t block, const Set
     stacks_.forget(threads_);
     // Freed and taken anew for each block, so that no block inherits another's ordering.
     const sanitizer::IgnoreScope ignore;
-    sync_objects_ = new std::byte[sizeof(uint64_t) * 2 * (kBarriers + kMaxBlockWarps)];
+    sync_objects_ = new std::byte[sizeof(uint64_t) * 2 * (kBarriers + kMaxBlockWarps + 1)];
   }
   for (int w = 0; w < warps_; ++w) {
     const int lanes = std::min(threads_ - w * kWarpSize, kWarpSize);
@@ -141,6 +145,7 @@ void Multiprocessor::begin_block(const Launch& launch, uint64_t block, const Set
     warp_[w].sync_count = 0;
   }
   for (Barrier& barrier : barrier_) barrier = Barrier{};
+  meetings_ = ClusterMeetings{};
   for (int t = 0; t < threads_; ++t) {
     Fiber& fiber = fibers_[t];
     fiber.thread_index = position(t, launch.block);
@@ -151,7 +156,7 @@ void Multiprocessor::begin_block(const Launch& launch, uint64_t block, const Set
     fiber.home = this;
     fiber.number = t;
     fiber.where = Where{nullptr, 0};
-    fiber.fenced = false;
+    fiber.fenced = fiber.at_cluster = false;
     fiber.fake_stack = nullptr;
     fiber.tsan_fiber = sanitizer::create_fiber();
     fiber.copies = &copies_[size_t{kCopyStride} * t];
@@ -244,6 +249,12 @@ void Multiprocessor::finish(Fiber& fiber) {
   if (barrier_[0].arrived > 0)
     fail(fiber, Fault::divergent_barrier, "a thread returned while ", barrier_[0].arrived,
          " wait for it in syncthreads ", barrier_[0].where);
+  if (fiber.at_cluster)
+    fail(fiber, Fault::divergent_barrier,
+         "a thread returned that has arrived at its cluster and not waited for it");
+  if (meetings_.arrived > 0)
+    fail(fiber, Fault::divergent_barrier, "a thread returned while ", meetings_.arrived,
+         " have arrived at their cluster ", meetings_.where);
   warp.returned |= lane;
   ++returned_;
   sanitizer::release(&launch_end);
@@ -261,6 +272,10 @@ void* Multiprocessor::barrier_sync_object(int id) const {
 void* Multiprocessor::warp_sync_object(const Warp& warp) const {
   return sync_objects_ +
          sizeof(uint64_t) * (2 * (kBarriers + (&warp - warp_)) + warp.sync_count % 2);
+}
+
+void* Multiprocessor::cluster_sync_object(unsigned meeting) const {
+  return sync_objects_ + sizeof(uint64_t) * (2 * (kBarriers + kMaxBlockWarps) + meeting % 2);
 }
 
 void Multiprocessor::block_barrier(Fiber& fiber, int id, int threads, bool wait) {
@@ -348,13 +363,51 @@ void Multiprocessor::warp_collective(Fiber& fiber, const WarpOp& op, uint32_t ma
 }
 
 // All threads of the block are here, between two barriers; one waits, and with it their OS thread.
-void Multiprocessor::team_barrier(Fiber& fiber, bool all) {
-  const char* const name = all ? "sync_grid" : "sync_cluster";
-  if (launch_->company != (all ? Company::grid : Company::cluster))
-    fail(fiber, Fault::misuse, name, " in a launch whose blocks need not run together",
-         all ? "" : " in clusters");
-  if (fiber.number == 0 && !team_->wait())
-    fail(fiber, Fault::divergent_barrier, "a block waits in ", name, " for one that has ended");
+void Multiprocessor::grid_barrier(Fiber& fiber) {
+  if (launch_->company != Company::grid)
+    fail(fiber, Fault::misuse, "sync_grid in a launch whose blocks need not run together");
+  if (fiber.number == 0 && !team_->wait(team_->arrive()))
+    fail(fiber, Fault::divergent_barrier, "a block waits in sync_grid for one that has ended");
+}
+
+void Multiprocessor::arrive_at_cluster(Fiber& fiber) {
+  if (launch_->company != Company::cluster)
+    fail(fiber, Fault::misuse, "a cluster's barrier in a launch without clusters");
+  if (fiber.at_cluster)
+    fail(fiber, Fault::divergent_barrier,
+         "a thread arrives at its cluster again before it has waited");
+  if (returned_ > 0)
+    fail(fiber, Fault::divergent_barrier, "a cluster's barrier after ", returned_,
+         " threads have returned");
+  if (meetings_.arrived > 0 && !same_place(meetings_.where, fiber.where))
+    fail(fiber, Fault::divergent_barrier,
+         "threads of one block arrive at their cluster in different places; the other is ",
+         meetings_.where);
+  meetings_.where = fiber.where;
+  fiber.at_cluster = true;
+  fiber.meeting = meetings_.complete;
+  void* const sync = sanitizer::kThread ? cluster_sync_object(fiber.meeting) : nullptr;
+  sanitizer::release(sync);
+  if (++meetings_.arrived < threads_) return;
+  sanitizer::acquire(sync);  // the others' writes, for the other blocks
+  meetings_.arrived = 0;
+  meetings_.ticket = team_->arrive();
+  ++meetings_.complete;
+  for (int w = 0; w < warps_; ++w)
+    ready_.push_lanes(w, std::exchange(meetings_.waiting_lanes[w], 0));
+}
+
+void Multiprocessor::wait_for_cluster(Fiber& fiber) {
+  if (!fiber.at_cluster)
+    fail(fiber, Fault::misuse, "wait_for_cluster of a thread that has not arrived there");
+  if (fiber.meeting == meetings_.complete) {
+    meetings_.waiting_lanes[fiber.number / kWarpSize] |= 1u << fiber.lane;
+    run_next(fiber, false);
+  }
+  fiber.at_cluster = false;
+  sanitizer::acquire(sanitizer::kThread ? cluster_sync_object(fiber.meeting) : nullptr);
+  if (!team_->wait(meetings_.ticket))
+    fail(fiber, Fault::divergent_barrier, "a block waits in its cluster for one that has ended");
 }
 
 // ---- Shared memory
@@ -488,6 +541,9 @@ std::string Multiprocessor::describe_waiting() const {
       text << "barrier " << id << ' ' << barrier.where << " has " << barrier.arrived << " of "
            << barrier.expected << " threads; ";
   }
+  if (meetings_.arrived > 0)
+    text << "the cluster's barrier " << meetings_.where << " has " << meetings_.arrived << " of "
+         << threads_ << " threads; ";
   constexpr int kMostWarps = 4;
   int described = 0;
   for (int w = 0; w < warps_ && described < kMostWarps; ++w) {

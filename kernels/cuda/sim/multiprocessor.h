@@ -25,8 +25,10 @@ class Multiprocessor;
 struct alignas(64) Fiber : ThreadView {
   Multiprocessor* home;
   int number;
-  Where where;  // of the latest call into the runtime
-  bool fenced;  // a threadfence since the last atomic
+  Where where;       // of the latest call into the runtime
+  bool fenced;       // a threadfence since the last atomic
+  bool at_cluster;   // has arrived there and not yet waited
+  unsigned meeting;  // for which it has arrived
   Context context;
   void* fake_stack;  // AddressSanitizer's
   void* tsan_fiber;  // ThreadSanitizer's
@@ -58,6 +60,16 @@ struct Barrier {
   unsigned generation;
 };
 
+// A block's threads that come to their cluster. As each has to wait before it comes again, none is two meetings ahead
+// of another.
+struct ClusterMeetings {
+  unsigned complete;  // to which all threads of the block have come
+  unsigned ticket;    // of the latest of these, Team::arrive()'s
+  int arrived;        // at the next one
+  Where where;        // there
+  uint32_t waiting_lanes[kMaxBlockWarps];
+};
+
 // Blocks that run at once, each on its OS thread, wait for each other and look at each other's shared memory.
 class Team {
  public:
@@ -65,8 +77,10 @@ class Team {
   void enter(size_t rank, Multiprocessor* member);
   // Before its shared memory is given back.
   void leave(size_t rank);
-  // False when a block has ended that would have had to come.
-  bool wait();
+  // One block has come; wait() with what it returned waits for the others, and is false when one of them has ended
+  // before it came.
+  unsigned arrive();
+  bool wait(unsigned ticket);
   size_t size() const { return members_.size(); }
   // Calls look(member) while it cannot leave; null before it has begun and after it has left.
   template <class Look>
@@ -98,8 +112,9 @@ class Multiprocessor {
 
   void warp_collective(Fiber& fiber, const WarpOp& op, uint32_t mask, void* payload);
   void block_barrier(Fiber& fiber, int id, int threads, bool wait);
-  // Of all blocks, or of a cluster's.
-  void team_barrier(Fiber& fiber, bool all);
+  void grid_barrier(Fiber& fiber);
+  void arrive_at_cluster(Fiber& fiber);
+  void wait_for_cluster(Fiber& fiber);
   const void* cluster_shared(Fiber& fiber, const void* mine, int rank);
   void* take_shared(Fiber& fiber, int index, size_t bytes);
   void yield(Fiber& fiber);
@@ -140,6 +155,7 @@ class Multiprocessor {
   std::string describe_waiting() const;
   void* barrier_sync_object(int id) const;
   void* warp_sync_object(const Warp& warp) const;
+  void* cluster_sync_object(unsigned meeting) const;
 
   const Launch* launch_ = nullptr;
   Team* team_ = nullptr;
@@ -153,6 +169,7 @@ class Multiprocessor {
   Warp warp_[kMaxBlockWarps];
   static constexpr int kBarriers = 16;
   Barrier barrier_[kBarriers];
+  ClusterMeetings meetings_;
   std::vector<SharedArray> shared_;
   size_t shared_used_ = 0;
   std::exception_ptr error_;

@@ -44,12 +44,17 @@ void block_barrier(int id, int threads, bool wait, Where where) {
 
 void grid_barrier(Where where) {
   Fiber& fiber = enter(where);
-  fiber.home->team_barrier(fiber, true);
+  fiber.home->grid_barrier(fiber);
 }
 
-void cluster_barrier(Where where) {
+void arrive_at_cluster(Where where) {
   Fiber& fiber = enter(where);
-  fiber.home->team_barrier(fiber, false);
+  fiber.home->arrive_at_cluster(fiber);
+}
+
+void wait_for_cluster(Where where) {
+  Fiber& fiber = enter(where);
+  fiber.home->wait_for_cluster(fiber);
 }
 
 const void* cluster_shared(const void* mine, int rank, Where where) {

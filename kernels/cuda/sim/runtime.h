@@ -106,10 +106,11 @@ void warp_collective(const WarpOp& op, uint32_t mask, void* payload, Where where
 // Barrier 0 with 0 threads is the barrier of the whole block.
 void block_barrier(int id, int threads, bool wait, Where where);
 
-// The block waits for all blocks of the launch, or of its cluster; all of its threads wait for each other
-// before and after.
+// The block waits for all blocks of the launch; all of its threads wait for each other before and after.
 void grid_barrier(Where where);
-void cluster_barrier(Where where);
+// A thread tells the other threads of its cluster that it has come, and waits for them to have.
+void arrive_at_cluster(Where where);
+void wait_for_cluster(Where where);
 
 // Where that block of the cluster, counted along x, y, z, has what this one has at `mine`, in a shared array.
 const void* cluster_shared(const void* mine, int rank, Where where);
