@@ -184,13 +184,19 @@ std::unique_ptr<Recording> CudaMemory::record_in_both(const std::function<void()
   try {
     data = record_by_data(work, chain);
   } catch (const DeviceError& error) {
-    order_report_ += str("recorded as given; by its data it cannot be: ", error.what(), "\n");
+    order_report_[0] = str("recorded as given; by its data it cannot be: ", error.what(), "\n");
   }
   std::unique_ptr<Recording> given = record_as_given(work);
   if (!data || chain) return given;
   return std::make_unique<FasterRecording>(
       std::move(given), std::move(data), stream_,
-      [this](const OrderVerdict& verdict) { order_report_ += text_of(verdict) + "\n"; });
+      [this](const OrderVerdict& v) { order_report_[v.operations] = text_of(v) + "\n"; });
+}
+
+std::string CudaMemory::order_report() {
+  std::string text;
+  for (const auto& [operations, line] : std::exchange(order_report_, {})) text += line;
+  return text;
 }
 
 Memory& cuda_memory() {

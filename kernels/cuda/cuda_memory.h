@@ -2,9 +2,9 @@
 // computer's own, guarded and NaN-filled.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
-#include <utility>
 
 #include "engine/memory.h"
 #include "kernels/cuda/dataflow.h"
@@ -44,8 +44,9 @@ class CudaMemory final : public Memory {
   // dataflow()'s operations (dataflow_backend.h).
   void record_in(RecordedOrder order) { order_ = order; }
   cuda::Dataflow& dataflow() { return dataflow_; }
-  // What has been found out about orders since this was asked last: a line each.
-  std::string order_report() { return std::exchange(order_report_, {}); }
+  // What has been found out about orders since this was asked last: a line for each number of operations. Work that
+  // is recorded anew has as many as before.
+  std::string order_report();
 
  private:
   class Staging;
@@ -58,7 +59,7 @@ class CudaMemory final : public Memory {
   cuda::Dataflow dataflow_;
   RecordedOrder order_ = RecordedOrder::given;
   bool recording_ = false;
-  std::string order_report_;
+  std::map<size_t, std::string> order_report_;  // lines, by operations; 0: of what failed
 };
 
 // The memory of the default stream, for the whole run of a program.
