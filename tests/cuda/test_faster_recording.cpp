@@ -1,4 +1,5 @@
 // Two orders of recorded work, and which of them is kept.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <memory>
@@ -155,6 +156,16 @@ TEST_CASE("two orders leave the same, and what one of them had is given back", "
   const bool data = report.find("latter") != std::string::npos;
   CHECK((memory.in_use() > before) == data);
   CHECK(memory.order_report().empty());
+}
+
+TEST_CASE("work that is recorded anew has one line in the report", "[smallest]") {
+  Branches two(2);
+  for (int times = 0; times < 3; ++times) {
+    const auto recording = two.record();
+    for (int i = 0; i < kUntilDecided; ++i) recording->replay();
+  }
+  const std::string report = two.gpu.memory.order_report();
+  CHECK(std::count(report.begin(), report.end(), '\n') == 1);
 }
 
 TEST_CASE("where an order by data cannot be recorded, the given one is, and it is said",
