@@ -67,7 +67,7 @@ class Memory {
   // Runs `work` on the host and records what it gives to the device, which does not do it yet. Such
   // work must neither allocate nor copy between device and host.
   virtual std::unique_ptr<Recording> record(const std::function<void()>& work);
-  // What all recordings together take of it, about and at the most, beside what the work takes as it is.
+  // How much of it all recordings together take, at worst and about, beside what the work itself takes.
   virtual size_t most_recording_bytes() const { return 0; }
 
  private:

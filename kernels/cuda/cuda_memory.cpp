@@ -149,47 +149,35 @@ std::unique_ptr<Recording> CudaMemory::record(const std::function<void()>& work)
     explicit Scope(bool& of) : flag(of) { flag = true; }
     ~Scope() { flag = false; }
   } const recording(recording_);
-  switch (order_) {
-    case RecordedOrder::given:
-      return record_as_given(work);
-    case RecordedOrder::data: {
-      bool chain = false;
-      return record_by_data(work, chain);
-    }
-    case RecordedOrder::fastest:
-      return record_in_both(work);
-  }
-  throw InternalError("an unknown order of recorded work");
+  if (order_ == RecordedOrder::fastest) return record_in_both(work);
+  return order_ == RecordedOrder::data ? ready(dataflow_.record(work)) : record_as_given(work);
 }
 
-std::unique_ptr<Recording> CudaMemory::record_as_given(const std::function<void()>& work) {
-  return std::make_unique<GraphRecording>(stream_,
-                                          cuda::Dataflow::Recorded{{}, gpu::record(stream_, work)});
-}
-
-std::unique_ptr<Recording> CudaMemory::record_by_data(const std::function<void()>& work,
-                                                      bool& chain) {
-  cuda::Dataflow::Recorded recorded = dataflow_.record(work);
-  chain = recorded.chain;
+std::unique_ptr<Recording> CudaMemory::ready(cuda::Dataflow::Recorded recorded) {
   for (const auto& piece : recorded.working_memory)
     cuda::fill(Tensor(piece->data(), vector_shape(cuda::Scratch::kArrivals), DType::f32), 0,
                stream_);
   return std::make_unique<GraphRecording>(stream_, std::move(recorded));
 }
 
-// Where there is no memory for another order, or a library's kernels refuse it, the given one is good enough.
+std::unique_ptr<Recording> CudaMemory::record_as_given(const std::function<void()>& work) {
+  return ready({{}, gpu::record(stream_, work)});
+}
+
+// Where there is no memory for another order, or a library's kernels refuse it, the given one is good
+// enough.
 std::unique_ptr<Recording> CudaMemory::record_in_both(const std::function<void()>& work) {
-  bool chain = false;
-  std::unique_ptr<Recording> data;
+  std::unique_ptr<Recording> by_data;
   try {
-    data = record_by_data(work, chain);
+    cuda::Dataflow::Recorded recorded = dataflow_.record(work);
+    if (!recorded.chain) by_data = ready(std::move(recorded));
   } catch (const DeviceError& error) {
     order_report_[0] = str("recorded as given; by its data it cannot be: ", error.what(), "\n");
   }
   std::unique_ptr<Recording> given = record_as_given(work);
-  if (!data || chain) return given;
+  if (!by_data) return given;
   return std::make_unique<FasterRecording>(
-      std::move(given), std::move(data), stream_,
+      std::move(given), std::move(by_data), stream_,
       [this](const OrderVerdict& v) { order_report_[v.operations] = text_of(v) + "\n"; });
 }
 

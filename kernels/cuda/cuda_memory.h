@@ -51,7 +51,7 @@ class CudaMemory final : public Memory {
  private:
   class Staging;
   std::unique_ptr<Recording> record_as_given(const std::function<void()>& work);
-  std::unique_ptr<Recording> record_by_data(const std::function<void()>& work, bool& chain);
+  std::unique_ptr<Recording> ready(cuda::Dataflow::Recorded recorded);
   std::unique_ptr<Recording> record_in_both(const std::function<void()>& work);
 
   CUstream_st* stream_;

@@ -9,7 +9,7 @@
 namespace gan {
 namespace {
 
-constexpr size_t kUntimed = 1;  // replays of each at first, which make it ready
+constexpr size_t kUntimed = 1;  // replays of each at first: the first one takes longer
 constexpr size_t kTimed = 7;
 constexpr double kClearly = 0.97;
 

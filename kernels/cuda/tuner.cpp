@@ -128,9 +128,9 @@ double seconds(Memory& memory, const Call& call, Backend& backend, const Operand
   return best / together;
 }
 
-// Not for this one call: the device does nothing any more.
-struct DeviceLost : DeviceError {
-  using DeviceError::DeviceError;
+// The device does nothing any more, and nobody can do without what failed: no DeviceError therefore.
+struct DeviceLost : Error {
+  explicit DeviceLost(const std::string& message) : Error(ExitCode::device, message) {}
 };
 
 // A backend and one of its ways of computing a call.
@@ -176,8 +176,8 @@ Backend* recall(const Call& call, std::vector<Candidate> candidates, const std::
   return nullptr;
 }
 
-// The seconds of a candidate's variant. Where that fails for lack of memory, or is refused, the others remain. A
-// kernel that faults takes the device with it: what it was is said then, as nobody else could.
+// The seconds of a candidate's variant. Where that fails for lack of memory, or is refused, the others
+// remain. A kernel that faults takes the device with it: what it was is said then, as nobody else could.
 double seconds_of(Memory& memory, const Call& call, const Candidate& candidate, size_t variant,
                   const Operands& operands, Effort effort) {
   candidate.backend->take_variant(call, variant);
@@ -206,8 +206,6 @@ void try_variants(Memory& memory, const Call& call, const Operands& operands, do
     double time = 0;
     try {
       time = seconds_of(memory, call, candidate, variant, operands, Effort::glance);
-    } catch (const DeviceLost&) {
-      throw;
     } catch (const DeviceError&) {
       continue;
     }
@@ -253,8 +251,6 @@ Backend* Tuner::choose(const Call& call, const Kernels::Backends& among) {
   }
   try {
     measure(memory_, call, among, candidates);
-  } catch (const DeviceLost&) {
-    throw;
   } catch (const DeviceError& error) {  // memory that is short now may not be so next time
     std::cerr << "not measured: " << text << ": " << error.what() << std::endl;
     for (const Candidate& one : candidates) one.backend->take_variant(call, 0);

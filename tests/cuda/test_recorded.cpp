@@ -139,7 +139,8 @@ __global__ void sum_of_blocks(int* numbers, int* sums) {
   }
 }
 
-// Branches of so many blocks each, at whose start a chain of `before` operations comes first, three times over.
+// Branches of one graph, their kernels of so many blocks, each branch with `before` of them ahead of its
+// last one. Three times over.
 void run_branches(int64_t blocks, const std::vector<int>& before) {
   constexpr int kThreads = 32;
   const auto branches = static_cast<int64_t>(before.size());
@@ -168,8 +169,8 @@ void run_branches(int64_t blocks, const std::vector<int>& before) {
 
 }  // namespace
 
-// Each may want all of the device, so that one has to wait and neither may have half of it; or some may run at the
-// same time; or one that is preferred, as the longest chain is, comes when another has begun.
+// Each may want all of the device, so that one has to wait and neither may have half of it; or some may
+// run at the same time; or one that is preferred, as the longest chain is, comes when another has begun.
 TEST_CASE("kernels whose blocks wait for each other may be on branches of one graph",
           "[smallest]") {
   const int64_t all = gpu::blocks_together(sum_of_blocks, 32, 0);

@@ -63,7 +63,8 @@ __global__ void rotate_in_clusters_kernel(int cluster, int* out) {
     value = cluster_shared(values, before)[thread];
     sync_cluster();
   }
-  // A whole turn, and one step more without a copy, in two parts: threads of one block may be on both sides.
+  // A whole turn, and one step more without a copy, in two parts: threads of one block may be on both
+  // sides.
   values[thread] = value;
   arrive_at_cluster();
   const int place = block * threads + thread;
@@ -168,9 +169,10 @@ TEST_CASE("Blocks of a cluster wait for each other and read each other's shared 
   constexpr int kThreads = 64, kAcross = 2, kDown = 6;
   for (const int cluster : {1, 2, 3, 6}) {
     const DeviceArray<int> out(kThreads * kAcross * kDown);
+    const size_t bytes = Smem::bytes<int>(5) + Smem::bytes<int>(kThreads);
+    CHECK(clusters_together(rotate_in_clusters_kernel, Dim3(1, cluster), kThreads, bytes) >= 1);
     launch_clusters(rotate_in_clusters_kernel, Dim3(kAcross, kDown), Dim3(1, cluster), kThreads,
-                    Smem::bytes<int>(5) + Smem::bytes<int>(kThreads), Stream{}, cluster,
-                    out.data());
+                    bytes, Stream{}, cluster, out.data());
     for (int i = 0; i < kThreads * kAcross * kDown; ++i) {
       const int block = i / kThreads, x = block % kAcross, y = block / kAcross;
       const int before = y / cluster * cluster + (y % cluster + cluster - 1) % cluster;

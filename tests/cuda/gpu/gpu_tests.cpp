@@ -3,7 +3,8 @@
 // the networks' convolutions can be computed in bfloat16; cudnn: what the cudnn backend takes of the
 // networks' convolutions and linear layers.
 //
-// Exit code 0: all equal; 1: some differ, or a kernel failed; 2: wrong usage; 77: skipped, there is no GPU, or no cuDNN.
+// Exit code 0: all equal; 1: some differ, or a kernel failed; 2: wrong usage; 77: skipped, there is no
+// GPU, or no cuDNN.
 #include <algorithm>
 #include <cmath>
 #include <iostream>
@@ -37,8 +38,8 @@ bool check(const std::vector<OpCase>& cases, Precision precision, const char* na
   return summary.failures.empty() && summary.unsupported == 0;
 }
 
-// More rows than a GPU's shared memory holds, more channels than it has blocks for (three kinds of pictures keep it
-// from clusters): batch norm goes around there, which it does for no network at kBatch.
+// More rows than a GPU's shared memory holds, more channels than it has blocks for (three kinds of
+// pictures keep it from clusters): batch norm goes around there, which it does for no network at kBatch.
 std::vector<OpCase> large_norms() {
   std::vector<OpCase> cases;
   for (const Function f : {Function::batch_norm_train, Function::batch_norm_backward}) {
