@@ -96,6 +96,14 @@ Shape conv_transpose_output(const Shape& input, int64_t channels, const ConvGeom
           (input.w - 1) * g.stride - 2 * g.padding + g.kernel + g.output_padding, channels};
 }
 
+bool pooled(const char* operation, const Shape& x, const Shape& y) {
+  if (y == x) return false;
+  require(x.h % 2 == 0 && x.w % 2 == 0 && y == Shape{x.n, x.h / 2, x.w / 2, x.c}, operation,
+          ": a result of shape ", y, " is neither of the input's shape, ", x,
+          ", nor of its averages over 2x2 windows");
+  return true;
+}
+
 WorkingMemory Backend::working_memory(const Call&) const {
   return {};
 }
@@ -140,7 +148,7 @@ GAN_UNSUPPORTED(batch_norm_fold, const Tensor&, const BatchNorm&, bool, const Te
 GAN_UNSUPPORTED(activation_forward, Activation, const Tensor&, const Tensor&)
 GAN_UNSUPPORTED(activation_backward, Activation, const Tensor&, const Tensor&, const Tensor&, Write)
 GAN_UNSUPPORTED(avg_pool_forward, const Tensor&, const Tensor&)
-GAN_UNSUPPORTED(avg_pool_backward, const Tensor&, const Tensor&, Write)
+GAN_UNSUPPORTED(avg_pool_backward, Activation, const Tensor&, const Tensor&, const Tensor&, Write)
 GAN_UNSUPPORTED(max_pool_forward, const Tensor&, const Tensor&)
 GAN_UNSUPPORTED(max_pool_backward, const Tensor&, const Tensor&, const Tensor&, Write)
 GAN_UNSUPPORTED(linear_forward, const Tensor&, const Weights&, const Tensor&, const Tensor&)

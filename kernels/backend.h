@@ -110,6 +110,21 @@ struct BatchNormSaved {
   int64_t kinds() const { return mean.shape().n; }
 };
 
+// The averages over 2x2 windows of pictures of even height and width, and where their pixels are, both counted
+// over all pictures.
+struct PoolingWindows {
+  int64_t width;  // of the pictures
+  int64_t first_pixel(int64_t window) const {
+    const int64_t across = width / 2;
+    return window / across * 2 * width + window % across * 2;
+  }
+  int64_t window(int64_t pixel) const {
+    return pixel / width / 2 * (width / 2) + pixel % width / 2;
+  }
+};
+// Whether `y` is of their averages' shape, not of x's own. Throws InternalError where it is of neither.
+bool pooled(const char* operation, const Shape& x, const Shape& y);
+
 // What a layer drops in training: each result is kept and divided by 1 - p, or zeroed with probability p.
 // Element i (dense N,H,W,C index) is dropped when unit_float(word i%4 of RandomKey::block i/4) < p. Kind k of
 // several kinds of pictures has the stream k behind the key's, its elements counted from its first.
@@ -220,15 +235,16 @@ class Backend {
   //     y = drop(act(gamma * (x - mean) / sqrt(var + eps) + beta)).
   // Training: statistics of this batch (biased variance) or of each kind of pictures in it, saved for
   // the backward pass; running statistics move by `momentum` towards them (unbiased variance), to one kind
-  // after the other.
+  // after the other. A y of half of x's height and width, which are even then, gets the averages of those
+  // results over 2x2 windows.
   virtual void batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
                                 const Dropout& dropout, const BatchNormSaved& saved,
                                 const Tensor& y);
   // Inference: the running statistics.
   virtual void batch_norm_infer(const Tensor& x, const BatchNorm& norm, Activation act,
                                 const Tensor& y);
-  // Gradients of batch_norm_train: dx is overwritten and may be x itself; dgamma and dbeta as
-  // `write` says, or skipped when empty.
+  // Gradients of batch_norm_train from dy, that of its y, averaged or not: dx is overwritten and may be x
+  // itself; dgamma and dbeta as `write` says, or skipped when empty.
   virtual void batch_norm_backward(const Tensor& x, const Tensor& dy, const BatchNorm& norm,
                                    Activation act, const Dropout& dropout,
                                    const BatchNormSaved& saved, const Tensor& dx,
@@ -247,7 +263,9 @@ class Backend {
   // --- Pooling over 2x2 windows, stride 2; an odd last row or column is left out. Max pooling
   //     sends the gradient to the first of equal maxima.
   virtual void avg_pool_forward(const Tensor& x, const Tensor& y);
-  virtual void avg_pool_backward(const Tensor& dy, const Tensor& dx, Write write);
+  // dx: the gradient of what became x by `act`. Without an activation x is not looked at.
+  virtual void avg_pool_backward(Activation act, const Tensor& x, const Tensor& dy,
+                                 const Tensor& dx, Write write);
   virtual void max_pool_forward(const Tensor& x, const Tensor& y);
   virtual void max_pool_backward(const Tensor& x, const Tensor& dy, const Tensor& dx, Write write);
 

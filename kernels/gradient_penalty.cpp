@@ -26,7 +26,7 @@ Tensor gradient_penalty(Context& context, const std::vector<ChainStage>& chain, 
   const auto fill = [&](const Tensor& t, float value) {
     kernels(call(Op::memory, t, t)).fill(t, value);
   };
-  const auto pooled = [&](const Tensor& t) {
+  const auto averages = [&](const Tensor& t) {
     const Tensor small = fresh(halved(t.shape()));
     kernels(call(Op::avg_pool, t, small)).avg_pool_forward(t, small);
     return small;
@@ -43,7 +43,7 @@ Tensor gradient_penalty(Context& context, const std::vector<ChainStage>& chain, 
     kernels(conv_call(Op::conv_forward, geometry, value, y, end))
         .conv_forward(geometry, value, {stage.w->value, stage.w->version}, end, y);
     passes.push_back({value, y, {}});
-    value = stage.pool ? pooled(y) : y;
+    value = stage.pooling == Pooling::average ? averages(y) : y;
   }
 
   // Backward from the mean of each picture's outputs down to g.
@@ -53,14 +53,14 @@ Tensor gradient_penalty(Context& context, const std::vector<ChainStage>& chain, 
     const ChainStage& stage = chain[i];
     Pass& pass = passes[i];
     const Tensor& y = pass.activated;
-    if (stage.pool) {
-      const Tensor wide = fresh(y.shape());
-      kernels(call(Op::avg_pool, y, gradient)).avg_pool_backward(gradient, wide, Write::overwrite);
-      gradient = wide;
-    }
     pass.delta = fresh(y.shape());
-    kernels(call(Op::activation, y, y))
-        .activation_backward(stage.act, y, gradient, pass.delta, Write::overwrite);
+    if (stage.pooling == Pooling::average) {
+      kernels(call(Op::avg_pool, y, gradient))
+          .avg_pool_backward(stage.act, y, gradient, pass.delta, Write::overwrite);
+    } else {
+      kernels(call(Op::activation, y, y))
+          .activation_backward(stage.act, y, gradient, pass.delta, Write::overwrite);
+    }
     gradient = fresh(pass.in.shape());
     kernels(conv_call(Op::conv_backward_data, stage.conv.geometry, gradient, pass.delta,
                       Write::overwrite))
@@ -94,7 +94,7 @@ Tensor gradient_penalty(Context& context, const std::vector<ChainStage>& chain, 
         .conv_forward(stage.conv.geometry, tangent, {stage.w->value, stage.w->version}, {}, linear);
     kernels(call(Op::activation, pass.activated, next))
         .activation_backward(stage.act, pass.activated, linear, next, Write::overwrite);
-    tangent = stage.pool ? pooled(next) : next;
+    tangent = stage.pooling == Pooling::average ? averages(next) : next;
   }
   return squares;
 }

@@ -8,14 +8,14 @@
 
 namespace gan::ops {
 
-// act(conv(x) + bias), then perhaps 2x2 average pooling. `act` is none, relu or leaky_relu; the
+// pool(act(conv(x) + bias)). `act` is none, relu or leaky_relu; the
 // convolution is not transposed.
 struct ChainStage {
   Conv conv;
   Variable* w = nullptr;
   Variable* bias = nullptr;
   Activation act = Activation::none;
-  bool pool = false;
+  Pooling pooling = Pooling::none;
 };
 
 struct ChannelRange {

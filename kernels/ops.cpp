@@ -66,6 +66,25 @@ Tensor result_tensor(Context& context, const Shape& shape, DType dtype, const Te
   return into;
 }
 
+Shape halved(const Shape& x) {
+  return {x.n, x.h / 2, x.w / 2, x.c};
+}
+
+// A layer's results, the last of which go to `into` where it is given.
+struct Results {
+  Tensor before_pooling, last;
+
+  Results(Context& context, const Shape& shape, DType dtype, Pooling pooling, const Tensor& into) {
+    const bool pools = pooling == Pooling::average;
+    last = result_tensor(context, pools ? halved(shape) : shape, dtype, into);
+    before_pooling = pools ? context.tape.allocate(shape, dtype) : last;
+  }
+  void pool(Kernels& kernels) const {
+    if (before_pooling.data() == last.data()) return;
+    kernels(simple_call(Op::avg_pool, before_pooling, last)).avg_pool_forward(before_pooling, last);
+  }
+};
+
 // Folds `norm` into the weights unless that has been done for their present content.
 void refresh_fold(Context& context, const Conv& conv, const Variable& w, const NormVariables& norm,
                   FoldedWeights& folded, Memory& memory) {
@@ -98,21 +117,27 @@ Shape output_shape(const Conv& conv, const Shape& x, const Tensor& w) {
 }
 
 Variable& conv_act(Context& context, const Conv& conv, Variable& x, Variable& w, Variable& bias,
-                   Activation act, const Tensor& into) {
+                   Activation act, Pooling pooling, const Tensor& into) {
   Kernels& kernels = context.kernels;
   Tape& tape = context.tape;
-  const Tensor y =
-      result_tensor(context, output_shape(conv, x.value.shape(), w.value), x.value.dtype(), into);
+  const Results results(context, output_shape(conv, x.value.shape(), w.value), x.value.dtype(),
+                        pooling, into);
+  const Tensor& y = results.before_pooling;
   conv_forward(kernels, conv, x.value, weights_of(w), {bias.value, act, !context.training}, y);
+  results.pool(kernels);
 
   const bool needs_grad = context.training && (x.needs_grad || w.needs_grad || bias.needs_grad);
-  Variable& result = tape.variable(y, needs_grad);
-  tape.record(result, [&kernels, &tape, conv, &x, &w, &bias, act, &result] {
+  Variable& result = tape.variable(results.last, needs_grad);
+  tape.record(result, [&kernels, &tape, conv, &x, &w, &bias, act, pooling, y, &result] {
     Tensor dz = result.grad;  // gradient before the activation
-    if (act != Activation::none) {
-      dz = tape.allocate(result.value.shape(), result.value.dtype());
-      kernels(simple_call(Op::activation, result.value, dz))
-          .activation_backward(act, result.value, result.grad, dz, Write::overwrite);
+    if (pooling == Pooling::average) {
+      dz = tape.allocate(y.shape(), y.dtype());
+      kernels(simple_call(Op::avg_pool, y, result.value))
+          .avg_pool_backward(act, y, result.grad, dz, Write::overwrite);
+    } else if (act != Activation::none) {
+      dz = tape.allocate(y.shape(), y.dtype());
+      kernels(simple_call(Op::activation, y, dz))
+          .activation_backward(act, y, result.grad, dz, Write::overwrite);
     }
     bias_backward(kernels, tape, bias, dz);
     conv_backward(kernels, tape, conv, x, w, dz);
@@ -121,30 +146,35 @@ Variable& conv_act(Context& context, const Conv& conv, Variable& x, Variable& w,
 }
 
 Variable& conv_bn_act(Context& context, const Conv& conv, Variable& x, Variable& w,
-                      const NormVariables& norm, Activation act, float drop, FoldedWeights& folded,
-                      const Tensor& into) {
-  require(drop >= 0 && drop < 1, "dropout with probability ", drop, ", expected 0 <= p < 1");
+                      const NormVariables& norm, Activation act, const BlockEnd& end,
+                      FoldedWeights& folded, const Tensor& into) {
+  require(end.drop >= 0 && end.drop < 1, "dropout with probability ", end.drop,
+          ", expected 0 <= p < 1");
   Kernels& kernels = context.kernels;
   Tape& tape = context.tape;
   const DType dtype = x.value.dtype();
-  const Tensor y =
-      result_tensor(context, output_shape(conv, x.value.shape(), w.value), dtype, into);
+  const Shape shape = output_shape(conv, x.value.shape(), w.value);
 
   if (!context.training) {
+    const Results results(context, shape, dtype, end.pooling, into);
     refresh_fold(context, conv, w, norm, folded, tape.memory());
-    conv_forward(kernels, conv, x.value, {folded.w, folded.version}, {folded.bias, act, true}, y);
-    return tape.constant(y);
+    conv_forward(kernels, conv, x.value, {folded.w, folded.version}, {folded.bias, act, true},
+                 results.before_pooling);
+    results.pool(kernels);
+    return tape.constant(results.last);
   }
 
-  const Tensor z = tape.allocate(y.shape(), dtype);
+  const Tensor z = tape.allocate(shape, dtype);
   conv_forward(kernels, conv, x.value, weights_of(w), {}, z);
   const int64_t kinds = context.kinds;
   require(z.shape().n % kinds == 0, kinds, " kinds of pictures in a batch of ", z.shape().n);
-  const Shape statistics = {kinds, 1, 1, y.shape().c};
+  const Shape statistics = {kinds, 1, 1, shape.c};
   const BatchNormSaved saved = {tape.allocate(statistics, statistics_type(dtype)),
                                 tape.allocate(statistics, statistics_type(dtype))};
   const BatchNorm tensors = norm_tensors(norm);
-  const Dropout dropout = {drop, drop > 0 ? context.next_random_keys(kinds) : RandomKey{}};
+  const Dropout dropout = {end.drop, end.drop > 0 ? context.next_random_keys(kinds) : RandomKey{}};
+  const Tensor y =
+      result_tensor(context, end.pooling == Pooling::average ? halved(shape) : shape, dtype, into);
   kernels(simple_call(Op::batch_norm, z, y)).batch_norm_train(z, tensors, act, dropout, saved, y);
   norm.running_mean.version = next_version();
 
@@ -189,14 +219,13 @@ Variable& activation(Context& context, Activation act, Variable& x, const Tensor
 Variable& avg_pool(Context& context, Variable& x) {
   Kernels& kernels = context.kernels;
   Tape& tape = context.tape;
-  const Shape& s = x.value.shape();
-  const Tensor y = tape.allocate({s.n, s.h / 2, s.w / 2, s.c}, x.value.dtype());
+  const Tensor y = tape.allocate(halved(x.value.shape()), x.value.dtype());
   kernels(simple_call(Op::avg_pool, x.value, y)).avg_pool_forward(x.value, y);
   Variable& result = tape.variable(y, context.training && x.needs_grad);
   tape.record(result, [&kernels, &tape, &x, &result] {
     const auto [dx, write] = tape.grad_target(x);
     kernels(simple_call(Op::avg_pool, x.value, result.value))
-        .avg_pool_backward(result.grad, dx, write);
+        .avg_pool_backward(Activation::none, {}, result.grad, dx, write);
   });
   return result;
 }
@@ -204,8 +233,7 @@ Variable& avg_pool(Context& context, Variable& x) {
 Variable& max_pool(Context& context, Variable& x) {
   Kernels& kernels = context.kernels;
   Tape& tape = context.tape;
-  const Shape& s = x.value.shape();
-  const Tensor y = tape.allocate({s.n, s.h / 2, s.w / 2, s.c}, x.value.dtype());
+  const Tensor y = tape.allocate(halved(x.value.shape()), x.value.dtype());
   kernels(simple_call(Op::max_pool, x.value, y)).max_pool_forward(x.value, y);
   Variable& result = tape.variable(y, context.training && x.needs_grad);
   tape.record(result, [&kernels, &tape, &x, &result] {

@@ -70,16 +70,25 @@ struct FoldedWeights {
   uint64_t of_weights = 0, of_statistics = 0;
 };
 
-// act(conv(x) + bias)
-Variable& conv_act(Context& context, const Conv& conv, Variable& x, Variable& w, Variable& bias,
-                   Activation act, const Tensor& into = {});
+// What a layer ends in: nothing else, or average pooling over 2x2 windows, stride 2.
+enum class Pooling : uint8_t { none, average };
 
-// drop(act(batch_norm(conv(x)))): the block that nearly every layer is. Statistics, normalisation,
-// activation and, in training, dropout of results with probability `drop`, 0 <= drop < 1, are one kernel
-// each way; a backend that can also fuse the convolution is asked here.
+// pool(act(conv(x) + bias))
+Variable& conv_act(Context& context, const Conv& conv, Variable& x, Variable& w, Variable& bias,
+                   Activation act, Pooling pooling = Pooling::none, const Tensor& into = {});
+
+// What a block of convolution, batch norm and activation adds behind them. `drop`: in training, the probability
+// with which a result is dropped, 0 <= drop < 1. Pooling: of pictures of even height and width.
+struct BlockEnd {
+  float drop = 0;
+  Pooling pooling = Pooling::none;
+};
+
+// pool(drop(act(batch_norm(conv(x))))): the block that nearly every layer is. In training all but the
+// convolution is one kernel each way.
 Variable& conv_bn_act(Context& context, const Conv& conv, Variable& x, Variable& w,
-                      const NormVariables& norm, Activation act, float drop, FoldedWeights& folded,
-                      const Tensor& into = {});
+                      const NormVariables& norm, Activation act, const BlockEnd& end,
+                      FoldedWeights& folded, const Tensor& into = {});
 
 Variable& activation(Context& context, Activation act, Variable& x, const Tensor& into = {});
 Variable& avg_pool(Context& context, Variable& x);                           // 2x2

@@ -24,10 +24,11 @@ Shape conv_weight_shape(const ops::Conv& conv, int64_t in, int64_t out) {
 }  // namespace
 
 ConvBlock::ConvBlock(ParameterSet& parameters, const std::string& name, const ops::Conv& conv,
-                     int64_t in_channels, int64_t out_channels, Activation act, float dropout)
+                     int64_t in_channels, int64_t out_channels, Activation act,
+                     const ops::BlockEnd& end)
     : conv_(conv),
       act_(act),
-      dropout_(dropout),
+      end_(end),
       weight_(parameters.add(name + ".conv.weight",
                              conv_weight_shape(conv, in_channels, out_channels), conv_layout(conv),
                              fan_in_uniform(conv_weight_shape(conv, in_channels, out_channels)))),
@@ -42,13 +43,15 @@ ConvBlock::ConvBlock(ParameterSet& parameters, const std::string& name, const op
 
 Variable& ConvBlock::operator()(Context& context, Variable& x, const Tensor& into) {
   return ops::conv_bn_act(context, conv_, x, weight_, {gamma_, beta_, running_mean_, running_var_},
-                          act_, dropout_, folded_, into);
+                          act_, end_, folded_, into);
 }
 
 PlainConv::PlainConv(ParameterSet& parameters, const std::string& name, const ops::Conv& conv,
-                     int64_t in_channels, int64_t out_channels, Activation act, Spectrum spectrum)
+                     int64_t in_channels, int64_t out_channels, Activation act,
+                     ops::Pooling pooling, Spectrum spectrum)
     : conv_(conv),
       act_(act),
+      pooling_(pooling),
       weight_(parameters.add(name + ".weight", conv_weight_shape(conv, in_channels, out_channels),
                              conv_layout(conv),
                              fan_in_uniform(conv_weight_shape(conv, in_channels, out_channels)))),
@@ -62,12 +65,12 @@ PlainConv::PlainConv(ParameterSet& parameters, const std::string& name, const op
 
 Variable& PlainConv::operator()(Context& context, Variable& x, const Tensor& into) {
   Variable& w = left_ ? ops::spectral_norm(context, weight_, left_->value) : weight_;
-  return ops::conv_act(context, conv_, x, w, bias_, act_, into);
+  return ops::conv_act(context, conv_, x, w, bias_, act_, pooling_, into);
 }
 
 ops::ChainStage PlainConv::stage() const {
   require(!left_, weight_.name, ": no gradient penalty for weights with a normalized spectrum");
-  return {conv_, &weight_, &bias_, act_, false};
+  return {conv_, &weight_, &bias_, act_, pooling_};
 }
 
 Linear::Linear(ParameterSet& parameters, const std::string& name, int64_t h, int64_t w,

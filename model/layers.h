@@ -15,18 +15,19 @@ inline constexpr ops::Conv kSame = {{.stride = 1}, false};                    //
 inline constexpr ops::Conv kDown = {{.stride = 2}, false};                    // h/2 x w/2
 inline constexpr ops::Conv kUp = {{.stride = 2, .output_padding = 1}, true};  // 2h x 2w
 
-// Convolution without bias, batch norm, activation, in training dropout. Its tensors are NAME.conv.weight
+// Convolution without bias, batch norm, activation, in training dropout, pooling. Its tensors are NAME.conv.weight
 // and NAME.bn.weight, .bias, .running_mean, .running_var.
 class ConvBlock {
  public:
   ConvBlock(ParameterSet& parameters, const std::string& name, const ops::Conv& conv,
-            int64_t in_channels, int64_t out_channels, Activation act, float dropout = 0);
+            int64_t in_channels, int64_t out_channels, Activation act,
+            const ops::BlockEnd& end = {});
   Variable& operator()(Context& context, Variable& x, const Tensor& into = {});
 
  private:
   ops::Conv conv_;
   Activation act_;
-  float dropout_;
+  ops::BlockEnd end_;
   Parameter& weight_;
   Parameter& gamma_;
   Parameter& beta_;
@@ -38,13 +39,13 @@ class ConvBlock {
 // Whether a layer's weights are divided by their largest singular value.
 enum class Spectrum : uint8_t { free, normalized };
 
-// Convolution with bias, activation. Its tensors are NAME.weight, NAME.bias and, with a normalized
+// Convolution with bias, activation, pooling. Its tensors are NAME.weight, NAME.bias and, with a normalized
 // spectrum, NAME.left (see kernels/spectral_norm.h).
 class PlainConv {
  public:
   PlainConv(ParameterSet& parameters, const std::string& name, const ops::Conv& conv,
             int64_t in_channels, int64_t out_channels, Activation act,
-            Spectrum spectrum = Spectrum::free);
+            ops::Pooling pooling = ops::Pooling::none, Spectrum spectrum = Spectrum::free);
   Variable& operator()(Context& context, Variable& x, const Tensor& into = {});
   // This layer as part of a piecewise linear chain. Not with a normalized spectrum.
   ops::ChainStage stage() const;
@@ -52,6 +53,7 @@ class PlainConv {
  private:
   ops::Conv conv_;
   Activation act_;
+  ops::Pooling pooling_;
   Parameter& weight_;
   Parameter& bias_;
   Parameter* left_ = nullptr;  // only with a normalized spectrum

@@ -10,6 +10,7 @@ quick=(gan_bench --width 4 --batch-size 1 --seconds 0.01)
 
 # --- Levels, files.
 expect 0 'demo.t2 conv_transpose_forward' "${quick[@]}" --level op --filter demo.t2 --json op.json --csv op.csv
+expect 0 'stable.d.out conv_forward' "${quick[@]}" --level op  # every operation, checked as it is before it is timed
 grep -q '^peaks: [0-9]* GFLOP/s, [0-9.]* GB/s' out.txt || fail "no peaks in: $(cat out.txt)"
 expect 0 'classic training step' "${quick[@]}" --level step --filter classic --json step.json
 grep -q 'times its convolutions' out.txt || fail "no floor in: $(cat out.txt)"

@@ -100,12 +100,61 @@ TEST_CASE("pooling and its gradient are adjoint") {
   const HostTensor x = random_tensor({2, 5, 6, 3}, 1), dy = random_tensor({2, 2, 3, 3}, 2);
   HostTensor y({2, 2, 3, 3}), dx({2, 5, 6, 3});
   backend().avg_pool_forward(x, y);
-  backend().avg_pool_backward(dy, dx, Write::overwrite);
+  backend().avg_pool_backward(Activation::none, {}, dy, dx, Write::overwrite);
   CHECK(inner_product(y, dy) == Approx(inner_product(x, dx)).epsilon(kRounding));
   // For a fixed choice of maxima, max pooling is linear too.
   backend().max_pool_forward(x, y);
   backend().max_pool_backward(x, dy, dx, Write::overwrite);
   CHECK(inner_product(y, dy) == Approx(inner_product(x, dx)).epsilon(kRounding));
+}
+
+TEST_CASE("averages after an activation: its gradient and theirs in one") {
+  const Shape shape = {2, 5, 6, 3};
+  const HostTensor dy = random_tensor({2, 2, 3, 3}, 2);
+  for (const Activation act : {Activation::none, Activation::relu, Activation::leaky_relu,
+                               Activation::sigmoid, Activation::tanh}) {
+    HostTensor x = random_tensor(shape, 1), wide(shape), expected(shape), dx(shape);
+    backend().activation_forward(act, x, x);
+    backend().avg_pool_backward(Activation::none, {}, dy, wide, Write::overwrite);
+    backend().activation_backward(act, x, wide, expected, Write::overwrite);
+    backend().avg_pool_backward(act, x, dy, dx, Write::overwrite);
+    CHECK(largest_difference(dx, expected) < kRounding);
+  }
+}
+
+TEST_CASE("averaged batch norm is batch norm, then average pooling") {
+  constexpr int64_t kChannels = 3;
+  const Shape shape = {4, 6, 2, kChannels}, small = {4, 3, 1, kChannels};
+  const uint64_t step = 7;
+  const Dropout dropout = {0.3f, {.seed = 5, .stream = 2, .step = &step}};
+  const HostTensor x = random_tensor(shape, 1), dy = random_tensor(small, 2);
+  const HostTensor gamma = vector_of({0.5, 1, 2}), beta = vector_of({-0.1, 0, 0.2});
+  const auto with_norm = [&](auto&& use) {
+    HostTensor mean = vector_of({0, 0, 0}), var = vector_of({1, 1, 1});
+    use(BatchNorm{gamma, beta, mean, var});
+  };
+  HostTensor means({2, 1, 1, kChannels}), stds({2, 1, 1, kChannels});
+  const BatchNormSaved saved = {means, stds};
+  HostTensor wide(shape), expected(small), averaged(small), wide_dy(shape), expected_dx(shape),
+      dx(shape);
+  with_norm([&](const BatchNorm& norm) {
+    backend().batch_norm_train(x, norm, Activation::leaky_relu, dropout, saved, wide);
+    backend().avg_pool_forward(wide, expected);
+    backend().avg_pool_backward(Activation::none, {}, dy, wide_dy, Write::overwrite);
+    backend().batch_norm_backward(x, wide_dy, norm, Activation::leaky_relu, dropout, saved,
+                                  expected_dx, {}, {}, Write::overwrite);
+  });
+  with_norm([&](const BatchNorm& norm) {
+    backend().batch_norm_train(x, norm, Activation::leaky_relu, dropout, saved, averaged);
+    backend().batch_norm_backward(x, dy, norm, Activation::leaky_relu, dropout, saved, dx, {}, {},
+                                  Write::overwrite);
+  });
+  CHECK(largest_difference(averaged, expected) < kRounding);
+  CHECK(largest_difference(dx, expected_dx) < kRounding);
+  CHECK_THROWS_AS(
+      backend().batch_norm_train(random_tensor({4, 5, 2, kChannels}, 1), {gamma, beta, means, stds},
+                                 Activation::none, {}, saved, HostTensor({4, 2, 1, kChannels})),
+      InternalError);
 }
 
 TEST_CASE("upsampling and its gradient are adjoint") {

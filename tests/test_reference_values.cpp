@@ -235,9 +235,9 @@ TEST_CASE("pooling takes 2x2 windows and leaves an odd last row and column out")
   CHECK(y[0] == 3);  // (1 + 2 + 4 + 5)/4
   backend().max_pool_forward(x, y);
   CHECK(y[0] == 5);
-  backend().avg_pool_backward(dy, dx, Write::accumulate);
+  backend().avg_pool_backward(Activation::none, {}, dy, dx, Write::accumulate);
   CHECK(dx.values() == Numbers{3, 3, 1, 3, 3, 1, 1, 1, 1});
-  backend().avg_pool_backward(dy, dx, Write::overwrite);
+  backend().avg_pool_backward(Activation::none, {}, dy, dx, Write::overwrite);
   CHECK(dx.values() == Numbers{2, 2, 0, 2, 2, 0, 0, 0, 0});
   backend().max_pool_backward(x, dy, dx, Write::overwrite);
   CHECK(dx.values() == Numbers{0, 0, 0, 0, 8, 0, 0, 0, 0});

@@ -17,11 +17,16 @@ struct Layer {
   Margin in_margin = {}, out_margin = {};
   bool first = false;  // its input is a photo: nobody wants its gradient
   float drop = 0;
+  bool pools = false;  // ends in average pooling
 };
 
 Shape output_of(const Layer& layer, const Shape& x, const ConvGeometry& geometry) {
   return layer.kind == Kind::conv ? conv_output(x, layer.out, geometry)
                                   : conv_transpose_output(x, layer.out, geometry);
+}
+
+Shape halved(const Shape& x) {
+  return {x.n, x.h / 2, x.w / 2, x.c};
 }
 
 // Collects cases; a name is completed by the function's.
@@ -73,17 +78,25 @@ void add_layer(Cases& cases, const Layer& layer, int64_t batch) {
     conv.act = layer.act;
     conv.y_margin = layer.out_margin;
     add_conv(cases, layer, conv);
-    if (layer.act != Activation::none) cases.add(after, Function::activation_backward);
+    if (layer.pools) {
+      after.y = halved(after.x);
+      cases.add(after, Function::avg_pool_backward);
+      after.act = Activation::none;
+      cases.add(after, Function::avg_pool_forward);
+    } else if (layer.act != Activation::none) {
+      cases.add(after, Function::activation_backward);
+    }
     OpCase bias_gradient = after;
     bias_gradient.y = vector_shape(layer.out);
     cases.add(bias_gradient, Function::channel_sum);
     return;
   }
   add_conv(cases, layer, conv);
-  cases.add(after, Function::batch_norm_train);
-  OpCase backward = after;  // as the networks call it
-  backward.in_place = true;
-  cases.add(backward, Function::batch_norm_backward);
+  OpCase in_training = after;
+  if (layer.pools) in_training.y = halved(after.x);
+  cases.add(in_training, Function::batch_norm_train);
+  in_training.in_place = true;  // as the networks call it
+  cases.add(in_training, Function::batch_norm_backward);
   cases.add(after, Function::batch_norm_infer);
 
   OpCase fold;
@@ -156,24 +169,13 @@ void add_generator(Cases& cases, int64_t w, int64_t batch) {
 void add_discriminator(Cases& cases, int64_t batch) {
   constexpr auto leaky = Activation::leaky_relu;
   const std::vector<Layer> layers = {
-      {"d.l1", Kind::conv, 128, 3, 32, 2, false, leaky},  // the generator wants its gradient
-      {"d.l2", Kind::conv, 32, 32, 64, 1, true, leaky, {}, {}, false, 0.3f},
+      // The generator wants the first one's gradient.
+      {"d.l1", Kind::conv, 128, 3, 32, 2, false, leaky, {}, {}, false, 0, true},
+      {"d.l2", Kind::conv, 32, 32, 64, 1, true, leaky, {}, {}, false, 0.3f, true},
       {"d.l3", Kind::conv, 16, 64, 128, 1, true, leaky, {}, {}, false, 0.3f},
       {"d.l4", Kind::conv, 16, 128, 256, 1, true, leaky, {}, {}, false, 0.3f},
   };
   for (const Layer& layer : layers) add_layer(cases, layer, batch);
-
-  OpCase pool;
-  pool.name = "d.l1";
-  pool.x = {batch, 64, 64, 32};
-  pool.y = {batch, 32, 32, 32};
-  cases.add(pool, Function::avg_pool_forward);
-  cases.add(pool, Function::avg_pool_backward);
-  pool.name = "d.l2";
-  pool.x = {batch, 32, 32, 64};
-  pool.y = {batch, 16, 16, 64};
-  cases.add(pool, Function::avg_pool_forward);
-  cases.add(pool, Function::avg_pool_backward);
 
   OpCase fc;
   fc.name = "d.fc";
@@ -279,9 +281,9 @@ void add_patch_discriminator(Cases& cases, int64_t batch) {
   constexpr auto conv = Kind::conv;
   constexpr auto leaky = Activation::leaky_relu;
   const std::vector<Layer> layers = {
-      {"stable.d.l1", conv, 64, 3, 32, 1, false, leaky},
-      {"stable.d.l2", conv, 32, 32, 64, 1, false, leaky},
-      {"stable.d.l3", conv, 16, 64, 128, 1, false, leaky},
+      {"stable.d.l1", conv, 64, 3, 32, 1, false, leaky, {}, {}, false, 0, true},
+      {"stable.d.l2", conv, 32, 32, 64, 1, false, leaky, {}, {}, false, 0, true},
+      {"stable.d.l3", conv, 16, 64, 128, 1, false, leaky, {}, {}, false, 0, true},
       {"stable.d.l4", conv, 8, 128, 256, 1, false, leaky},
       {"stable.d.out", conv, 8, 256, 1, 1, false, Activation::none},
   };
@@ -296,13 +298,12 @@ void add_patch_discriminator(Cases& cases, int64_t batch) {
   }
   for (const Layer& layer : layers) {
     add_layer(cases, layer, batch);
-    if (layer.extent == 8) continue;
-    OpCase pool;
-    pool.name = layer.name;
-    pool.x = {batch, layer.extent, layer.extent, layer.out};
-    pool.y = {batch, layer.extent / 2, layer.extent / 2, layer.out};
-    cases.add(pool, Function::avg_pool_forward);
-    cases.add(pool, Function::avg_pool_backward);
+    if (!layer.pools) continue;
+    OpCase slopes;  // of the tangent pass
+    slopes.name = layer.name + " tangent";
+    slopes.x = slopes.y = {batch, layer.extent, layer.extent, layer.out};
+    slopes.act = layer.act;
+    cases.add(slopes, Function::activation_backward);
   }
 }
 

@@ -66,7 +66,7 @@ struct OpCase {
   // The operation's forward input and output, also for its backward directions. batch_norm_fold:
   // x is the weights; adam: x is the flat parameters; assemble_batch: x is the photo set;
   // relativistic_loss: x is `higher`.
-  Shape x = {}, y = {};
+  Shape x = {}, y = {};  // batch norm in training: a y of half the extents is averaged
   ConvGeometry geometry = {};
   Activation act = Activation::none;
   Margin x_margin = {}, y_margin = {};

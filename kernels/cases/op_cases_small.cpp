@@ -108,8 +108,36 @@ void add_norms(std::vector<OpCase>& cases) {
   }
 }
 
+// Batch norm whose results are averaged, alone and in slices.
+void add_averaged_norms(std::vector<OpCase>& cases) {
+  const auto add = [&](Function function, const Shape& shape, bool sliced, Activation act) {
+    add_elementwise(cases, function, shape, sliced, act);
+    cases.back().y = {shape.n, shape.h / 2, shape.w / 2, shape.c};
+    cases.back().name += " averaged";
+  };
+  for (const Shape& shape :
+       {Shape{1, 2, 4, 1}, Shape{3, 2, 2, 5}, Shape{2, 6, 4, 17}, Shape{2, 8, 10, 16}}) {
+    for (const bool sliced : {false, true}) {
+      for (const Function function : {Function::batch_norm_train, Function::batch_norm_backward}) {
+        add(function, shape, sliced, sliced ? Activation::relu : Activation::none);
+        add(function, shape, sliced, Activation::leaky_relu);
+        cases.back().drop = 0.3f;
+        cases.back().name += " with dropout";
+        if (shape.n == 1) continue;
+        cases.push_back(cases.back());
+        cases.back().kinds = shape.n;
+        cases.back().name += ", each picture alone";
+      }
+    }
+    add(Function::batch_norm_backward, shape, false, Activation::leaky_relu);
+    cases.back().in_place = true;
+    cases.back().name += " in place";
+  }
+}
+
 void add_pools(std::vector<OpCase>& cases) {
   const Shape shapes[] = {{1, 2, 2, 1}, {1, 3, 2, 5}, {3, 5, 7, 17}, {2, 6, 4, 16}, {2, 1, 4, 3}};
+  int number = 0;  // of cases of averages after an activation
   for (const Function function : {Function::avg_pool_forward, Function::avg_pool_backward,
                                   Function::max_pool_forward, Function::max_pool_backward}) {
     for (const Shape& shape : shapes) {
@@ -119,7 +147,12 @@ void add_pools(std::vector<OpCase>& cases) {
         // A 1-pixel-high picture pools to nothing; only its gradient, zero, can be asked for.
         if (cases.back().y.elements() == 0 && function != Function::avg_pool_backward) {
           cases.pop_back();
+          continue;
         }
+        if (function != Function::avg_pool_backward) continue;
+        cases.push_back(cases.back());
+        cases.back().act = kActivations[1 + number % 4];
+        cases.back().name += str(" after ", kActivationNames[1 + number++ % 4]);
       }
     }
     if (op_of(function) != Op::max_pool) continue;
@@ -287,6 +320,7 @@ std::vector<OpCase> small_cases() {
              {{1, 8, 8, 64}, 16, up, false},
              {{2, 8, 4, 32}, 3, up, false}});
   add_norms(cases);
+  add_averaged_norms(cases);
   for (const Activation act : kActivations) {
     for (const Shape& shape : {Shape{1, 1, 1, 1}, Shape{3, 5, 7, 17}, Shape{2, 4, 6, 16}}) {
       for (const bool sliced : {false, true}) {

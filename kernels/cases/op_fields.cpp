@@ -197,6 +197,8 @@ std::vector<Field> fields_of(const OpCase& c) {
     case augment_forward:
       return {x, y};
     case avg_pool_backward:
+      if (c.act != Activation::none) return {x, dy, dx};
+      return {dy, dx};
     case upsample_backward:
     case augment_backward:
       return {dy, dx};
@@ -311,6 +313,10 @@ Values make_values(const OpCase& c, Precision precision, uint64_t seed) {
       break;
     case Function::activation_backward:
       change("y", [&](double x, size_t) { return reference::activate(c.act, away_from(x, 0)); });
+      break;
+    case Function::avg_pool_backward:
+      if (c.act == Activation::none) break;
+      change("x", [&](double x, size_t) { return reference::activate(c.act, away_from(x, 0)); });
       break;
     case Function::batch_norm_backward:
       prepare_batch_norm(c, precision, values);

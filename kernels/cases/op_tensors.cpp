@@ -238,7 +238,7 @@ void OpTensors::run(Backend& backend, Write write, uint64_t version) const {
     case avg_pool_forward:
       return backend.avg_pool_forward(t["x"], t["y"]);
     case avg_pool_backward:
-      return backend.avg_pool_backward(t["dy"], t["dx"], write);
+      return backend.avg_pool_backward(c.act, t["x"], t["dy"], t["dx"], write);
     case max_pool_forward:
       return backend.max_pool_forward(t["x"], t["y"]);
     case max_pool_backward:

@@ -53,7 +53,8 @@ Sample::Sample(const OpCase& op_case, Extent extent) : part_(op_case) {
       y_channels_ = spread(y.c, kChannels);
       break;
     default:
-      if (!keeps_channels_apart(op_case.function)) return;
+      // Which elements dropout drops depends on how many channels there are.
+      if (!keeps_channels_apart(op_case.function) || op_case.drop > 0) return;
       x_channels_ = y_channels_ = spread(x.c, kChannels);
   }
   whole_ = false;

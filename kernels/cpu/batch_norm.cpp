@@ -2,11 +2,12 @@
 //
 //   mean, var over all pixels, per channel;  inv_std = 1/sqrt(var + eps);  scale = gamma * inv_std
 //   z = (x - mean) * scale + beta,  y = drop(act(z))
+//   and of y perhaps the averages over 2x2 windows, whose gradient each pixel gets a quarter of
 //   backward:  dz = act'(z) * drop(dy) (z recomputed),  dbeta = sum dz,  dgamma = inv_std * sum dz*(x-mean)
 //              dx = scale * (dz - dbeta/m - (x - mean) * inv_std * dgamma/m),  m pixels
 //
 // Bytes moved per float: training forward 12 (statistics read x once, 4; apply 8), inference 8,
-// backward 20 (sums 8, apply 12). Statistics: chunks of pixels, each with its own mean and
+// backward 20 (sums 8, apply 12); averages move a quarter of what y or dy would. Statistics: chunks of pixels, each with its own mean and
 // sum of squares about that mean, merged in double in the order of the chunks.
 #include <algorithm>
 #include <array>
@@ -16,6 +17,7 @@
 #include "kernels/cpu/activation.h"
 #include "kernels/cpu/cpu_backend.h"
 #include "kernels/cpu/dropout.h"
+#include "kernels/cpu/pool.h"
 #include "kernels/cpu/stream.h"
 #include "kernels/cpu/thread_scratch.h"
 
@@ -204,20 +206,54 @@ void apply(Activation act, const Dropout& dropout, const Tensor& x, const float*
   });
 }
 
+// The same, then averaged: a row of windows at a time.
+void apply_averaged(Activation act, const Dropout& dropout, const Tensor& x, const float* mean,
+                    const float* scale, const float* beta, const Tensor& y) {
+  const int64_t channels = x.shape().c, width = x.shape().w, across = y.shape().w;
+  const int64_t lines = y.shape().n * y.shape().h;
+  parallel_for(lines, [&](int64_t i) {
+    static thread_local cpu::ThreadScratch scratch;
+    const int64_t line = lines - 1 - i, first = 2 * line * width;  // as Chunks::backwards
+    float* const results = scratch.numbers(2 * width * channels);
+    normalise_rows(act, 2 * width, channels, x.as<float>() + first * x.pitch(), x.pitch(), mean,
+                   scale, beta, results, channels);
+    if (dropout)
+      cpu::drop_rows(dropout, first, 2 * width, channels, results, channels, results, channels);
+    cpu::average_row(across, channels, results, results + width * channels, channels,
+                     y.as<float>() + line * across * y.pitch(), y.pitch());
+  });
+}
+
 // Some rows of a gradient.
 struct GradientRows {
   const float* data;
   int64_t pitch;
 };
 
-// What dropout leaves of dy's rows from `first` on: in memory of this thread, until the next call.
-GradientRows dropped_rows(const Dropout& dropout, const Tensor& dy, int64_t first, int64_t rows) {
-  const float* from = dy.as<float>() + first * dy.pitch();
-  if (!dropout) return {from, dy.pitch()};
+GAN_SIMD void quarter_rows(const PoolingWindows& windows, int64_t first, int64_t rows,
+                           int64_t channels, const float* __restrict dy, int64_t dy_pitch,
+                           float* __restrict to) {
+  for (int64_t r = 0; r < rows; ++r, to += channels) {
+    const float* const from = dy + windows.window(first + r) * dy_pitch;
+    for (int64_t c = 0; c < channels; ++c) to[c] = 0.25f * from[c];
+  }
+}
+
+// The gradient of the activation's results in rows of x from `first` on, by dy, that of what dropout and
+// averaging made of them: in memory of this thread, until the next call, where dy itself is not it.
+GradientRows gradients_of_results(const Dropout& dropout, const Tensor& x, const Tensor& dy,
+                                  int64_t first, int64_t rows) {
+  const bool pools = pooled("batch norm backward", x.shape(), dy.shape());
+  const float* const from = dy.as<float>() + (pools ? 0 : first * dy.pitch());
+  if (!pools && !dropout) return {from, dy.pitch()};
   static thread_local cpu::ThreadScratch scratch;
-  const int64_t channels = dy.shape().c;
-  float* to = scratch.numbers(rows * channels);
-  cpu::drop_rows(dropout, first, rows, channels, from, dy.pitch(), to, channels);
+  const int64_t channels = x.shape().c;
+  float* const to = scratch.numbers(rows * channels);
+  if (pools) quarter_rows({x.shape().w}, first, rows, channels, from, dy.pitch(), to);
+  if (dropout) {
+    cpu::drop_rows(dropout, first, rows, channels, pools ? to : from, pools ? channels : dy.pitch(),
+                   to, channels);
+  }
   return {to, channels};
 }
 
@@ -277,7 +313,8 @@ void CpuBackend::batch_norm_train(const Tensor& x, const BatchNorm& norm, Activa
           static_cast<float>((1 - norm.momentum) * running_var + norm.momentum * unbiased);
     }
   });
-  apply(act, dropout, x, mean, scale, norm.beta.as<float>(), y);
+  const bool pools = pooled("batch norm", x.shape(), y.shape());
+  (pools ? apply_averaged : apply)(act, dropout, x, mean, scale, norm.beta.as<float>(), y);
 }
 
 void CpuBackend::batch_norm_infer(const Tensor& x, const BatchNorm& norm, Activation act,
@@ -316,7 +353,7 @@ void CpuBackend::batch_norm_backward(const Tensor& x, const Tensor& dy, const Ba
 
   parallel_for(chunks.count, [&](int64_t i) {
     const int64_t first = i * chunks.size, rows = chunks.length(i);
-    const GradientRows slopes = dropped_rows(dropout, dy, first, rows);
+    const GradientRows slopes = gradients_of_results(dropout, x, dy, first, rows);
     chunk_gradients(act, rows, channels, x.as<float>() + first * x.pitch(), x.pitch(), slopes.data,
                     slopes.pitch, mean, scale, beta, sums + i * channels, products + i * channels);
   });
@@ -347,7 +384,7 @@ void CpuBackend::batch_norm_backward(const Tensor& x, const Tensor& dy, const Ba
   });
 
   chunks.backwards([&](int64_t first, int64_t rows) {
-    const GradientRows slopes = dropped_rows(dropout, dy, first, rows);
+    const GradientRows slopes = gradients_of_results(dropout, x, dy, first, rows);
     gradient_rows(act, rows, channels, x.as<float>() + first * x.pitch(), x.pitch(), slopes.data,
                   slopes.pitch, mean, scale, beta, mean_dz, slope,
                   dx.as<float>() + first * dx.pitch(), dx.pitch());

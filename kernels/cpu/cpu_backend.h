@@ -55,7 +55,8 @@ class CpuBackend final : public Backend {
                            Write write) override;
 
   void avg_pool_forward(const Tensor& x, const Tensor& y) override;
-  void avg_pool_backward(const Tensor& dy, const Tensor& dx, Write write) override;
+  void avg_pool_backward(Activation act, const Tensor& x, const Tensor& dy, const Tensor& dx,
+                         Write write) override;
   void max_pool_forward(const Tensor& x, const Tensor& y) override;
   void max_pool_backward(const Tensor& x, const Tensor& dy, const Tensor& dx, Write write) override;
 

@@ -1,5 +1,5 @@
-// Batch norm in training, forward and backward, over all m pixels of a channel, then an activation and dropout.
-// x, y, dy, dx: {N, H, W, C}; parameters and statistics: {1, 1, 1, C}.
+// Batch norm in training, forward and backward, over all m pixels of a channel, then an activation, dropout and
+// perhaps average pooling. x, y, dy, dx: {N, H, W, C}; parameters and statistics: {1, 1, 1, C}.
 //
 //   mean = sum(x)/m, var = sum((x - mean)^2)/m, inv_std = 1/sqrt(var + eps)
 //   xhat = (x - mean) * inv_std, z = gamma * xhat + beta, y = drop(z > 0 ? z : slope * z)
@@ -31,28 +31,22 @@
 // 15 us, the steps' latencies. Times of clusters are predictions: PREDICTIONS.md.
 //
 // Dropout (dropout.cuh) costs instructions only, most of them while memory is waited for; a kernel of its own
-// would cost two accesses an element and a launch each way.
+// would cost two accesses an element and a launch each way. Where y, and with it dy, is {N, H/2, W/2, C}, it is the
+// averages of the above over 2x2 windows, of which a thread forward has all four rows, and backward each row takes a
+// quarter of its window's dy: a quarter of the bytes of y and dy, instead of a pooling kernel's 5/4 each way.
 //
 // Statistics are one pass: a chunk adds up distances from the mean of four of its pixels and their squares, which
 // cannot cancel as values with a large mean would, and the chunks' means are joined in the same way, as distances
 // from the first chunk's (Chan, Golub and LeVeque 1979). Saved for the backward pass: mean and inv_std;
 // z is computed again. How many chunks there are depends on the device, and with it the last digits of a sum.
-#include <bit>
-#include <optional>
-
 #include "kernels/cuda/activation.cuh"
 #include "kernels/cuda/batch_norm.h"
-#include "kernels/cuda/channel_sums.cuh"
-#include "kernels/cuda/dropout.cuh"
+#include "kernels/cuda/norm_layout.cuh"
 
 namespace gan::cuda {
 namespace {
 
-// No more blocks of a grid than this: what scratch memory there is for their sums.
-constexpr int64_t kMostBlocks = 192;
-constexpr int kShiftRows = 4;       // a power of two: dividing by it is exact
-constexpr int64_t kMostKinds = 4;   // of pictures
-constexpr int64_t kFewestRows = 4;  // of a thread of a grid, where a tensor has so many
+constexpr int kShiftRows = 4;  // a power of two: dividing by it is exact
 
 // What a block keeps of each of its channels.
 enum Parameter : uint8_t { kMean, kScale, kBeta, kMeanDz, kByX };
@@ -91,10 +85,11 @@ struct Affine {
   float mean[N], scale[N], beta[N];
 };
 
-// The rows of this block's kind of pictures.
+// The rows of this block's kind of pictures; `share`: pixels to a row.
 template <class T>
-__device__ __forceinline__ Rows<T> rows_of_kind(const Rows<T>& rows, const Chunks& chunks) {
-  return {rows.data + blockIdx.z * chunks.rows * rows.pitch, rows.pitch};
+__device__ __forceinline__ Rows<T> rows_of_kind(const Rows<T>& rows, const Chunks& chunks,
+                                                int share = 1) {
+  return {rows.data + blockIdx.z * (chunks.rows / share) * rows.pitch, rows.pitch};
 }
 
 // ---- Forward
@@ -106,20 +101,21 @@ struct Forward {
   float eps, momentum, negative;
 };
 
-template <class T, int N, class Sums>
+template <class T, int N, class Sums, class Order>
 __global__ void __launch_bounds__(kNormThreads, 1)
-    train_kernel(Rows<const T> x, int64_t columns, Chunks chunks, int stage_rows, float* scratch,
-                 Forward p, Drop drop, Rows<T> y) {
+    train_kernel(Rows<const T> x, int64_t columns, Chunks chunks, Order order, int stage_rows,
+                 float* scratch, Forward p, Drop drop, Rows<T> y) {
+  constexpr int kTogether = Order::kTogether;
   gpu::Smem memory;
   float* shared = memory.take<float>(sum_floats(N));
   ChannelTable table(memory.take<float>(kForwardParameters * kGroupChannels));
   Sums sums(memory, scratch, chunks, columns);
   uint8_t* masks = memory.take<uint8_t>(Drop::mask_bytes(drop.some));
   x = rows_of_kind(x, chunks);
-  y = rows_of_kind(y, chunks);
+  y = rows_of_kind(y, chunks, kTogether);
   const Rows<const T> from[1] = {x};
-  RowRing<T, N, 1> rows(from, chunks, stage_rows,
-                        memory.take<T>(kStages * stage_rows * N * kNormThreads), columns);
+  RowRing<T, N, 1, Order> rows(from, chunks, order, stage_rows,
+                               memory.take<T>(kStages * stage_rows * N * kNormThreads), columns);
   Dropper<N> dropper(drop, masks, rows.column());
   const auto chunk = static_cast<int>(blockIdx.y);
   const int channel = block_thread();  // as far as there are some
@@ -130,7 +126,7 @@ __global__ void __launch_bounds__(kNormThreads, 1)
   float shift[N] = {}, shift_of_channel = 0;
   GAN_UNROLL
   for (int i = 0; i < kShiftRows; ++i) {
-    const int64_t row = chunks.first(chunk) + i * chunks.length(chunk) / kShiftRows;
+    const int64_t row = order.row(chunks.first(chunk) + i * chunks.length(chunk) / kShiftRows);
     float v[N] = {};
     if (rows.columns() > 0) load(v, x.at(row, rows.column()), rows.columns());
     GAN_UNROLL
@@ -201,6 +197,10 @@ __global__ void __launch_bounds__(kNormThreads, 1)
     p.running_var[c] = running_var;
   }
   const Affine<N> affine(table);
+  // Of the results that are taken together, in one stage or one stage after the other, the last first.
+  float average[N] = {};
+  const int begin = stage_rows < kTogether ? kTogether - stage_rows : 0;
+  const int end = stage_rows < kTogether ? stage_rows - 1 : kTogether - 1;
   rows.pass_up([&](const float(&v)[1][N], int k, int64_t row) {
     float z[N];
     GAN_UNROLL
@@ -209,7 +209,15 @@ __global__ void __launch_bounds__(kNormThreads, 1)
       z[i] = z[i] > 0 ? z[i] : p.negative * z[i];
     }
     dropper.apply(z, k, row);
-    store(y.at(row, rows.column()), z, rows.columns());
+    if constexpr (kTogether == 1) {
+      store(y.at(row, rows.column()), z, rows.columns());
+    } else {
+      GAN_UNROLL
+      for (int i = 0; i < N; ++i)
+        average[i] = (k % kTogether == begin ? 0.0f : average[i]) + z[i] * (1.0f / kTogether);
+      if (k % kTogether == end)
+        store(y.at(rows.average(k), rows.column()), average, rows.columns());
+    }
   });
   sums.leave();
 }
@@ -226,19 +234,21 @@ struct Backward {
 
 // dx = scale * ((dz - mean_dz) + (x - mean) * by_x). The differences come before the factor, which may be
 // 300: of a channel of one pixel nothing is left, as it has to be.
-template <class T, int N, class Sums>
+template <class T, int N, class Sums, class Order>
 __global__ void __launch_bounds__(kNormThreads, 1)
-    backward_kernel(Rows<const T> x, Rows<const T> dy, int64_t columns, Chunks chunks,
+    backward_kernel(Rows<const T> x, Rows<const T> dy, int64_t columns, Chunks chunks, Order order,
                     int stage_rows, float* scratch, Backward p, Drop drop, Rows<T> dx) {
+  constexpr int kShare = Order::kSecondShare;  // of a dy, pixels
   gpu::Smem memory;
   float* shared = memory.take<float>(sum_floats(N));
   ChannelTable table(memory.take<float>(kBackwardParameters * kGroupChannels));
   Sums sums(memory, scratch, chunks, columns);
   uint8_t* masks = memory.take<uint8_t>(Drop::mask_bytes(drop.some));
   dx = rows_of_kind(dx, chunks);
-  const Rows<const T> from[2] = {rows_of_kind(x, chunks), rows_of_kind(dy, chunks)};
-  RowRing<T, N, 2> rows(from, chunks, stage_rows,
-                        memory.take<T>(2 * kStages * stage_rows * N * kNormThreads), columns);
+  const Rows<const T> from[2] = {rows_of_kind(x, chunks), rows_of_kind(dy, chunks, kShare)};
+  RowRing<T, N, 2, Order> rows(from, chunks, order, stage_rows,
+                               memory.take<T>(2 * kStages * stage_rows * N * kNormThreads),
+                               columns);
   Dropper<N> dropper(drop, masks, rows.column());
   const int channel = block_thread();  // as far as there are some
   const int64_t c = group_column<N>();
@@ -254,8 +264,14 @@ __global__ void __launch_bounds__(kNormThreads, 1)
   gpu::syncthreads();
   float of_rows[2 * N] = {};  // of dz, then of dz * (x - mean)
   const Affine<N> first(table);
+  // Of dy, what the activation's result gets.
+  const auto take_share = [&](float(&dy)[N], int k, int64_t row) {
+    GAN_UNROLL
+    for (int i = 0; i < N; ++i) dy[i] *= 1.0f / kShare;
+    dropper.apply(dy, k, row);
+  };
   rows.pass_down([&](float(&v)[2][N], int k, int64_t row) {
-    dropper.apply(v[1], k, row);
+    take_share(v[1], k, row);
     GAN_UNROLL
     for (int i = 0; i < N; ++i) {
       const float dz = first.z(v[0][i], i) > 0 ? v[1][i] : v[1][i] * p.negative;
@@ -298,7 +314,7 @@ __global__ void __launch_bounds__(kNormThreads, 1)
   table.load(mean_dz, kMeanDz);
   table.load(by_x, kByX);
   rows.pass_up([&](float(&v)[2][N], int k, int64_t row) {
-    dropper.apply(v[1], k, row);
+    take_share(v[1], k, row);
     float d[N];
     GAN_UNROLL
     for (int i = 0; i < N; ++i) {
@@ -312,144 +328,12 @@ __global__ void __launch_bounds__(kNormThreads, 1)
 
 // ---- Host
 
-// Of all kinds of pictures together.
-int64_t most_chunks(const Shape& x) {
-  // A block has at least kNormThreads / kGroupChannels rows of threads; each kind's last one may have fewer.
-  return std::min(kMostBlocks, ceil_div(x.pixels(), kFewestRows * kNormThreads / kGroupChannels) +
-                                   kMostKinds - 1);
-}
-
-// What a kernel goes over: `tensors` of them with packets of N elements of `bytes`, keeping so many parameters of
-// every channel, with dropout or without; and so many kinds of pictures, of `rows` each.
-template <int N>
-struct Work {
-  int tensors, bytes, parameters;
-  bool drops;
-  int64_t kinds, rows;
-
-  // Of shared memory: what every block has, and what each row of a stage needs.
-  size_t fixed_bytes() const {
-    return gpu::Smem::bytes<float>(sum_floats(N)) +
-           gpu::Smem::bytes<float>(size_t{kGroupChannels} * parameters) +
-           ClusterSums::kSharedBytes + gpu::Smem::bytes<uint8_t>(Drop::mask_bytes(drops));
-  }
-  size_t stage_bytes() const {
-    return kStages * static_cast<size_t>(tensors) * kNormThreads * N * bytes;
-  }
-  // A stage's rows as far as shared memory has room.
-  int64_t most_stage_rows() const {
-    const size_t most = gpu::most_shared_bytes();
-    return most < fixed_bytes() ? 0 : static_cast<int64_t>((most - fixed_bytes()) / stage_bytes());
-  }
-  size_t shared_bytes(int64_t stage_rows) const {
-    return fixed_bytes() + static_cast<size_t>(stage_rows) * stage_bytes();
-  }
-};
-
-struct NormLayout {
-  gpu::Dim3 grid, block;
-  size_t shared_bytes;
-  Chunks chunks;
-  int64_t stage_rows;
-};
-
-// Blocks of `across` x kNormThreads / across threads for chunks of `size` rows, their groups so many.
-template <int N>
-NormLayout norm_layout(const Work<N>& work, int64_t groups, int64_t across, int64_t size,
-                       int64_t most_stage_rows) {
-  const Chunks chunks = {work.rows, size, static_cast<int>(ceil_div(work.rows, size))};
-  const int64_t down = kNormThreads / across;
-  const int64_t stage_rows =
-      std::min(most_stage_rows, ceil_div(ceil_div(size, down), int64_t{kStages}));
-  return {{groups, chunks.count, work.kinds},
-          {across, down},
-          work.shared_bytes(stage_rows),
-          chunks,
-          stage_rows};
-}
-
-// Packets next to each other that hold `channels`, as a power of two.
-template <int N>
-int64_t packets_across(int64_t channels) {
-  return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(ceil_div(channels, N))));
-}
-
-// The blocks as clusters, if the rings hold all rows. A block reads 32 bytes of a row, a sector of memory, or half
-// of one where more blocks are to share dropout's instructions; and more where there are more such groups of
-// channels than an H200's multiprocessors can take at once.
-template <int N>
-std::optional<NormLayout> cluster_layout(const Work<N>& work, int64_t channels) {
-  constexpr int64_t kMultiprocessors = 132;
-  if (!gpu::has_clusters() || gpu::kMostInCluster % work.kinds != 0) return std::nullopt;
-  const auto groups_of = [&](int64_t across) { return ceil_div(channels, N * across); };
-  const int64_t widest = packets_across<N>(std::min<int64_t>(channels, kGroupChannels));
-  const int64_t least = work.drops ? 16 : 32;
-  int64_t across = std::min(widest, std::max<int64_t>(1, least / (N * work.bytes)));
-  while (across < widest && groups_of(across) * gpu::kMostInCluster > kMultiprocessors) across *= 2;
-  // One, two, four or eight chunks, a row for each thread at least.
-  const int64_t down = kNormThreads / across, most = work.most_stage_rows();
-  const auto full = static_cast<uint64_t>(std::max<int64_t>(1, work.rows / down));
-  const int64_t chunks =
-      std::min(gpu::kMostInCluster / work.kinds, static_cast<int64_t>(std::bit_floor(full)));
-  const int64_t size = std::max(down, ceil_div(work.rows, chunks));
-  if (ceil_div(size, down) > kStages * most) return std::nullopt;
-  return norm_layout(work, groups_of(across), across, size, most);
-}
-
-// The channels of one launch.
-struct Part {
-  int64_t first, count;
-  Tensor slice(const Tensor& tensor) const { return tensor.channels(first, count); }
-  float* of(const Tensor& vector) const { return vector ? vector.as<float>() + first : nullptr; }
-};
-
-template <class... Tensors>
-bool takes_packets(const Dropout& dropout, int n, const Tensors&... tensors) {
-  const Layout layout = channel_layout(n, tensors...);
-  return layout.packets && (!dropout || draws_packets(layout.rows, layout.columns));
-}
-
-// Calls launch(part, layout) with layouts of blocks that are all on the device at once until all channels are done,
-// nearly always once.
-template <int N, class Kernel, class Launch>
-void for_grids(Kernel* kernel, const Work<N>& work, int64_t channels, Launch&& launch) {
-  const int64_t room = work.most_stage_rows();
-  const int64_t together =
-      std::min(kMostBlocks, gpu::blocks_together(kernel, kNormThreads, work.shared_bytes(room)));
-  const int64_t blocks = together / work.kinds;
-  if (room < 1 || blocks < 1)
-    throw DeviceError(str("batch norm in training needs ", work.shared_bytes(1),
-                          " bytes of shared memory a block; this GPU has ",
-                          gpu::most_shared_bytes()));
-  for (Part part = {0, 0}; part.first < channels; part.first += part.count) {
-    part.count = std::min(channels - part.first, blocks * kGroupChannels);
-    const int64_t groups = ceil_div(part.count, kGroupChannels);
-    const int64_t across = packets_across<N>(std::min<int64_t>(part.count, kGroupChannels));
-    const int64_t size =
-        std::max(kNormThreads / across * kFewestRows, ceil_div(work.rows, blocks / groups));
-    launch(part, norm_layout(work, groups, across, size, room));
-  }
-}
-
-// Calls run(part, layout, launch) for clusters where they can be, else for grids; launch(bytes of shared memory,
-// stream, arguments...) starts the kernel for these.
-template <int N, class Kernel, class Run>
-void for_blocks(const Work<N>& work, int64_t channels, Kernel* in_clusters, Kernel* in_grid,
-                Run&& run) {
-  const std::optional<NormLayout> layout = cluster_layout(work, channels);
-  const auto cluster = [&] { return gpu::Dim3(1, layout->grid.y, layout->grid.z); };
-  if (layout &&
-      gpu::clusters_together(in_clusters, cluster(), layout->block, layout->shared_bytes) > 0) {
-    run(Part{0, channels}, *layout, [&](auto... arguments) {
-      gpu::launch_clusters(in_clusters, layout->grid, cluster(), layout->block, arguments...);
-    });
-    return;
-  }
-  for_grids(in_grid, work, channels, [&](const Part& part, const NormLayout& layout) {
-    run(part, layout, [&](auto... arguments) {
-      gpu::launch_together(in_grid, layout.grid, layout.block, arguments...);
-    });
-  });
+// Calls body(order): Averaged where `y` is of x's averages, else InOrder.
+template <class Averaged, class Body>
+void with_order(const char* operation, const Tensor& x, const Tensor& y, Body&& body) {
+  if (!pooled(operation, x.shape(), y.shape())) return body(InOrder{});
+  require(x.shape().pixels() <= INT32_MAX, operation, ": too many pictures in ", x.shape());
+  body(Averaged{static_cast<uint32_t>(x.shape().w)});
 }
 
 // Pixels of each kind.
@@ -473,35 +357,39 @@ size_t batch_norm_scratch_bytes(const Shape& x) {
 void batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
                       const Dropout& dropout, const BatchNormSaved& saved, const Tensor& y,
                       void* scratch, gpu::Stream stream) {
-  check_shape("batch norm", "y", y, x.shape());
   check_vectors("batch norm", x.shape().c,
                 {{"gamma", &norm.gamma},
                  {"beta", &norm.beta},
                  {"running_mean", &norm.running_mean},
                  {"running_var", &norm.running_var}});
   const int64_t rows = rows_of_kinds(x, saved);
-  with_storage_type(x.dtype(), [&]<class T>(T) {
-    const bool packets = takes_packets(dropout, kPacket<T>, x, y);
-    with_width<kPacket<T>>(packets, [&]<int N>() {
-      const Work<N> work = {
-          1, sizeof(T), kForwardParameters, static_cast<bool>(dropout), saved.kinds(), rows};
-      for_blocks(work, x.shape().c, train_kernel<T, N, ClusterSums>, train_kernel<T, N, GridSums>,
-                 [&](const Part& part, const NormLayout& layout, auto&& launch) {
-                   const Forward parameters = {part.of(norm.gamma),
-                                               part.of(norm.beta),
-                                               part.of(saved.mean),
-                                               part.of(saved.inv_std),
-                                               part.of(norm.running_mean),
-                                               part.of(norm.running_var),
-                                               x.shape().c,
-                                               static_cast<float>(norm.eps),
-                                               static_cast<float>(norm.momentum),
-                                               negative_slope(act)};
-                   launch(layout.shared_bytes, stream, input<T>(part.slice(x)), part.count,
-                          layout.chunks, layout.stage_rows, static_cast<float*>(scratch),
-                          parameters, Drop(dropout, part.first, x.shape().c),
-                          output<T>(part.slice(y)));
-                 });
+  const auto run = [&]<class T, int N, class Order>(Order order) {
+    const Work<N> work = {
+        1,    sizeof(T),       kForwardParameters, static_cast<bool>(dropout), saved.kinds(),
+        rows, Order::kTogether};
+    for_blocks(work, x.shape().c, train_kernel<T, N, ClusterSums, Order>,
+               train_kernel<T, N, GridSums, Order>,
+               [&](const Part& part, const NormLayout& layout, auto&& launch) {
+                 const Forward parameters = {part.of(norm.gamma),
+                                             part.of(norm.beta),
+                                             part.of(saved.mean),
+                                             part.of(saved.inv_std),
+                                             part.of(norm.running_mean),
+                                             part.of(norm.running_var),
+                                             x.shape().c,
+                                             static_cast<float>(norm.eps),
+                                             static_cast<float>(norm.momentum),
+                                             negative_slope(act)};
+                 launch(layout.shared_bytes, stream, input<T>(part.slice(x)), part.count,
+                        layout.chunks, order, layout.stage_rows, static_cast<float*>(scratch),
+                        parameters, Drop(dropout, part.first, x.shape().c),
+                        output<T>(part.slice(y)));
+               });
+  };
+  with_order<ByWindows>("batch norm", x, y, [&](auto order) {
+    with_storage_type(x.dtype(), [&]<class T>(T) {
+      with_width<kPacket<T>>(takes_packets(dropout, kPacket<T>, x, y),
+                             [&]<int N>() { run.template operator()<T, N>(order); });
     });
   });
 }
@@ -510,29 +398,33 @@ void batch_norm_backward(const Tensor& x, const Tensor& dy, const BatchNorm& nor
                          const Dropout& dropout, const BatchNormSaved& saved, const Tensor& dx,
                          const Tensor& dgamma, const Tensor& dbeta, Write write, void* scratch,
                          gpu::Stream stream) {
-  check_shape("batch norm backward", "dy", dy, x.shape());
   check_shape("batch norm backward", "dx", dx, x.shape());
   if (dgamma) check_vectors("batch norm backward", x.shape().c, {{"dgamma", &dgamma}});
   if (dbeta) check_vectors("batch norm backward", x.shape().c, {{"dbeta", &dbeta}});
   check_vectors("batch norm backward", x.shape().c, {{"gamma", &norm.gamma}, {"beta", &norm.beta}});
   const int64_t rows = rows_of_kinds(x, saved);
-  with_storage_type(x.dtype(), [&]<class T>(T) {
-    const bool packets = takes_packets(dropout, kPacket<T>, x, dy, dx);
-    with_width<kPacket<T>>(packets, [&]<int N>() {
-      const Work<N> work = {
-          2, sizeof(T), kBackwardParameters, static_cast<bool>(dropout), saved.kinds(), rows};
-      for_blocks(
-          work, x.shape().c, backward_kernel<T, N, ClusterSums>, backward_kernel<T, N, GridSums>,
-          [&](const Part& part, const NormLayout& layout, auto&& launch) {
-            const Backward parameters = {part.of(norm.gamma), part.of(norm.beta),
-                                         part.of(saved.mean), part.of(saved.inv_std),
-                                         x.shape().c,         part.of(dgamma),
-                                         part.of(dbeta),      write == Write::accumulate,
-                                         negative_slope(act)};
-            launch(layout.shared_bytes, stream, input<T>(part.slice(x)), input<T>(part.slice(dy)),
-                   part.count, layout.chunks, layout.stage_rows, static_cast<float*>(scratch),
-                   parameters, Drop(dropout, part.first, x.shape().c), output<T>(part.slice(dx)));
-          });
+  const auto run = [&]<class T, int N, class Order>(Order order) {
+    const Work<N> work = {
+        2,    sizeof(T),       kBackwardParameters, static_cast<bool>(dropout), saved.kinds(),
+        rows, Order::kTogether};
+    for_blocks(work, x.shape().c, backward_kernel<T, N, ClusterSums, Order>,
+               backward_kernel<T, N, GridSums, Order>,
+               [&](const Part& part, const NormLayout& layout, auto&& launch) {
+                 const Backward parameters = {part.of(norm.gamma), part.of(norm.beta),
+                                              part.of(saved.mean), part.of(saved.inv_std),
+                                              x.shape().c,         part.of(dgamma),
+                                              part.of(dbeta),      write == Write::accumulate,
+                                              negative_slope(act)};
+                 launch(layout.shared_bytes, stream, input<T>(part.slice(x)),
+                        input<T>(part.slice(dy)), part.count, layout.chunks, order,
+                        layout.stage_rows, static_cast<float*>(scratch), parameters,
+                        Drop(dropout, part.first, x.shape().c), output<T>(part.slice(dx)));
+               });
+  };
+  with_order<InOrderOverWindows>("batch norm backward", x, dy, [&](auto order) {
+    with_storage_type(x.dtype(), [&]<class T>(T) {
+      with_width<kPacket<T>>(takes_packets(dropout, kPacket<T>, x, dy, dx),
+                             [&]<int N>() { run.template operator()<T, N>(order); });
     });
   });
 }

@@ -206,8 +206,9 @@ void CudaBackend::avg_pool_forward(const Tensor& x, const Tensor& y) {
   cuda::avg_pool_forward(x, y, stream_);
 }
 
-void CudaBackend::avg_pool_backward(const Tensor& dy, const Tensor& dx, Write write) {
-  cuda::avg_pool_backward(dy, dx, write, stream_);
+void CudaBackend::avg_pool_backward(Activation act, const Tensor& x, const Tensor& dy,
+                                    const Tensor& dx, Write write) {
+  cuda::avg_pool_backward(act, x, dy, dx, write, stream_);
 }
 
 void CudaBackend::max_pool_forward(const Tensor& x, const Tensor& y) {

@@ -101,8 +101,9 @@ class DataflowBackend final : public Backend {
   void avg_pool_forward(const Tensor& x, const Tensor& y) override {
     flow_.operation({x}, {y}, [&] { inner_->avg_pool_forward(x, y); });
   }
-  void avg_pool_backward(const Tensor& dy, const Tensor& dx, Write write) override {
-    flow_.operation({dy}, {dx}, [&] { inner_->avg_pool_backward(dy, dx, write); });
+  void avg_pool_backward(Activation act, const Tensor& x, const Tensor& dy, const Tensor& dx,
+                         Write write) override {
+    flow_.operation({x, dy}, {dx}, [&] { inner_->avg_pool_backward(act, x, dy, dx, write); });
   }
   void max_pool_forward(const Tensor& x, const Tensor& y) override {
     flow_.operation({x}, {y}, [&] { inner_->max_pool_forward(x, y); });

@@ -1,17 +1,19 @@
 // Pooling over 2x2 windows, stride 2. x, dx: {N, H, W, C}; y, dy: {N, P, Q, C}, P = H/2, Q = W/2; an
 // odd last row or column is left out, its gradient is zero.
 //
-//   average: y = (x00 + x01 + x10 + x11) / 4,  dx = dy / 4 in all four places
+//   average: y = (x00 + x01 + x10 + x11) / 4,  dx = dy / 4 in all four places; where x = act(z), times
+//            act'(z), taken from x, which is the gradient of z
 //   maximum: y = the largest; dy goes to the first of the largest in reading order
 //
 // A thread does one window of N channels, so that backward reads dy once for four results; in the
 // backward direction there are also the cut windows of an odd edge.
 //
-// Bytes per element of x, s = 2 or 4: average forward and backward 5/4 s, maximum forward 5/4 s and
-// backward 9/4 s, a few instructions: memory is the limit. d.l1, {64, 64, 64, 32} in bfloat16 (17
+// Bytes per element of x, s = 2 or 4: average forward and backward 5/4 s, after an activation 9/4 s, maximum
+// forward 5/4 s and backward 9/4 s, a few instructions: memory is the limit. d.l1, {64, 64, 64, 32} in bfloat16 (17
 // MB) on an H200: 5 us each way, maximum backward 9 us.
 #include "kernels/cuda/pool.h"
 
+#include "kernels/cuda/activation.cuh"
 #include "kernels/cuda/rows.cuh"
 
 namespace gan::cuda {
@@ -86,19 +88,19 @@ __global__ void __launch_bounds__(kThreads)
   });
 }
 
-// x is read by the maximum only.
+// x is read by the maximum, and by the average after an activation.
 template <Pool pool, class T, int N>
 __global__ void __launch_bounds__(kThreads)
-    pool_backward_kernel(Windows windows, Rows<const T> x, Rows<const T> dy, Rows<T> dx,
-                         Write write) {
+    pool_backward_kernel(Windows windows, Activation act, Rows<const T> x, Rows<const T> dy,
+                         Rows<T> dx, Write write) {
   for_windows<N>(windows, [&](const Window& window, int64_t channel, int count) {
-    float slope[N] = {};
+    float slope[N] = {}, v[4][N] = {};
     int chosen[N] = {};
     if (window.whole) {
       load(slope, dy.at(window.pooled, channel), count);
-      if constexpr (pool == Pool::maximum) {
-        float v[4][N];
+      if (pool == Pool::maximum || act != Activation::none)
         load_window(v, x, window, windows.width, channel, count);
+      if constexpr (pool == Pool::maximum) {
         GAN_UNROLL
         for (int i = 0; i < N; ++i) {
           float largest = v[0][i];
@@ -118,10 +120,15 @@ __global__ void __launch_bounds__(kThreads)
     GAN_UNROLL
     for (int k = 0; k < 4; ++k) {
       if (k / 2 >= window.rows || k % 2 >= window.columns) continue;
-      float v[N];
+      float d[N];
       GAN_UNROLL
-      for (int i = 0; i < N; ++i) v[i] = pool == Pool::average || chosen[i] == k ? slope[i] : 0.0f;
-      store(dx.at(window.pixel + k / 2 * windows.width + k % 2, channel), v, count, write);
+      for (int i = 0; i < N; ++i) {
+        if constexpr (pool == Pool::average)
+          d[i] = slope[i] * slope_at_output(act, v[k][i]);
+        else
+          d[i] = chosen[i] == k ? slope[i] : 0.0f;
+      }
+      store(dx.at(window.pixel + k / 2 * windows.width + k % 2, channel), d, count, write);
     }
   });
 }
@@ -181,9 +188,8 @@ void pool_forward(const Tensor& x, const Tensor& y, gpu::Stream stream) {
   });
 }
 
-// x: for the average dx, of which only the shape is looked at.
 template <Pool pool>
-void pool_backward(const Tensor& x, const Tensor& dy, const Tensor& dx, Write write,
+void pool_backward(Activation act, const Tensor& x, const Tensor& dy, const Tensor& dx, Write write,
                    gpu::Stream stream) {
   check_pooled("pooling backward", "dy", dy, dx.shape());
   check_shape("pooling backward", "dx", dx, x.shape());
@@ -191,7 +197,7 @@ void pool_backward(const Tensor& x, const Tensor& dy, const Tensor& dx, Write wr
     const PoolLayout layout = pool_layout(true, kPacket<T>, x, dy, dx);
     with_width<kPacket<T>>(layout.packets, [&]<int N>() {
       gpu::launch(pool_backward_kernel<pool, T, N>, layout.grid, layout.block, 0, stream,
-                  layout.windows, input<T>(x), input<T>(dy), output<T>(dx), write);
+                  layout.windows, act, input<T>(x), input<T>(dy), output<T>(dx), write);
     });
   });
 }
@@ -201,15 +207,17 @@ void pool_backward(const Tensor& x, const Tensor& dy, const Tensor& dx, Write wr
 void avg_pool_forward(const Tensor& x, const Tensor& y, gpu::Stream stream) {
   pool_forward<Pool::average>(x, y, stream);
 }
-void avg_pool_backward(const Tensor& dy, const Tensor& dx, Write write, gpu::Stream stream) {
-  pool_backward<Pool::average>(dx, dy, dx, write, stream);
+void avg_pool_backward(Activation act, const Tensor& x, const Tensor& dy, const Tensor& dx,
+                       Write write, gpu::Stream stream) {
+  // Without an activation x is not read.
+  pool_backward<Pool::average>(act, act == Activation::none ? dx : x, dy, dx, write, stream);
 }
 void max_pool_forward(const Tensor& x, const Tensor& y, gpu::Stream stream) {
   pool_forward<Pool::maximum>(x, y, stream);
 }
 void max_pool_backward(const Tensor& x, const Tensor& dy, const Tensor& dx, Write write,
                        gpu::Stream stream) {
-  pool_backward<Pool::maximum>(x, dy, dx, write, stream);
+  pool_backward<Pool::maximum>(Activation::none, x, dy, dx, write, stream);
 }
 
 }  // namespace gan::cuda

@@ -7,7 +7,8 @@
 namespace gan::cuda {
 
 void avg_pool_forward(const Tensor& x, const Tensor& y, gpu::Stream stream);
-void avg_pool_backward(const Tensor& dy, const Tensor& dx, Write write, gpu::Stream stream);
+void avg_pool_backward(Activation act, const Tensor& x, const Tensor& dy, const Tensor& dx,
+                       Write write, gpu::Stream stream);
 void max_pool_forward(const Tensor& x, const Tensor& y, gpu::Stream stream);
 void max_pool_backward(const Tensor& x, const Tensor& dy, const Tensor& dx, Write write,
                        gpu::Stream stream);

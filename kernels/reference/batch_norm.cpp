@@ -27,7 +27,8 @@ double kept(const Dropout& dropout, int64_t pixel, int64_t c, int64_t channels) 
 template <class T>
 void batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
                       const Dropout& dropout, const BatchNormSaved& saved, const Tensor& y) {
-  check_shape("batch norm", "y", y, x.shape());
+  const bool pools = pooled("batch norm", x.shape(), y.shape());
+  const PoolingWindows windows = {x.shape().w};
   const int64_t count = x.shape().pixels(), channels = x.shape().c;
   check_vector("gamma", norm.gamma, channels);
   check_vector("beta", norm.beta, channels);
@@ -48,11 +49,16 @@ void batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
     const double var = squares / static_cast<double>(count);
     const double inv_std = 1 / std::sqrt(var + norm.eps);
     const double gamma = norm.gamma.as<T>()[c], beta = norm.beta.as<T>()[c];
-    for (int64_t pixel = 0; pixel < count; ++pixel) {
+    const auto result = [&](int64_t pixel) {
       const double xhat = (in(pixel, c) - mean) * inv_std;
-      const double result = activate(act, gamma * xhat + beta);
-      store(out(pixel, c), result * kept(dropout, pixel, c, channels), Write::overwrite);
-    }
+      return activate(act, gamma * xhat + beta) * kept(dropout, pixel, c, channels);
+    };
+    const auto average = [&](int64_t window) {
+      const int64_t first = windows.first_pixel(window), below = first + windows.width;
+      return (result(first) + result(first + 1) + result(below) + result(below + 1)) / 4;
+    };
+    for (int64_t i = 0; i < y.shape().pixels(); ++i)
+      store(out(i, c), pools ? average(i) : result(i), Write::overwrite);
     saved.mean.as<T>()[c] = static_cast<T>(mean);
     saved.inv_std.as<T>()[c] = static_cast<T>(inv_std);
     const double unbiased_var = squares / static_cast<double>(std::max<int64_t>(count - 1, 1));
@@ -89,7 +95,8 @@ template <class T>
 void batch_norm_backward(const Tensor& x, const Tensor& dy, const BatchNorm& norm, Activation act,
                          const Dropout& dropout, const BatchNormSaved& saved, const Tensor& dx,
                          const Tensor& dgamma, const Tensor& dbeta, Write write) {
-  check_shape("batch norm backward", "dy", dy, x.shape());
+  const bool pools = pooled("batch norm backward", x.shape(), dy.shape());
+  const PoolingWindows windows = {x.shape().w};
   check_shape("batch norm backward", "dx", dx, x.shape());
   const int64_t count = x.shape().pixels(), channels = x.shape().c;
   check_vector("gamma", norm.gamma, channels);
@@ -105,7 +112,8 @@ void batch_norm_backward(const Tensor& x, const Tensor& dy, const BatchNorm& nor
     const auto xhat = [&](int64_t pixel) { return (in(pixel, c) - mean) * inv_std; };
     const auto dz = [&](int64_t pixel) {
       const double y = activate(act, gamma * xhat(pixel) + beta);
-      return slope(pixel, c) * kept(dropout, pixel, c, channels) * slope_at_output(act, y);
+      const double of_result = pools ? slope(windows.window(pixel), c) / 4.0 : slope(pixel, c);
+      return of_result * kept(dropout, pixel, c, channels) * slope_at_output(act, y);
     };
     double sum_dz = 0, sum_dz_xhat = 0;
     for (int64_t pixel = 0; pixel < count; ++pixel) {

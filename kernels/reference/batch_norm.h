@@ -6,7 +6,8 @@
 // Backward, with dz = drop(dy) * act'(z):
 //   dbeta = sum(dz), dgamma = sum(dz * xhat)
 //   dx = gamma / sqrt(var + eps) * (dz - dbeta/m - xhat * dgamma/m)
-// where dx may be x itself.
+// where dx may be x itself. y, and dy with it, may be {N, H/2, W/2, C}, H and W even: the averages of the
+// above over 2x2 windows, whose gradient reaches each of the four as a quarter.
 #pragma once
 
 #include "kernels/backend.h"

@@ -1,11 +1,12 @@
 #include "kernels/reference/pool.h"
 
+#include "kernels/reference/activation.h"
 #include "kernels/reference/view.h"
 
 namespace gan::reference {
 namespace {
 
-Shape pooled(const Shape& x) {
+Shape halved(const Shape& x) {
   return {x.n, x.h / 2, x.w / 2, x.c};
 }
 
@@ -33,7 +34,7 @@ int first_maximum(const View<T>& x, int64_t n, int64_t p, int64_t q, int64_t c) 
 
 template <class T>
 void avg_pool_forward(const Tensor& x, const Tensor& y) {
-  check_shape("average pooling", "y", y, pooled(x.shape()));
+  check_shape("average pooling", "y", y, halved(x.shape()));
   const View<T> in(x), out(y);
   for_each_index(y.shape(), [&](int64_t n, int64_t p, int64_t q, int64_t c) {
     const double sum = static_cast<double>(in(n, 2 * p, 2 * q, c)) + in(n, 2 * p, 2 * q + 1, c) +
@@ -43,19 +44,23 @@ void avg_pool_forward(const Tensor& x, const Tensor& y) {
 }
 
 template <class T>
-void avg_pool_backward(const Tensor& dy, const Tensor& dx, Write write) {
-  const Shape ys = pooled(dx.shape());
+void avg_pool_backward(Activation act, const Tensor& x, const Tensor& dy, const Tensor& dx,
+                       Write write) {
+  const Shape ys = halved(dx.shape());
   check_shape("average pooling backward", "dy", dy, ys);
-  const View<T> slope(dy), out(dx);
+  const bool activated = act != Activation::none;
+  if (activated) check_shape("average pooling backward", "x", x, dx.shape());
+  const View<T> in(activated ? x : dx), slope(dy), out(dx);
   for_each_index(dx.shape(), [&](int64_t n, int64_t h, int64_t w, int64_t c) {
     const bool in_a_window = h / 2 < ys.h && w / 2 < ys.w;
-    store(out(n, h, w, c), in_a_window ? slope(n, h / 2, w / 2, c) / 4.0 : 0.0, write);
+    const double act_slope = activated ? slope_at_output(act, in(n, h, w, c)) : 1;
+    store(out(n, h, w, c), in_a_window ? slope(n, h / 2, w / 2, c) / 4.0 * act_slope : 0.0, write);
   });
 }
 
 template <class T>
 void max_pool_forward(const Tensor& x, const Tensor& y) {
-  check_shape("max pooling", "y", y, pooled(x.shape()));
+  check_shape("max pooling", "y", y, halved(x.shape()));
   const View<T> in(x), out(y);
   for_each_index(y.shape(), [&](int64_t n, int64_t p, int64_t q, int64_t c) {
     const int best = first_maximum(in, n, p, q, c);
@@ -65,7 +70,7 @@ void max_pool_forward(const Tensor& x, const Tensor& y) {
 
 template <class T>
 void max_pool_backward(const Tensor& x, const Tensor& dy, const Tensor& dx, Write write) {
-  const Shape ys = pooled(x.shape());
+  const Shape ys = halved(x.shape());
   check_shape("max pooling backward", "dy", dy, ys);
   check_shape("max pooling backward", "dx", dx, x.shape());
   const View<T> in(x), slope(dy), out(dx);
@@ -78,10 +83,11 @@ void max_pool_backward(const Tensor& x, const Tensor& dy, const Tensor& dx, Writ
   });
 }
 
-#define GAN_INSTANTIATE(T)                                                 \
-  template void avg_pool_forward<T>(const Tensor&, const Tensor&);         \
-  template void avg_pool_backward<T>(const Tensor&, const Tensor&, Write); \
-  template void max_pool_forward<T>(const Tensor&, const Tensor&);         \
+#define GAN_INSTANTIATE(T)                                                                    \
+  template void avg_pool_forward<T>(const Tensor&, const Tensor&);                            \
+  template void avg_pool_backward<T>(Activation, const Tensor&, const Tensor&, const Tensor&, \
+                                     Write);                                                  \
+  template void max_pool_forward<T>(const Tensor&, const Tensor&);                            \
   template void max_pool_backward<T>(const Tensor&, const Tensor&, const Tensor&, Write);
 GAN_INSTANTIATE(float)
 GAN_INSTANTIATE(double)

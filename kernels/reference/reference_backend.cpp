@@ -115,8 +115,10 @@ class ReferenceBackend final : public Backend {
   void avg_pool_forward(const Tensor& x, const Tensor& y) override {
     with_real_type(x.dtype(), [&]<class T>(T) { reference::avg_pool_forward<T>(x, y); });
   }
-  void avg_pool_backward(const Tensor& dy, const Tensor& dx, Write write) override {
-    with_real_type(dy.dtype(), [&]<class T>(T) { reference::avg_pool_backward<T>(dy, dx, write); });
+  void avg_pool_backward(Activation act, const Tensor& x, const Tensor& dy, const Tensor& dx,
+                         Write write) override {
+    with_real_type(dy.dtype(),
+                   [&]<class T>(T) { reference::avg_pool_backward<T>(act, x, dy, dx, write); });
   }
   void max_pool_forward(const Tensor& x, const Tensor& y) override {
     with_real_type(x.dtype(), [&]<class T>(T) { reference::max_pool_forward<T>(x, y); });

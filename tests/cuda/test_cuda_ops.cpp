@@ -91,6 +91,15 @@ std::vector<OpCase> large_cases() {
     for (const int64_t kinds : {2, 3, 4})
       cases.push_back(of_kinds(kinds, make_case(f, {12, 16, 20, 40}, {12, 16, 20, 40})));
     cases.push_back(of_kinds(2, make_case(f, {2, 5, 3, 2056}, {2, 5, 3, 2056})));
+    // Averaged: more rows than shared memory holds, parts of packets, many channels, and few rows.
+    for (const Shape& x : {Shape{1, 96, 96, 64}, Shape{2, 34, 62, 24}, Shape{4, 6, 10, 600},
+                           Shape{2, 2, 6, 2056}, Shape{12, 16, 20, 11}}) {
+      const OpCase averaged =
+          make_case(f, x, {x.n, x.h / 2, x.w / 2, x.c}, {}, x.c == 11 ? tail : even);
+      cases.push_back(averaged);
+      cases.push_back(with_dropout(averaged));
+      if (x.n > 1) cases.push_back(of_kinds(2, averaged));
+    }
   }
   // Rows that begin aligned and end in part of a packet.
   for (const Shape& s : {Shape{2, 5, 3, 11}, Shape{1, 4, 4, 3}}) {
@@ -144,6 +153,8 @@ std::vector<OpCase> smallest_cases() {
   for (const Function f :
        {avg_pool_forward, avg_pool_backward, max_pool_forward, max_pool_backward})
     cases.push_back(make_case(f, s, pooled));
+  for (const Function f : {batch_norm_train, batch_norm_backward})
+    cases.push_back(with_dropout(make_case(f, {2, 6, 10, 24}, {2, 3, 5, 24})));
   for (const Function f : {upsample_forward, upsample_backward})
     cases.push_back(make_case(f, s, {2, 6, 10, 24}));
   for (const Function f : {bce_with_logits, l1_loss, mse_loss, relativistic_loss, moment_loss})

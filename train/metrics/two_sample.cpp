@@ -25,7 +25,8 @@ class Critic {
     layers_.reserve(5);
     for (size_t i = 0; i < 5; ++i) {
       layers_.emplace_back(parameters_, kNames[i], kSame, kChannels[i], kChannels[i + 1],
-                           i < 4 ? Activation::leaky_relu : Activation::none);
+                           i < 4 ? Activation::leaky_relu : Activation::none,
+                           i < 3 ? ops::Pooling::average : ops::Pooling::none);
     }
     parameters_.allocate(device.memory, DType::f32, Use::training);
     parameters_.initialize(seed);
@@ -33,10 +34,7 @@ class Critic {
 
   Variable& forward(Context& context, Variable& pictures) {
     Variable* x = &pictures;
-    for (size_t i = 0; i < layers_.size(); ++i) {
-      x = &layers_[i](context, *x);
-      if (i < 3) x = &ops::avg_pool(context, *x);
-    }
+    for (PlainConv& layer : layers_) x = &layer(context, *x);
     return *x;
   }
 
