@@ -108,6 +108,10 @@ WorkingMemory Backend::working_memory(const Call&) const {
   return {};
 }
 
+bool Backend::wants_dense() const {
+  return false;
+}
+
 std::vector<std::string> Backend::variants(const Call&) const {
   return {"automatic"};
 }

@@ -207,6 +207,9 @@ class Backend {
   // Whatever variant is taken.
   virtual WorkingMemory working_memory(const Call& call) const;
 
+  // Whether it has convolutions that are worth a copy to where channels are no slice: it refuses these.
+  virtual bool wants_dense() const;
+
   // The names of the ways in which it can compute a call, all different, at least one; the first is
   // what it takes by itself. The order of their sums, and with it the last digits, may differ.
   virtual std::vector<std::string> variants(const Call& call) const;

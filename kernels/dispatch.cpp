@@ -53,6 +53,11 @@ WorkingMemory Kernels::working_memory(const Call& call) const {
   return most;
 }
 
+bool Kernels::want_dense() const {
+  return std::any_of(backends_.begin(), backends_.end(),
+                     [](const auto& backend) { return backend->wants_dense(); });
+}
+
 std::string Kernels::description() const {
   std::string text;
   for (const auto& backend : backends_) {

@@ -31,6 +31,9 @@ class Kernels {
   // What running this call may take, whichever backend does it.
   WorkingMemory working_memory(const Call& call) const;
 
+  // Whether one of the backends does.
+  bool want_dense() const;
+
   // "oneDNN 2.6.3, cpu AVX-512": what the backends say of themselves, first choice first.
   std::string description() const;
 

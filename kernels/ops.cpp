@@ -413,35 +413,50 @@ Concat::Concat(Context& context, const Shape& picture, DType dtype,
   }
 }
 
+Variable& Concat::placed(size_t index, Variable& part) const {
+  const Tensor& slot = slots_[index];
+  if (part.value.data() != slot.data())
+    context_.kernels(simple_call(Op::memory, part.value, slot)).copy(part.value, slot);
+  return part;
+}
+
 Variable& Concat::join(std::initializer_list<Variable*> parts) {
   require(parts.size() == slots_.size(), "a concatenation of ", slots_.size(), " parts got ",
           parts.size());
+  Kernels& kernels = context_.kernels;
+  Tape& tape = context_.tape;
   bool needs_grad = false;
   for (size_t i = 0; i < parts.size(); ++i) {
     const Variable& part = *parts.begin()[i];
-    require(part.value.data() == slots_[i].data() && part.value.shape() == slots_[i].shape(),
-            "part ", i, " of a concatenation was not written into its slot");
+    const bool in_slot = part.value.data() == slots_[i].data();
+    require((in_slot || apart()) && part.value.shape() == slots_[i].shape(), "part ", i,
+            " of a concatenation was not written into its slot");
     needs_grad = needs_grad || part.needs_grad;
   }
-  Kernels& kernels = context_.kernels;
-  Tape& tape = context_.tape;
   Variable& result = tape.variable(whole_, context_.training && needs_grad);
-  // The parts' gradients are slices of the whole's. A part that already has one (because something
-  // recorded later reads it alone) adds its slice.
-  tape.record(result, [&kernels, &tape, members = std::vector<Variable*>(parts), &result] {
-    int64_t first = 0;
-    for (Variable* part : members) {
-      const int64_t count = part->value.shape().c;
-      const Tensor slice = result.grad.channels(first, count);
-      first += count;
-      if (!part->needs_grad) continue;
-      if (part->grad_written) {
-        kernels(simple_call(Op::memory, slice, part->grad)).add(slice, part->grad);
-      } else {
-        tape.adopt_grad(*part, slice);
-      }
-    }
-  });
+  // The gradient of a part in its slot is a slice of the whole's, that of another one a copy. A part that
+  // already has one (because something recorded later reads it alone) adds its slice.
+  tape.record(result,
+              [&kernels, &tape, members = std::vector<Variable*>(parts), slots = slots_, &result] {
+                int64_t first = 0;
+                for (size_t i = 0; i < members.size(); ++i) {
+                  Variable& part = *members[i];
+                  const Tensor slice = result.grad.channels(first, part.value.shape().c);
+                  first += part.value.shape().c;
+                  if (!part.needs_grad) continue;
+                  if (!part.grad_written && part.value.data() == slots[i].data()) {
+                    tape.adopt_grad(part, slice);
+                    continue;
+                  }
+                  const auto [grad, write] = tape.grad_target(part);
+                  Backend& backend = kernels(simple_call(Op::memory, slice, grad));
+                  if (write == Write::accumulate) {
+                    backend.add(slice, grad);
+                  } else {
+                    backend.copy(slice, grad);
+                  }
+                }
+              });
   return result;
 }
 

@@ -117,7 +117,7 @@ Tensor moment_loss(Context& context, Variable& x, const Tensor& target, float we
 // has to get one.
 std::vector<Variable*> split(Context& context, Variable& x, int64_t parts);
 
-// Concatenation along the channels without a copy: its parts are written where they belong.
+// Concatenation along the channels: its parts are written where they belong, without a copy where possible.
 class Concat {
  public:
   // `picture` gives n, h and w; the parts' channels follow one another.
@@ -126,11 +126,21 @@ class Concat {
 
   // Where part `index` has to be written.
   const Tensor& operator[](size_t index) const { return slots_[index]; }
+  // Part `index` by layer(context, x, where to write it), for others to read as well. In training, on a device that
+  // wants dense tensors, these are given one, and the part is a copy.
+  template <class Layer>
+  Variable& skip(size_t index, Layer&& layer, Variable& x) {
+    return placed(index, layer(context_, x, apart() ? Tensor() : slots_[index]));
+  }
 
-  // The whole, once every part has been written into its slot.
+  // The whole, once every part has been written.
   Variable& join(std::initializer_list<Variable*> parts);
 
  private:
+  bool apart() const { return context_.training && context_.kernels.want_dense(); }
+  // Copied at once: before anything else is written beside it, which a copy would have to wait for.
+  Variable& placed(size_t index, Variable& part) const;
+
   Context& context_;
   Tensor whole_;
   std::vector<Tensor> slots_;

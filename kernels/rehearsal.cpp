@@ -45,6 +45,7 @@ class IdleBackend final : public Backend {
     working_.kept += its.kept;
     return true;
   }
+  bool wants_dense() const override { return real_.want_dense(); }
   void mix(const Tensor&, const Tensor&, const Tensor&) override {}
 
   size_t working_bytes() const { return working_.shared + working_.kept; }

@@ -9,6 +9,8 @@
 
 #include "engine/random.h"
 #include "kernels/device.h"
+#include "kernels/reference/reference_backend.h"
+#include "kernels/rehearsal.h"
 #include "model/adam.h"
 #include "model/discriminator.h"
 #include "model/generator.h"
@@ -268,6 +270,72 @@ TEST_CASE("a part of a concatenation that is also read alone gets both gradients
       CHECK(dx[i] == Approx(from_whole + 2 * (xs[i] - of_alone[i]) / 12).margin(1e-6));
       CHECK(dy[i] == Approx(2 * (ys[i] - of_whole[6 * pixel + 3 + c]) / 24).margin(1e-6));
     }
+}
+
+// Computes nothing, but wants tensors to be dense.
+class Demanding final : public Backend {
+ public:
+  std::string_view name() const override { return "demanding"; }
+  std::string description() const override { return "demanding"; }
+  bool supports(const Call&) const override { return false; }
+  bool wants_dense() const override { return true; }
+};
+
+TEST_CASE("where dense tensors are wanted, no convolution is given a skip's slice", "[model]") {
+  const auto is_convolution = [](const Kernels::Choice& choice) {
+    return choice.call.op <= Op::conv_transpose_backward_weights;
+  };
+  struct Passed {
+    std::vector<float> result, gradients;
+    int64_t slices = 0;  // that convolutions read as their input or wrote its gradient to
+  };
+  const auto pass = [&](const char* model, ColorHead head, bool dense, bool training,
+                        bool rehearse) {
+    Kernels::Backends backends;
+    backends.push_back(make_reference_backend());
+    if (dense) backends.push_back(std::make_unique<Demanding>());
+    Device own{host_memory(), Kernels(std::move(backends)), "test"};
+    Rehearsal rehearsal(own);
+    Device& device = rehearse ? rehearsal.device() : own;
+    const std::unique_ptr<Generator> generator = make_generator(model, 4, head);
+    generator->parameters().allocate(device.memory, DType::f32, Use::training);
+    generator->parameters().initialize(3);
+    Tape tape(device.memory);
+    Context context{device.kernels, tape, training};
+    const int64_t side = generator->size_multiple();
+    const Tensor gray = tape.allocate({2, side, side, 3}, DType::f32);
+    from_host(device.memory, gray, random_values(gray.elements(), 4).data());
+    Variable& result = generator->forward(context, tape.constant(gray));
+    Passed passed;
+    if (training) {
+      const Tensor target = tape.allocate(result.value.shape(), DType::f32);
+      from_host(device.memory, target, random_values(target.elements(), 5).data());
+      ops::mse_loss(context, result, target);
+      tape.backward();
+      passed.gradients = to_host(device.memory, generator->parameters().gradients());
+    }
+    passed.result = to_host(device.memory, result.value);
+    for (const Kernels::Choice& choice : device.kernels.choices())
+      if (is_convolution(choice) && choice.call.x_pitch > choice.call.x.c) ++passed.slices;
+    return passed;
+  };
+  for (const auto& [model, head] :
+       {std::pair("gan", ColorHead::rgb), std::pair("gan", ColorHead::chroma64),
+        std::pair("demo", ColorHead::rgb), std::pair("unet", ColorHead::rgb)}) {
+    INFO(model << ", " << name_of(head));
+    const auto run = [&, model = model, head = head](bool dense, bool training = true,
+                                                     bool rehearse = false) {
+      return pass(model, head, dense, training, rehearse);
+    };
+    const Passed in_place = run(false), apart = run(true);
+    CHECK(in_place.slices > 0);
+    CHECK(apart.slices == 0);
+    CHECK((apart.result == in_place.result));
+    CHECK((apart.gradients == in_place.gradients));
+    CHECK(run(true, true, true).slices == 0);  // the memory plan knows
+    // Nothing is copied where there are no gradients to be had for it.
+    CHECK(run(true, false).slices == run(false, false).slices);
+  }
 }
 
 TEST_CASE("kinds of pictures in one batch are judged as if each came alone", "[model]") {

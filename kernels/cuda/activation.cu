@@ -37,8 +37,7 @@ __global__ void __launch_bounds__(kThreads)
     float v[N], slope[N];
     load(v, y.at(row, column), count);
     load(slope, dy.at(row, column), count);
-    GAN_UNROLL
-    for (int i = 0; i < N; ++i) slope[i] *= slope_at_output(act, v[i]);
+    times_slopes(act, v, slope);
     store(dx.at(row, column), slope, count, write);
   });
 }

@@ -57,6 +57,22 @@ __device__ __forceinline__ float slope_at_output(Activation act, float y) {
   return 1.0f;
 }
 
+// d times the slopes at y: many numbers, one decision.
+template <int N>
+__device__ __forceinline__ void times_slopes(Activation act, const float (&y)[N], float (&d)[N]) {
+  if (act == Activation::none) return;
+  if (act == Activation::relu) {
+    GAN_UNROLL
+    for (int i = 0; i < N; ++i) d[i] *= slope_at_output(Activation::relu, y[i]);
+  } else if (act == Activation::leaky_relu) {
+    GAN_UNROLL
+    for (int i = 0; i < N; ++i) d[i] *= slope_at_output(Activation::leaky_relu, y[i]);
+  } else {
+    GAN_UNROLL
+    for (int i = 0; i < N; ++i) d[i] *= slope_at_output(act, y[i]);
+  }
+}
+
 // none, relu and leaky_relu are one function, x > 0 ? x : slope * x.
 inline float negative_slope(Activation act) {
   require(act == Activation::none || act == Activation::relu || act == Activation::leaky_relu,

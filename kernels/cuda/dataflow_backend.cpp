@@ -28,6 +28,7 @@ class DataflowBackend final : public Backend {
   WorkingMemory working_memory(const Call& call) const override {
     return inner_->working_memory(call);
   }
+  bool wants_dense() const override { return inner_->wants_dense(); }
   std::vector<std::string> variants(const Call& call) const override {
     return inner_->variants(call);
   }

@@ -122,12 +122,8 @@ __global__ void __launch_bounds__(kThreads)
       if (k / 2 >= window.rows || k % 2 >= window.columns) continue;
       float d[N];
       GAN_UNROLL
-      for (int i = 0; i < N; ++i) {
-        if constexpr (pool == Pool::average)
-          d[i] = slope[i] * slope_at_output(act, v[k][i]);
-        else
-          d[i] = chosen[i] == k ? slope[i] : 0.0f;
-      }
+      for (int i = 0; i < N; ++i) d[i] = pool == Pool::average || chosen[i] == k ? slope[i] : 0.0f;
+      if constexpr (pool == Pool::average) times_slopes(act, v[k], d);
       store(dx.at(window.pixel + k / 2 * windows.width + k % 2, channel), d, count, write);
     }
   });

@@ -68,6 +68,8 @@ class CudnnBackend final : public Backend {
     return own_.supports(call) && plan_for(cudnn::problem_of(call, tf32_)) != nullptr;
   }
 
+  bool wants_dense() const override { return true; }
+
   void conv_forward(const ConvGeometry& g, const Tensor& x, const Weights& w,
                     const Epilogue& epilogue, const Tensor& y) override {
     if (!run(Op::conv_forward, g, x, w, y, epilogue)) own_.conv_forward(g, x, w, epilogue, y);

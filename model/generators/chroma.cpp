@@ -43,10 +43,10 @@ class ChromaGenerator final : public Generator {
     ops::Concat eighth(context, {n, h / 8, w / 8, 0}, dtype, {8 * w_, 4 * w_});
 
     Variable& e1 = enc1_(context, gray);                                          // 64x64x64
-    Variable& skip_a = enc2_(context, e1, half[1]);                               // 64x64x128
+    Variable& skip_a = half.skip(1, enc2_, e1);                                   // 64x64x128
     Variable& e3 = enc3_(context, skip_a);                                        // 32x32x128
-    Variable& skip_b = enc4_(context, e3, quarter[1]);                            // 32x32x256
-    Variable& embedding = enc5_(context, skip_b, eighth[0]);                      // 16x16x512
+    Variable& skip_b = quarter.skip(1, enc4_, e3);                                // 32x32x256
+    Variable& embedding = eighth.skip(0, enc5_, skip_b);                          // 16x16x512
     Variable& c3 = ctx3_(context, ctx2_(context, ctx1_(context, embedding)));     // 4x4x256
     Variable& around = upsample(context, upsample(context, c3), eighth[1]);       // 16x16x256
     Variable& d1 = dec1_(context, eighth.join({&embedding, &around}));            // 16x16x256

@@ -29,9 +29,9 @@ class DemoGenerator final : public Generator {
     ops::Concat quarter(context, {n, h / 4, w / 4, 0}, dtype, {32, 32});
     ops::Concat eighth(context, {n, h / 8, w / 8, 0}, dtype, {64, 64});
 
-    Variable& s1 = pooled(context, l1_(context, gray), half[1]);       // 64x64x16
-    Variable& s2 = pooled(context, l2_(context, s1), quarter[1]);      // 32x32x32
-    Variable& s3 = pooled(context, l3_(context, s2), eighth[1]);       // 16x16x64
+    Variable& s1 = half.skip(1, pooled, l1_(context, gray));           // 64x64x16
+    Variable& s2 = quarter.skip(1, pooled, l2_(context, s1));          // 32x32x32
+    Variable& s3 = eighth.skip(1, pooled, l3_(context, s2));           // 16x16x64
     Variable& embedding = pooled(context, l4_(context, s3));           // 8x8x128
     Variable& u1 = t1_(context, embedding, eighth[0]);                 // 16x16x64
     Variable& u2 = t2_(context, eighth.join({&u1, &s3}), quarter[0]);  // 32x32x32

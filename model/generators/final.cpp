@@ -32,9 +32,9 @@ class FinalGenerator final : public Generator {
     ops::Concat quarter(context, {n, h / 4, w / 4, 0}, dtype, {4 * w_, 4 * w_});
 
     Variable& e1 = enc1_(context, gray);                                   // 64x64x64
-    Variable& skip_a = enc2_(context, e1, half[1]);                        // 64x64x128
+    Variable& skip_a = half.skip(1, enc2_, e1);                            // 64x64x128
     Variable& e3 = enc3_(context, skip_a);                                 // 32x32x128
-    Variable& skip_b = enc4_(context, e3, quarter[1]);                     // 32x32x256
+    Variable& skip_b = quarter.skip(1, enc4_, e3);                         // 32x32x256
     Variable& embedding = enc5_(context, skip_b);                          // 16x16x512
     Variable& d1 = dec1_(context, embedding, quarter[0]);                  // 32x32x256
     Variable& d2 = dec2_(context, quarter.join({&d1, &skip_b}), half[0]);  // 64x64x128

@@ -43,12 +43,12 @@ class UNet final : public Generator {
     ops::Concat at4(context, {n, h / 32, w / 32, 0}, dtype, {8 * w_, 8 * w_});
     ops::Concat at2(context, {n, h / 64, w / 64, 0}, dtype, {8 * w_, 8 * w_});
 
-    Variable& s64 = down1_(context, gray, at64[1]);                   // 64x64x64
-    Variable& s32 = down2_(context, s64, at32[1]);                    // 32x32x128
-    Variable& s16 = down3_(context, s32, at16[1]);                    // 16x16x256
-    Variable& s8 = down4_(context, s16, at8[1]);                      // 8x8x512
-    Variable& s4 = down5_(context, s8, at4[1]);                       // 4x4x512
-    Variable& s2 = down6_(context, s4, at2[1]);                       // 2x2x512
+    Variable& s64 = at64.skip(1, down1_, gray);                       // 64x64x64
+    Variable& s32 = at32.skip(1, down2_, s64);                        // 32x32x128
+    Variable& s16 = at16.skip(1, down3_, s32);                        // 16x16x256
+    Variable& s8 = at8.skip(1, down4_, s16);                          // 8x8x512
+    Variable& s4 = at4.skip(1, down5_, s8);                           // 4x4x512
+    Variable& s2 = at2.skip(1, down6_, s4);                           // 2x2x512
     Variable& pixel = down7_(context, s2);                            // 1x1x512
     Variable& u2 = up1_(context, pixel, at2[0]);                      // 2x2x512
     Variable& u4 = up2_(context, at2.join({&u2, &s2}), at4[0]);       // 4x4x512

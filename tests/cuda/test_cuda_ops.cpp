@@ -273,6 +273,18 @@ TEST_CASE("batch norm equals the reference on a device without clusters") {
   check(norms(large_cases()), Precision::bf16);
 }
 
+TEST_CASE("batch norm equals the reference with as much shared memory as other devices have") {
+  for (const size_t kilobytes :
+       {131, 163, 227}) {  // of no card, to try what it leads to; A100; H100 and H200
+    sim::Settings settings = sim::current_settings();
+    settings.shared_bytes = kilobytes << 10;
+    const sim::ScopedSettings other(settings);
+    CAPTURE(kilobytes);
+    check(norms(large_cases()));
+    check(norms(large_cases()), Precision::bf16);
+  }
+}
+
 TEST_CASE("the CUDA kernels run on one small case each", "[smallest]") {
   run_once(smallest_cases(), Precision::f32);
   run_once(smallest_convolutions(), Precision::f32);

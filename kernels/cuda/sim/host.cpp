@@ -130,6 +130,10 @@ class LaunchGraph final : public Graph {
 bool has_wgmma() {
   return true;
 }
+size_t most_shared_bytes() {
+  return sim::current_settings().shared_bytes;
+}
+
 bool has_clusters() {
   return sim::current_settings().clusters;
 }

@@ -173,10 +173,7 @@ void launch_together(void (*kernel)(Params...), Dim3 grid, Dim3 block, size_t sm
     throw Error(str("launch: ", blocks, " blocks together; the device holds ", most));
   launch_as(sim::Company::grid, grid, kernel, grid, block, smem_bytes, stream, args...);
 }
-// As on the smallest cards.
-inline size_t most_shared_bytes() {
-  return 99 * 1024;
-}
+size_t most_shared_bytes();
 
 // As on a GPU, a stream that is being recorded takes nothing but kernels.
 inline void* device_alloc(size_t bytes) {

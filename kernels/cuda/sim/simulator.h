@@ -21,9 +21,10 @@ enum class Schedule {
 struct Settings {
   Schedule schedule = Schedule::priority;
   uint64_t seed = 1;  // of everything random: schedule, block order, arrival of asynchronous copies
-  int os_threads = 1;                     // blocks are dealt to this many
-  size_t device_bytes = size_t{8} << 30;  // of memory the simulated device has
-  bool clusters = true;                   // whether its blocks can be clusters
+  int os_threads = 1;                      // blocks are dealt to this many
+  size_t device_bytes = size_t{8} << 30;   // of memory the simulated device has
+  size_t shared_bytes = size_t{99} << 10;  // that a block can have: as on the smallest cards
+  bool clusters = true;                    // whether its blocks can be clusters
 
   // Defaults, overridden by GAN_SIM_SCHEDULE (fifo, lifo, random, priority), GAN_SIM_SEED and
   // GAN_SIM_THREADS.
