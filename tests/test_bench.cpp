@@ -99,7 +99,7 @@ Tensor photos(Arena& arena, uint64_t seed) {
 
 TEST_CASE("a wrong kernel is called FAIL, gets no time, and ends the run with exit code 1") {
   const TempFolder folder;
-  Request request = small_request("demo.l4 conv");
+  Request request = small_request("ae5.enc2 conv");
   request.json = (folder / "results.json").string();
   request.csv = (folder / "results.csv").string();
   Session session = wrong_session(request);
@@ -107,8 +107,8 @@ TEST_CASE("a wrong kernel is called FAIL, gets no time, and ends the run with ex
   CHECK(bench::run(request, session, out) == ExitCode::some_failed);
   const std::string text = out.str();
   INFO(text);
-  CHECK(text.find("FAIL demo.l4 conv_forward (wrong), not timed: ") != std::string::npos);
-  CHECK(text.find("FAIL demo.l4 conv_backward") == std::string::npos);
+  CHECK(text.find("FAIL ae5.enc2 conv_forward (wrong), not timed: ") != std::string::npos);
+  CHECK(text.find("FAIL ae5.enc2 conv_backward") == std::string::npos);
 
   const nlohmann::json results = nlohmann::json::parse(read_text(request.json));
   int wrong = 0, right = 0;

@@ -56,6 +56,14 @@ void add_conv(Cases& cases, const Layer& layer, const OpCase& conv) {
             plain ? Function::conv_backward_weights : Function::conv_transpose_backward_weights);
 }
 
+// The same from a dense input, as in training where dense tensors are wanted (Concat::skip).
+void add_dense_conv(Cases& cases, const Layer& layer, OpCase conv) {
+  if (layer.in_margin.before + layer.in_margin.after == 0) return;
+  conv.name += " dense";
+  conv.x_margin = {};
+  add_conv(cases, layer, conv);
+}
+
 // Forward, backward and inference of one layer.
 void add_layer(Cases& cases, const Layer& layer, int64_t batch) {
   const int output_padding = layer.kind == Kind::conv_transpose ? layer.stride - 1 : 0;
@@ -78,6 +86,7 @@ void add_layer(Cases& cases, const Layer& layer, int64_t batch) {
     conv.act = layer.act;
     conv.y_margin = layer.out_margin;
     add_conv(cases, layer, conv);
+    add_dense_conv(cases, layer, conv);
     if (layer.pools) {
       after.y = halved(after.x);
       cases.add(after, Function::avg_pool_backward);
@@ -92,6 +101,7 @@ void add_layer(Cases& cases, const Layer& layer, int64_t batch) {
     return;
   }
   add_conv(cases, layer, conv);
+  add_dense_conv(cases, layer, conv);
   OpCase in_training = after;
   if (layer.pools) in_training.y = halved(after.x);
   cases.add(in_training, Function::batch_norm_train);

@@ -60,17 +60,14 @@ __device__ __forceinline__ float slope_at_output(Activation act, float y) {
 // d times the slopes at y: many numbers, one decision.
 template <int N>
 __device__ __forceinline__ void times_slopes(Activation act, const float (&y)[N], float (&d)[N]) {
-  if (act == Activation::none) return;
-  if (act == Activation::relu) {
+  const auto times = [&](Activation known) {
     GAN_UNROLL
-    for (int i = 0; i < N; ++i) d[i] *= slope_at_output(Activation::relu, y[i]);
-  } else if (act == Activation::leaky_relu) {
-    GAN_UNROLL
-    for (int i = 0; i < N; ++i) d[i] *= slope_at_output(Activation::leaky_relu, y[i]);
-  } else {
-    GAN_UNROLL
-    for (int i = 0; i < N; ++i) d[i] *= slope_at_output(act, y[i]);
-  }
+    for (int i = 0; i < N; ++i) d[i] *= slope_at_output(known, y[i]);
+  };
+  if (act == Activation::relu) times(Activation::relu);
+  if (act == Activation::leaky_relu) times(Activation::leaky_relu);
+  if (act == Activation::sigmoid) times(Activation::sigmoid);
+  if (act == Activation::tanh) times(Activation::tanh);
 }
 
 // none, relu and leaky_relu are one function, x > 0 ? x : slope * x.

@@ -88,44 +88,72 @@ __global__ void __launch_bounds__(kThreads)
   });
 }
 
-// x is read by the maximum, and by the average after an activation.
-template <Pool pool, class T, int N>
-__global__ void __launch_bounds__(kThreads)
-    pool_backward_kernel(Windows windows, Activation act, Rows<const T> x, Rows<const T> dy,
-                         Rows<T> dx, Write write) {
+constexpr int kBackwardBlocks = 2;  // on an SM at once, at least: up to 128 registers a thread
+
+// For the pixels of a window that there are, in reading order: body(which of four, its row).
+template <class Body>
+__device__ __forceinline__ void for_pixels(const Window& window, int width, Body&& body) {
+  GAN_UNROLL
+  for (int k = 0; k < 4; ++k)
+    if (k / 2 < window.rows && k % 2 < window.columns)
+      body(k, window.pixel + k / 2 * width + k % 2);
+}
+
+// x: what `act` made, which is not read where there is none. Its four loads are under way together.
+template <class T, int N>
+__global__ void __launch_bounds__(kThreads, kBackwardBlocks)
+    average_backward_kernel(Windows windows, Activation act, Rows<const T> x, Rows<const T> dy,
+                            Rows<T> dx, Write write) {
   for_windows<N>(windows, [&](const Window& window, int64_t channel, int count) {
-    float slope[N] = {}, v[4][N] = {};
+    gpu::Packet<T, N> results[4] = {}, quarters = {};
+    if (window.whole) {
+      quarters = load_packed<N>(dy.at(window.pooled, channel), count);
+      if (act != Activation::none)
+        for_pixels(window, windows.width, [&](int k, int64_t row) {
+          results[k] = load_packed<N>(x.at(row, channel), count);
+        });
+    }
+    for_pixels(window, windows.width, [&](int k, int64_t row) {
+      float d[N], result[N];
+      unpack(d, quarters);
+      unpack(result, results[k]);
+      GAN_UNROLL
+      for (int i = 0; i < N; ++i) d[i] *= 0.25f;
+      times_slopes(act, result, d);
+      store(dx.at(row, channel), d, count, write);
+    });
+  });
+}
+
+template <class T, int N>
+__global__ void __launch_bounds__(kThreads, kBackwardBlocks)
+    maximum_backward_kernel(Windows windows, Rows<const T> x, Rows<const T> dy, Rows<T> dx,
+                            Write write) {
+  for_windows<N>(windows, [&](const Window& window, int64_t channel, int count) {
+    float slope[N] = {};
     int chosen[N] = {};
     if (window.whole) {
+      float v[4][N];
       load(slope, dy.at(window.pooled, channel), count);
-      if (pool == Pool::maximum || act != Activation::none)
-        load_window(v, x, window, windows.width, channel, count);
-      if constexpr (pool == Pool::maximum) {
+      load_window(v, x, window, windows.width, channel, count);
+      GAN_UNROLL
+      for (int i = 0; i < N; ++i) {
+        float largest = v[0][i];
         GAN_UNROLL
-        for (int i = 0; i < N; ++i) {
-          float largest = v[0][i];
-          GAN_UNROLL
-          for (int k = 1; k < 4; ++k) {
-            if (v[k][i] > largest) {
-              largest = v[k][i];
-              chosen[i] = k;
-            }
+        for (int k = 1; k < 4; ++k) {
+          if (v[k][i] > largest) {
+            largest = v[k][i];
+            chosen[i] = k;
           }
         }
-      } else {
-        GAN_UNROLL
-        for (int i = 0; i < N; ++i) slope[i] *= 0.25f;
       }
     }
-    GAN_UNROLL
-    for (int k = 0; k < 4; ++k) {
-      if (k / 2 >= window.rows || k % 2 >= window.columns) continue;
+    for_pixels(window, windows.width, [&](int k, int64_t row) {
       float d[N];
       GAN_UNROLL
-      for (int i = 0; i < N; ++i) d[i] = pool == Pool::average || chosen[i] == k ? slope[i] : 0.0f;
-      if constexpr (pool == Pool::average) times_slopes(act, v[k], d);
-      store(dx.at(window.pixel + k / 2 * windows.width + k % 2, channel), d, count, write);
-    }
+      for (int i = 0; i < N; ++i) d[i] = chosen[i] == k ? slope[i] : 0.0f;
+      store(dx.at(row, channel), d, count, write);
+    });
   });
 }
 
@@ -184,17 +212,15 @@ void pool_forward(const Tensor& x, const Tensor& y, gpu::Stream stream) {
   });
 }
 
-template <Pool pool>
-void pool_backward(Activation act, const Tensor& x, const Tensor& dy, const Tensor& dx, Write write,
-                   gpu::Stream stream) {
+// Calls launch.operator()<T, N>(layout) with what goes over all windows of x.
+template <class Launch>
+void pool_backward(const Tensor& x, const Tensor& dy, const Tensor& dx, Launch&& launch) {
   check_pooled("pooling backward", "dy", dy, dx.shape());
   check_shape("pooling backward", "dx", dx, x.shape());
   with_storage_type(dx.dtype(), [&]<class T>(T) {
     const PoolLayout layout = pool_layout(true, kPacket<T>, x, dy, dx);
-    with_width<kPacket<T>>(layout.packets, [&]<int N>() {
-      gpu::launch(pool_backward_kernel<pool, T, N>, layout.grid, layout.block, 0, stream,
-                  layout.windows, act, input<T>(x), input<T>(dy), output<T>(dx), write);
-    });
+    with_width<kPacket<T>>(layout.packets,
+                           [&]<int N>() { launch.template operator()<T, N>(layout); });
   });
 }
 
@@ -205,15 +231,21 @@ void avg_pool_forward(const Tensor& x, const Tensor& y, gpu::Stream stream) {
 }
 void avg_pool_backward(Activation act, const Tensor& x, const Tensor& dy, const Tensor& dx,
                        Write write, gpu::Stream stream) {
-  // Without an activation x is not read.
-  pool_backward<Pool::average>(act, act == Activation::none ? dx : x, dy, dx, write, stream);
+  const Tensor& results = act == Activation::none ? dx : x;  // then nobody reads them
+  pool_backward(results, dy, dx, [&]<class T, int N>(const PoolLayout& layout) {
+    gpu::launch(average_backward_kernel<T, N>, layout.grid, layout.block, 0, stream, layout.windows,
+                act, input<T>(results), input<T>(dy), output<T>(dx), write);
+  });
 }
 void max_pool_forward(const Tensor& x, const Tensor& y, gpu::Stream stream) {
   pool_forward<Pool::maximum>(x, y, stream);
 }
 void max_pool_backward(const Tensor& x, const Tensor& dy, const Tensor& dx, Write write,
                        gpu::Stream stream) {
-  pool_backward<Pool::maximum>(Activation::none, x, dy, dx, write, stream);
+  pool_backward(x, dy, dx, [&]<class T, int N>(const PoolLayout& layout) {
+    gpu::launch(maximum_backward_kernel<T, N>, layout.grid, layout.block, 0, stream, layout.windows,
+                input<T>(x), input<T>(dy), output<T>(dx), write);
+  });
 }
 
 }  // namespace gan::cuda

@@ -92,7 +92,7 @@ std::vector<OpCase> large_cases() {
       cases.push_back(of_kinds(kinds, make_case(f, {12, 16, 20, 40}, {12, 16, 20, 40})));
     cases.push_back(of_kinds(2, make_case(f, {2, 5, 3, 2056}, {2, 5, 3, 2056})));
     // Averaged: more rows than shared memory holds, parts of packets, many channels, and few rows.
-    for (const Shape& x : {Shape{1, 96, 96, 64}, Shape{2, 34, 62, 24}, Shape{4, 6, 10, 600},
+    for (const Shape& x : {Shape{1, 192, 96, 64}, Shape{2, 34, 62, 24}, Shape{4, 6, 10, 600},
                            Shape{2, 2, 6, 2056}, Shape{12, 16, 20, 11}}) {
       const OpCase averaged =
           make_case(f, x, {x.n, x.h / 2, x.w / 2, x.c}, {}, x.c == 11 ? tail : even);
