@@ -24,7 +24,7 @@ expect 0 'run once for a profiler' "${quick[@]}" --level step --filter classic -
 ! grep -q 'median' out.txt || fail "--profile measured: $(cat out.txt)"
 
 # Several backends side by side; what one leaves to others is not told as its own.
-expect 0 'reference' "${quick[@]}" --level op --filter 'enc2 conv_backward_weights' --backend cpu,reference --json both.json
+expect 0 'reference' "${quick[@]}" --level op --filter 'ctx2 conv_backward_weights' --backend cpu,reference --json both.json
 expect 0 'enc1 batch_norm_fold.* cpu ' "${quick[@]}" --level op --filter 'enc1 batch_norm_fold' --backend cpu
 expect 2 'nothing' "${quick[@]}" --level op --filter 'enc1 batch_norm_fold' --backend onednn
 
