@@ -402,7 +402,7 @@ std::vector<Variable*> split(Context& context, Variable& x, int64_t parts) {
 
 Concat::Concat(Context& context, const Shape& picture, DType dtype,
                std::initializer_list<int64_t> channels)
-    : context_(context) {
+    : context_(context), placed_(channels.size()) {
   int64_t total = 0;
   for (int64_t count : channels) total += count;
   whole_ = context.tape.allocate({picture.n, picture.h, picture.w, total}, dtype);
@@ -413,10 +413,11 @@ Concat::Concat(Context& context, const Shape& picture, DType dtype,
   }
 }
 
-Variable& Concat::placed(size_t index, Variable& part) const {
+Variable& Concat::placed(size_t index, Variable& part) {
   const Tensor& slot = slots_[index];
   if (part.value.data() != slot.data())
     context_.kernels(simple_call(Op::memory, part.value, slot)).copy(part.value, slot);
+  placed_[index] = &part;
   return part;
 }
 
@@ -429,7 +430,7 @@ Variable& Concat::join(std::initializer_list<Variable*> parts) {
   for (size_t i = 0; i < parts.size(); ++i) {
     const Variable& part = *parts.begin()[i];
     const bool in_slot = part.value.data() == slots_[i].data();
-    require((in_slot || apart()) && part.value.shape() == slots_[i].shape(), "part ", i,
+    require((in_slot || placed_[i] == &part) && part.value.shape() == slots_[i].shape(), "part ", i,
             " of a concatenation was not written into its slot");
     needs_grad = needs_grad || part.needs_grad;
   }

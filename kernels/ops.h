@@ -139,11 +139,12 @@ class Concat {
  private:
   bool apart() const { return context_.training && context_.kernels.want_dense(); }
   // Copied at once: before anything else is written beside it, which a copy would have to wait for.
-  Variable& placed(size_t index, Variable& part) const;
+  Variable& placed(size_t index, Variable& part);
 
   Context& context_;
   Tensor whole_;
   std::vector<Tensor> slots_;
+  std::vector<const Variable*> placed_;  // by skip()
 };
 
 }  // namespace ops

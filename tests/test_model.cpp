@@ -338,6 +338,20 @@ TEST_CASE("where dense tensors are wanted, no convolution is given a skip's slic
   }
 }
 
+TEST_CASE("a part of a concatenation that is nowhere near it is refused", "[model]") {
+  for (const bool dense : {false, true}) {
+    Kernels::Backends backends;
+    backends.push_back(make_reference_backend());
+    if (dense) backends.push_back(std::make_unique<Demanding>());
+    Kernels kernels(std::move(backends));
+    Tape tape(host_memory());
+    Context context{kernels, tape};
+    ops::Concat concat(context, {1, 1, 1, 0}, DType::f32, {2});
+    Variable& elsewhere = tape.variable(tape.allocate({1, 1, 1, 2}, DType::f32), true);
+    CHECK_THROWS_WITH(concat.join({&elsewhere}), Catch::Contains("not written into its slot"));
+  }
+}
+
 TEST_CASE("kinds of pictures in one batch are judged as if each came alone", "[model]") {
   Device device = open_device({.backend = "reference"});
   const Shape shape = {2, 128, 128, 3}, all_shape = {6, 128, 128, 3};

@@ -328,12 +328,20 @@ __global__ void __launch_bounds__(kNormThreads, 1)
 
 // ---- Host
 
-// Calls body(order): Averaged where `y` is of x's averages, else InOrder.
-template <class Averaged, class Body>
-void with_order(const char* operation, const Tensor& x, const Tensor& y, Body&& body) {
-  if (!pooled(operation, x.shape(), y.shape())) return body(InOrder{});
+// Calls run.operator()<T, N>(order) for tensors of x's pixels and `y`, of x's own shape or its averages: in packets of
+// N elements of type T, in order or, of averages, Averaged.
+template <class Averaged, class Run, class... Tensors>
+void with_order(const char* operation, const Dropout& dropout, Run&& run, const Tensor& x,
+                const Tensor& y, const Tensors&... others) {
+  const auto with_width_of = [&](auto order) {
+    with_storage_type(x.dtype(), [&]<class T>(T) {
+      with_width<kPacket<T>>(takes_packets(dropout, kPacket<T>, x, y, others...),
+                             [&]<int N>() { run.template operator()<T, N>(order); });
+    });
+  };
+  if (!pooled(operation, x.shape(), y.shape())) return with_width_of(InOrder{});
   require(x.shape().pixels() <= INT32_MAX, operation, ": too many pictures in ", x.shape());
-  body(Averaged{static_cast<uint32_t>(x.shape().w)});
+  with_width_of(Averaged{static_cast<uint32_t>(x.shape().w)});
 }
 
 // Pixels of each kind.
@@ -386,12 +394,7 @@ void batch_norm_train(const Tensor& x, const BatchNorm& norm, Activation act,
                         output<T>(part.slice(y)));
                });
   };
-  with_order<ByWindows>("batch norm", x, y, [&](auto order) {
-    with_storage_type(x.dtype(), [&]<class T>(T) {
-      with_width<kPacket<T>>(takes_packets(dropout, kPacket<T>, x, y),
-                             [&]<int N>() { run.template operator()<T, N>(order); });
-    });
-  });
+  with_order<ByWindows>("batch norm", dropout, run, x, y);
 }
 
 void batch_norm_backward(const Tensor& x, const Tensor& dy, const BatchNorm& norm, Activation act,
@@ -421,12 +424,7 @@ void batch_norm_backward(const Tensor& x, const Tensor& dy, const BatchNorm& nor
                         Drop(dropout, part.first, x.shape().c), output<T>(part.slice(dx)));
                });
   };
-  with_order<InOrderOverWindows>("batch norm backward", x, dy, [&](auto order) {
-    with_storage_type(x.dtype(), [&]<class T>(T) {
-      with_width<kPacket<T>>(takes_packets(dropout, kPacket<T>, x, dy, dx),
-                             [&]<int N>() { run.template operator()<T, N>(order); });
-    });
-  });
+  with_order<InOrderOverWindows>("batch norm backward", dropout, run, x, dy, dx);
 }
 
 }  // namespace gan::cuda
