@@ -27,18 +27,28 @@ fi
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-targets=()
+targets=
 for architecture in "${architectures[@]}"; do
-  targets+=("--generate-code=arch=compute_$architecture,code=sm_$architecture")
+  targets+=" --generate-code=arch=compute_$architecture,code=sm_$architecture"
 done
-for file in kernels/cuda/*.cu; do
-  report=$folder/$(basename "$file" .cu).log
-  if ! "$nvcc" -I. -O3 -DNDEBUG -std=c++20 --expt-relaxed-constexpr "${targets[@]}" \
-    -Werror=all-warnings --resource-usage -c "$file" -o "$folder/object.o" >"$report" 2>&1; then
-    cat "$report"
-    exit 1
+
+# compile FILE: into FILE.log; what the compiler said, when it refuses.
+compile() {
+  local name
+  name=$(basename "$1" .cu)
+  # shellcheck disable=SC2086 # targets are several words
+  if ! "$nvcc" -I. -O3 -DNDEBUG -std=c++20 --expt-relaxed-constexpr $targets \
+    -Werror=all-warnings --resource-usage -c "$1" -o "$folder/$name.o" >"$folder/$name.log" 2>&1; then
+    cat "$folder/$name.log"
+    return 255 # xargs begins no more
   fi
-done
+}
+export -f compile
+export nvcc folder targets
+
+# As many at a time as there are cores; the largest first, so that none is left over at the end.
+# shellcheck disable=SC2011,SC2016 # names without spaces; the inner bash expands $1
+ls -S kernels/cuda/*.cu | xargs -P "$(nproc)" -n 1 bash -c 'compile "$1"' compile 2>/dev/null || exit 1
 
 # file, kernel, architecture, registers, static shared memory, stack, spilled bytes
 table() {
@@ -71,6 +81,10 @@ table() {
   done
 }
 table >"$folder/table"
+if [ ! -s "$folder/table" ]; then
+  echo "no kernel in $nvcc's resource report: has its form changed?"
+  exit 1
+fi
 
 bad=$(awk -F '\t' '$6 > 0 || $7 > 0 {
   print $1 ".cu: " $2 " on " $3 ": " $6 " bytes of stack, " $7 " bytes spilled" }' "$folder/table")

@@ -27,7 +27,7 @@ fuzz() {
   cmake -S . -B build-fuzz -G Ninja -DGAN_FUZZ=ON -DCMAKE_CXX_COMPILER=clang++ \
     -DCMAKE_BUILD_TYPE=RelWithDebInfo
   cmake --build build-fuzz --parallel "$(nproc)" --target fuzz_targets
-  ctest --test-dir build-fuzz --output-on-failure --no-tests=error --label-regex fuzz
+  ctest --test-dir build-fuzz --parallel "$(nproc)" --output-on-failure --no-tests=error --label-regex fuzz
 }
 
 build_and_test() { # FOLDER TARGET CMAKE-ARGUMENTS... [-- CTEST-ARGUMENTS...]
@@ -40,7 +40,7 @@ build_and_test() { # FOLDER TARGET CMAKE-ARGUMENTS... [-- CTEST-ARGUMENTS...]
   [ $# -eq 0 ] || shift
   cmake -S . -B "$folder" -G Ninja -DGAN_WERROR=ON "${cmake_arguments[@]}"
   cmake --build "$folder" --parallel "$(nproc)" --target "$target"
-  "${launcher[@]}" ctest --test-dir "$folder" --output-on-failure --no-tests=error "$@"
+  "${launcher[@]}" ctest --test-dir "$folder" --parallel "$(nproc)" --output-on-failure --no-tests=error "$@"
 }
 launcher=()
 
