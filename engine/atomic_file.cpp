@@ -145,20 +145,27 @@ void AtomicFile::commit() {
   temporary_.clear();
 }
 
+std::vector<fs::path> files_in(const fs::path& folder) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  fs::directory_iterator it(folder.empty() ? fs::path(".") : folder, error);
+  // A range-based loop would step on with the operator that throws.
+  for (; !error && it != fs::directory_iterator(); it.increment(error)) found.push_back(it->path());
+  return found;
+}
+
 void remove_abandoned_temporaries(const fs::path& folder) noexcept {
   try {
     const std::string prefix = temporary_prefix();
-    std::error_code error;
-    fs::directory_iterator it(folder.empty() ? fs::path(".") : folder, error);
-    for (; !error && it != fs::directory_iterator(); it.increment(error)) {
-      const std::string name = it->path().filename().string();
+    for (const fs::path& path : files_in(folder)) {
+      const std::string name = path.filename().string();
       if (!name.starts_with(prefix) || !name.ends_with(".tmp")) continue;
       int process = 0;
       const char* end = name.data() + name.size();
       const auto number = std::from_chars(name.data() + prefix.size(), end, process);
       if (number.ec != std::errc() || number.ptr == end || *number.ptr != '-') continue;
       std::error_code ignored;
-      if (process > 0 && !is_running(process)) fs::remove(it->path(), ignored);
+      if (process > 0 && !is_running(process)) fs::remove(path, ignored);
     }
   } catch (const std::exception&) {  // no memory for a path: then they stay
   }

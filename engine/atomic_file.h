@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <string_view>
+#include <vector>
 
 namespace gan {
 
@@ -39,8 +40,11 @@ class AtomicFile {
   std::FILE* file_ = nullptr;
 };
 
-// Removes the temporaries that programs which were killed on this machine left in a folder ("" is the
-// current one). Those of programs that run, or ran elsewhere, stay. Never fails.
+// What lies in a folder ("" is the current one), in no order; of one that cannot be read, what could be.
+std::vector<std::filesystem::path> files_in(const std::filesystem::path& folder);
+
+// Removes the temporaries that programs which were killed on this machine left in a folder. Those of
+// programs that run, or ran elsewhere, stay. Never fails.
 void remove_abandoned_temporaries(const std::filesystem::path& folder) noexcept;
 
 // A file with this content, through AtomicFile.

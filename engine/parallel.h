@@ -6,7 +6,7 @@
 
 namespace gan {
 
-// How many threads parallel_for uses: all cores unless set. Call set_threads before any work.
+// How many threads parallel_for uses: all cores unless set, or set to 0. Call set_threads before any work.
 int threads();
 void set_threads(int count);
 

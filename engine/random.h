@@ -1,4 +1,5 @@
-// Random numbers that depend only on where they are used, never on what was drawn before.
+// Counter-based random numbers: number i of a stream is a function of (seed, stream, i) alone, so a generator
+// is saved as three integers.
 #pragma once
 
 #include <array>

@@ -1,6 +1,9 @@
 #include "engine/tensor.h"
 
+#include <algorithm>
 #include <cstring>
+
+#include "engine/parallel.h"
 
 namespace gan {
 namespace {
@@ -17,6 +20,16 @@ void with_element_type(DType type, Body&& body) {
     case DType::u8:
       return body(uint8_t{});
   }
+}
+
+// Runs body(pixel) for all of them, on all cores where they are many.
+template <class Body>
+void for_pixels(const Tensor& t, Body&& body) {
+  constexpr int64_t kPiece = 1 << 16;  // numbers
+  parallel_ranges(t.shape().pixels(), std::max<int64_t>(1, kPiece / t.shape().c),
+                  [&](int64_t begin, int64_t end) {
+                    for (int64_t p = begin; p < end; ++p) body(p);
+                  });
 }
 
 // Bytes from the first element to the end of the last: a slice's rows do not fill its last pixel.
@@ -47,8 +60,9 @@ std::vector<Out> download(Memory& memory, const Tensor& tensor) {
     std::vector<T> raw(span_bytes(tensor) / sizeof(T));
     memory.copy_to_host(raw.data(), tensor.data(), span_bytes(tensor));
     const int64_t c = tensor.shape().c;
-    for (int64_t p = 0; p < tensor.shape().pixels(); ++p)
+    for_pixels(tensor, [&](int64_t p) {
       for (int64_t k = 0; k < c; ++k) out[p * c + k] = convert<Out>(raw[p * tensor.pitch() + k]);
+    });
   });
   return out;
 }
@@ -62,8 +76,9 @@ void upload(Memory& memory, const Tensor& tensor, const In* values) {
     // A slice keeps its neighbours' channels: read them, replace ours, write all back.
     if (!tensor.dense()) memory.copy_to_host(raw.data(), tensor.data(), span_bytes(tensor));
     const int64_t c = tensor.shape().c;
-    for (int64_t p = 0; p < tensor.shape().pixels(); ++p)
+    for_pixels(tensor, [&](int64_t p) {
       for (int64_t k = 0; k < c; ++k) raw[p * tensor.pitch() + k] = convert<T>(values[p * c + k]);
+    });
     memory.copy_from_host(tensor.data(), raw.data(), span_bytes(tensor));
   });
 }

@@ -96,11 +96,18 @@ Shape conv_transpose_output(const Shape& input, int64_t channels, const ConvGeom
           (input.w - 1) * g.stride - 2 * g.padding + g.kernel + g.output_padding, channels};
 }
 
+Shape halved(const Shape& input) {
+  return {input.n, input.h / 2, input.w / 2, input.c};
+}
+
+Call call_on(Op op, const Tensor& x, const Tensor& y) {
+  return {op, x.dtype(), x.shape(), y.shape(), {}};
+}
+
 bool pooled(const char* operation, const Shape& x, const Shape& y) {
   if (y == x) return false;
-  require(x.h % 2 == 0 && x.w % 2 == 0 && y == Shape{x.n, x.h / 2, x.w / 2, x.c}, operation,
-          ": a result of shape ", y, " is neither of the input's shape, ", x,
-          ", nor of its averages over 2x2 windows");
+  require(x.h % 2 == 0 && x.w % 2 == 0 && y == halved(x), operation, ": a result of shape ", y,
+          " is neither of the input's shape, ", x, ", nor of its averages over 2x2 windows");
   return true;
 }
 

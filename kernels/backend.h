@@ -58,6 +58,8 @@ struct ConvGeometry {
 };
 Shape conv_output(const Shape& input, int64_t channels, const ConvGeometry& geometry);
 Shape conv_transpose_output(const Shape& input, int64_t channels, const ConvGeometry& geometry);
+// What pooling makes of a picture: half as high and wide, without an odd last row or column.
+Shape halved(const Shape& input);
 
 // One call as far as the choice of a backend goes. x and y are the operation's forward input and
 // output, also for its backward directions.
@@ -75,13 +77,16 @@ struct Call {
 struct CallHash {
   size_t operator()(const Call& call) const;
 };
+// The Call of an operation, other than a convolution, whose forward input and output are like these.
+Call call_on(Op op, const Tensor& x, const Tensor& y);
 // Convolution weights and the name of their content (Variable::version).
 struct Weights {
   Tensor values;
   uint64_t version = 0;
 };
 
-// What is added after a convolution's sum: y = act(sum + bias). A bias changes only when its weights do.
+// What is added after a convolution's sum: y = act(sum + bias). A bias may change only together with
+// Weights::version: backends keep what they made of it under that version.
 struct Epilogue {
   Tensor bias;
   Activation act = Activation::none;
@@ -89,8 +94,8 @@ struct Epilogue {
   explicit operator bool() const { return bias || act != Activation::none; }
 };
 
-// The convolution `op` with forward input and output, or their gradients, in these tensors: a weight gradient,
-// a forward direction that ends so, a data gradient that is written so.
+// The Call of convolution `op`, whose forward input and output, or the gradients of these, lie in these
+// tensors: of a weight gradient; of a forward direction with this epilogue; of a data gradient written so.
 Call conv_call(Op op, const ConvGeometry& geometry, const Tensor& x, const Tensor& y);
 Call conv_call(Op op, const ConvGeometry& geometry, const Tensor& x, const Tensor& y,
                const Epilogue& epilogue);
@@ -102,7 +107,7 @@ struct BatchNorm {
   double eps = 1e-5;
   double momentum = 0.1;
 };
-// What the forward pass in training mode leaves for the backward pass: 1/sqrt(var + eps) and mean, {kinds, 1, 1, C}.
+// What the forward pass in training mode leaves for the backward pass: mean and 1/sqrt(var + eps), {kinds, 1, 1, C}.
 // The pictures are of so many kinds, equally many of each, one kind after the other, and each kind has
 // statistics of its own, as if it came alone.
 struct BatchNormSaved {
@@ -110,8 +115,8 @@ struct BatchNormSaved {
   int64_t kinds() const { return mean.shape().n; }
 };
 
-// The averages over 2x2 windows of pictures of even height and width, and where their pixels are, both counted
-// over all pictures.
+// Between the pixels of pictures of even height and width and the 2x2 windows they are averaged in. Both are
+// numbered row by row through the whole batch.
 struct PoolingWindows {
   int64_t width;  // of the pictures
   int64_t first_pixel(int64_t window) const {
@@ -207,7 +212,7 @@ class Backend {
   // Whatever variant is taken.
   virtual WorkingMemory working_memory(const Call& call) const;
 
-  // Whether it has convolutions that are worth a copy to where channels are no slice: it refuses these.
+  // Whether it refuses slices of channels although its convolutions are fast enough to be worth a dense copy.
   virtual bool wants_dense() const;
 
   // The names of the ways in which it can compute a call, all different, at least one; the first is

@@ -8,13 +8,6 @@ struct Pass {
   Tensor in, activated, delta;
 };
 
-Call call(Op op, const Tensor& x, const Tensor& y) {
-  return {op, x.dtype(), x.shape(), y.shape(), {}};
-}
-Shape halved(const Shape& x) {
-  return {x.n, x.h / 2, x.w / 2, x.c};
-}
-
 }  // namespace
 
 Tensor gradient_penalty(Context& context, const std::vector<ChainStage>& chain, const Tensor& x,
@@ -24,11 +17,11 @@ Tensor gradient_penalty(Context& context, const std::vector<ChainStage>& chain, 
   const DType dtype = x.dtype();
   const auto fresh = [&](const Shape& shape) { return tape.allocate(shape, dtype); };
   const auto fill = [&](const Tensor& t, float value) {
-    kernels(call(Op::memory, t, t)).fill(t, value);
+    kernels(call_on(Op::memory, t, t)).fill(t, value);
   };
   const auto averages = [&](const Tensor& t) {
     const Tensor small = fresh(halved(t.shape()));
-    kernels(call(Op::avg_pool, t, small)).avg_pool_forward(t, small);
+    kernels(call_on(Op::avg_pool, t, small)).avg_pool_forward(t, small);
     return small;
   };
 
@@ -55,10 +48,10 @@ Tensor gradient_penalty(Context& context, const std::vector<ChainStage>& chain, 
     const Tensor& y = pass.activated;
     pass.delta = fresh(y.shape());
     if (stage.pooling == Pooling::average) {
-      kernels(call(Op::avg_pool, y, gradient))
+      kernels(call_on(Op::avg_pool, y, gradient))
           .avg_pool_backward(stage.act, y, gradient, pass.delta, Write::overwrite);
     } else {
-      kernels(call(Op::activation, y, y))
+      kernels(call_on(Op::activation, y, y))
           .activation_backward(stage.act, y, gradient, pass.delta, Write::overwrite);
     }
     gradient = fresh(pass.in.shape());
@@ -74,13 +67,13 @@ Tensor gradient_penalty(Context& context, const std::vector<ChainStage>& chain, 
   const Tensor zero = fresh(x.shape());
   const Tensor squares = into ? into : tape.allocate(vector_shape(1), statistics_type(dtype));
   fill(zero, 0);
-  kernels(call(Op::loss, gradient, gradient))
+  kernels(call_on(Op::loss, gradient, gradient))
       .mse_loss(gradient, zero, 0, squares, {}, Write::overwrite);
 
   // The tangent pass, and the weights' gradients on its way.
   Tensor tangent = fresh(x.shape());
   fill(tangent, 0);
-  kernels(call(Op::memory, gradient, tangent))
+  kernels(call_on(Op::memory, gradient, tangent))
       .axpby(gamma / static_cast<float>(x.shape().n), gradient, 1, tangent);
   for (size_t i = 0; i < chain.size(); ++i) {
     const ChainStage& stage = chain[i];
@@ -92,7 +85,7 @@ Tensor gradient_penalty(Context& context, const std::vector<ChainStage>& chain, 
     const Tensor linear = fresh(pass.activated.shape()), next = fresh(pass.activated.shape());
     kernels(conv_call(Op::conv_forward, stage.conv.geometry, tangent, linear, Epilogue{}))
         .conv_forward(stage.conv.geometry, tangent, {stage.w->value, stage.w->version}, {}, linear);
-    kernels(call(Op::activation, pass.activated, next))
+    kernels(call_on(Op::activation, pass.activated, next))
         .activation_backward(stage.act, pass.activated, linear, next, Write::overwrite);
     tangent = stage.pooling == Pooling::average ? averages(next) : next;
   }

@@ -5,10 +5,6 @@
 namespace gan::ops {
 namespace {
 
-Call simple_call(Op op, const Tensor& x, const Tensor& y) {
-  return {op, x.dtype(), x.shape(), y.shape(), {}};
-}
-
 Weights weights_of(const Variable& w) {
   return {w.value, w.version};
 }
@@ -52,7 +48,7 @@ void conv_backward(Kernels& kernels, Tape& tape, const Conv& conv, Variable& x, 
 void bias_backward(Kernels& kernels, Tape& tape, Variable& bias, const Tensor& dy) {
   if (!bias.needs_grad) return;
   const auto [db, write] = tape.grad_target(bias);
-  kernels(simple_call(Op::memory, dy, db)).channel_sum(dy, db, write);
+  kernels(call_on(Op::memory, dy, db)).channel_sum(dy, db, write);
 }
 
 BatchNorm norm_tensors(const NormVariables& norm) {
@@ -66,10 +62,6 @@ Tensor result_tensor(Context& context, const Shape& shape, DType dtype, const Te
   return into;
 }
 
-Shape halved(const Shape& x) {
-  return {x.n, x.h / 2, x.w / 2, x.c};
-}
-
 // A layer's results, the last of which go to `into` where it is given.
 struct Results {
   Tensor before_pooling, last;
@@ -81,7 +73,7 @@ struct Results {
   }
   void pool(Kernels& kernels) const {
     if (before_pooling.data() == last.data()) return;
-    kernels(simple_call(Op::avg_pool, before_pooling, last)).avg_pool_forward(before_pooling, last);
+    kernels(call_on(Op::avg_pool, before_pooling, last)).avg_pool_forward(before_pooling, last);
   }
 };
 
@@ -99,7 +91,7 @@ void refresh_fold(Context& context, const Conv& conv, const Variable& w, const N
     folded.w = Tensor(start, w.value.shape(), w.value.dtype());
     folded.bias = Tensor(start + w.value.bytes(), norm.gamma.value.shape(), w.value.dtype());
   }
-  context.kernels(simple_call(Op::batch_norm, w.value, w.value))
+  context.kernels(call_on(Op::batch_norm, w.value, w.value))
       .batch_norm_fold(w.value, norm_tensors(norm), conv.transposed, folded.w, folded.bias);
   folded.version = next_version();
   folded.of_weights = w.version;
@@ -132,11 +124,11 @@ Variable& conv_act(Context& context, const Conv& conv, Variable& x, Variable& w,
     Tensor dz = result.grad;  // gradient before the activation
     if (pooling == Pooling::average) {
       dz = tape.allocate(y.shape(), y.dtype());
-      kernels(simple_call(Op::avg_pool, y, result.value))
+      kernels(call_on(Op::avg_pool, y, result.value))
           .avg_pool_backward(act, y, result.grad, dz, Write::overwrite);
     } else if (act != Activation::none) {
       dz = tape.allocate(y.shape(), y.dtype());
-      kernels(simple_call(Op::activation, y, dz))
+      kernels(call_on(Op::activation, y, dz))
           .activation_backward(act, y, result.grad, dz, Write::overwrite);
     }
     bias_backward(kernels, tape, bias, dz);
@@ -175,7 +167,7 @@ Variable& conv_bn_act(Context& context, const Conv& conv, Variable& x, Variable&
   const Dropout dropout = {end.drop, end.drop > 0 ? context.next_random_keys(kinds) : RandomKey{}};
   const Tensor y =
       result_tensor(context, end.pooling == Pooling::average ? halved(shape) : shape, dtype, into);
-  kernels(simple_call(Op::batch_norm, z, y)).batch_norm_train(z, tensors, act, dropout, saved, y);
+  kernels(call_on(Op::batch_norm, z, y)).batch_norm_train(z, tensors, act, dropout, saved, y);
   norm.running_mean.version = next_version();
 
   Variable& gamma = norm.gamma;
@@ -194,7 +186,7 @@ Variable& conv_bn_act(Context& context, const Conv& conv, Variable& x, Variable&
     }
     // z is not needed any more: its gradient takes its place.
     const Tensor& dz = z;
-    kernels(simple_call(Op::batch_norm, z, result.value))
+    kernels(call_on(Op::batch_norm, z, result.value))
         .batch_norm_backward(z, result.grad, tensors, act, dropout, saved, dz, dgamma, dbeta,
                              write);
     conv_backward(kernels, tape, conv, x, w, dz);
@@ -206,11 +198,11 @@ Variable& activation(Context& context, Activation act, Variable& x, const Tensor
   Kernels& kernels = context.kernels;
   Tape& tape = context.tape;
   const Tensor y = result_tensor(context, x.value.shape(), x.value.dtype(), into);
-  kernels(simple_call(Op::activation, x.value, y)).activation_forward(act, x.value, y);
+  kernels(call_on(Op::activation, x.value, y)).activation_forward(act, x.value, y);
   Variable& result = tape.variable(y, context.training && x.needs_grad);
   tape.record(result, [&kernels, &tape, act, &x, &result] {
     const auto [dx, write] = tape.grad_target(x);
-    kernels(simple_call(Op::activation, x.value, result.value))
+    kernels(call_on(Op::activation, x.value, result.value))
         .activation_backward(act, result.value, result.grad, dx, write);
   });
   return result;
@@ -220,11 +212,11 @@ Variable& avg_pool(Context& context, Variable& x) {
   Kernels& kernels = context.kernels;
   Tape& tape = context.tape;
   const Tensor y = tape.allocate(halved(x.value.shape()), x.value.dtype());
-  kernels(simple_call(Op::avg_pool, x.value, y)).avg_pool_forward(x.value, y);
+  kernels(call_on(Op::avg_pool, x.value, y)).avg_pool_forward(x.value, y);
   Variable& result = tape.variable(y, context.training && x.needs_grad);
   tape.record(result, [&kernels, &tape, &x, &result] {
     const auto [dx, write] = tape.grad_target(x);
-    kernels(simple_call(Op::avg_pool, x.value, result.value))
+    kernels(call_on(Op::avg_pool, x.value, result.value))
         .avg_pool_backward(Activation::none, {}, result.grad, dx, write);
   });
   return result;
@@ -234,11 +226,11 @@ Variable& max_pool(Context& context, Variable& x) {
   Kernels& kernels = context.kernels;
   Tape& tape = context.tape;
   const Tensor y = tape.allocate(halved(x.value.shape()), x.value.dtype());
-  kernels(simple_call(Op::max_pool, x.value, y)).max_pool_forward(x.value, y);
+  kernels(call_on(Op::max_pool, x.value, y)).max_pool_forward(x.value, y);
   Variable& result = tape.variable(y, context.training && x.needs_grad);
   tape.record(result, [&kernels, &tape, &x, &result] {
     const auto [dx, write] = tape.grad_target(x);
-    kernels(simple_call(Op::max_pool, x.value, result.value))
+    kernels(call_on(Op::max_pool, x.value, result.value))
         .max_pool_backward(x.value, result.grad, dx, write);
   });
   return result;
@@ -249,12 +241,11 @@ Variable& upsample(Context& context, Variable& x, const Tensor& into) {
   Tape& tape = context.tape;
   const Shape& s = x.value.shape();
   const Tensor y = result_tensor(context, {s.n, 2 * s.h, 2 * s.w, s.c}, x.value.dtype(), into);
-  kernels(simple_call(Op::upsample, x.value, y)).upsample_forward(x.value, y);
+  kernels(call_on(Op::upsample, x.value, y)).upsample_forward(x.value, y);
   Variable& result = tape.variable(y, context.training && x.needs_grad);
   tape.record(result, [&kernels, &tape, &x, &result] {
     const auto [dx, write] = tape.grad_target(x);
-    kernels(simple_call(Op::upsample, x.value, result.value))
-        .upsample_backward(result.grad, dx, write);
+    kernels(call_on(Op::upsample, x.value, result.value)).upsample_backward(result.grad, dx, write);
   });
   return result;
 }
@@ -263,11 +254,11 @@ Variable& augment(Context& context, Variable& x, const Warp* warps) {
   Kernels& kernels = context.kernels;
   Tape& tape = context.tape;
   const Tensor y = tape.allocate(x.value.shape(), x.value.dtype());
-  kernels(simple_call(Op::augment, x.value, y)).augment_forward(x.value, warps, y);
+  kernels(call_on(Op::augment, x.value, y)).augment_forward(x.value, warps, y);
   Variable& result = tape.variable(y, context.training && x.needs_grad);
   tape.record(result, [&kernels, &tape, warps, &x, &result] {
     const auto [dx, write] = tape.grad_target(x);
-    kernels(simple_call(Op::augment, x.value, result.value))
+    kernels(call_on(Op::augment, x.value, result.value))
         .augment_backward(result.grad, warps, dx, write);
   });
   return result;
@@ -281,12 +272,11 @@ Variable& linear(Context& context, Variable& x, Variable& w, Variable& bias) {
   require(in.h == weights.h && in.w == weights.w && in.c == weights.c, "a linear layer of shape ",
           weights, " does not fit an input of shape ", in);
   const Tensor y = tape.allocate({in.n, 1, 1, weights.n}, x.value.dtype());
-  kernels(simple_call(Op::linear, x.value, y))
-      .linear_forward(x.value, weights_of(w), bias.value, y);
+  kernels(call_on(Op::linear, x.value, y)).linear_forward(x.value, weights_of(w), bias.value, y);
   const bool needs_grad = context.training && (x.needs_grad || w.needs_grad || bias.needs_grad);
   Variable& result = tape.variable(y, needs_grad);
   tape.record(result, [&kernels, &tape, &x, &w, &bias, &result] {
-    Backend& backend = kernels(simple_call(Op::linear, x.value, result.value));
+    Backend& backend = kernels(call_on(Op::linear, x.value, result.value));
     bias_backward(kernels, tape, bias, result.grad);
     if (w.needs_grad) {
       const auto [dw, write] = tape.grad_target(w);
@@ -317,7 +307,7 @@ Tensor loss(Context& context, Variable& x, const Tensor& into, Run&& run) {
   const Tensor value = loss_place(context, x.value.dtype(), into);
   Tape::GradTarget target = {{}, Write::overwrite};
   if (context.training && x.needs_grad) target = context.tape.grad_target(x);
-  run(context.kernels(simple_call(Op::loss, x.value, x.value)), value, target.grad, target.write);
+  run(context.kernels(call_on(Op::loss, x.value, x.value)), value, target.grad, target.write);
   return value;
 }
 
@@ -350,7 +340,7 @@ Tensor mse_loss(Context& context, Variable& x, const Tensor& target, float weigh
 Tensor relativistic_loss(Context& context, Variable& higher, Variable& lower, float weight,
                          const Tensor& into) {
   const Tensor value = loss_place(context, higher.value.dtype(), into);
-  Backend& backend = context.kernels(simple_call(Op::loss, higher.value, lower.value));
+  Backend& backend = context.kernels(call_on(Op::loss, higher.value, lower.value));
   const auto target_of = [&](Variable& x) {
     const bool wanted = context.training && x.needs_grad;
     return wanted ? context.tape.grad_target(x) : Tape::GradTarget{{}, Write::overwrite};
@@ -390,12 +380,22 @@ std::vector<Variable*> split(Context& context, Variable& x, int64_t parts) {
   require(count * parts == x.value.shape().n, "a batch of ", x.value.shape().n, " in ", parts,
           " equal parts");
   const bool needs_grad = context.training && x.needs_grad;
-  const Tensor grad = needs_grad ? context.tape.grad_target(x).grad : Tensor();
+  Tensor grad;
+  if (needs_grad) {
+    require(!x.grad_written, "what is split has a gradient from elsewhere");
+    grad = context.tape.grad_target(x).grad;
+  }
   std::vector<Variable*> result;
   for (int64_t first = 0; first < x.value.shape().n; first += count) {
     Variable& part = context.tape.variable(x.value.pictures(first, count), needs_grad);
     if (needs_grad) part.grad = grad.pictures(first, count);
     result.push_back(&part);
+  }
+  if (needs_grad) {
+    context.tape.record(x, [result] {
+      for (const Variable* part : result)
+        require(part->grad_written, "a part of what was split got no gradient");
+    });
   }
   return result;
 }
@@ -416,7 +416,7 @@ Concat::Concat(Context& context, const Shape& picture, DType dtype,
 Variable& Concat::placed(size_t index, Variable& part) {
   const Tensor& slot = slots_[index];
   if (part.value.data() != slot.data())
-    context_.kernels(simple_call(Op::memory, part.value, slot)).copy(part.value, slot);
+    context_.kernels(call_on(Op::memory, part.value, slot)).copy(part.value, slot);
   placed_[index] = &part;
   return part;
 }
@@ -450,7 +450,7 @@ Variable& Concat::join(std::initializer_list<Variable*> parts) {
                     continue;
                   }
                   const auto [grad, write] = tape.grad_target(part);
-                  Backend& backend = kernels(simple_call(Op::memory, slice, grad));
+                  Backend& backend = kernels(call_on(Op::memory, slice, grad));
                   if (write == Write::accumulate) {
                     backend.add(slice, grad);
                   } else {

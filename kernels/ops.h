@@ -113,8 +113,8 @@ Tensor chroma_loss(Context& context, Variable& x, const Tensor& target, const Te
 Tensor moment_loss(Context& context, Variable& x, const Tensor& target, float weight = 1,
                    const Tensor& into = {});
 
-// A batch in equal parts, one picture after the other, without a copy. Where gradients are wanted, each part
-// has to get one.
+// A batch in equal parts of pictures one after the other, without a copy: parts and their gradients lie in x's. So
+// where gradients are wanted, nothing else may take x, and each part has to get one; InternalError otherwise.
 std::vector<Variable*> split(Context& context, Variable& x, int64_t parts);
 
 // Concatenation along the channels: its parts are written where they belong, without a copy where possible.

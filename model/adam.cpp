@@ -24,7 +24,7 @@ void Adam::update(Kernels& kernels, const Tensor& numbers, const UpdateControl* 
   const Tensor& values = parameters_.values();
   kernels({Op::control, numbers ? numbers.dtype() : DType::f32, values.shape(), values.shape(), {}})
       .begin_update(numbers, after, device_control());
-  kernels({Op::adam, values.dtype(), values.shape(), values.shape(), {}})
+  kernels(call_on(Op::adam, values, values))
       .adam(settings_, device_control(), values, parameters_.gradients(), first_, second_);
   parameters_.forget_gradients();
   parameters_.values_changed();

@@ -1,21 +1,37 @@
 #!/usr/bin/env bash
 # check_structure.sh ROOT: fails when a library includes one to its right (engine <- kernels <- model
-# <- train <- tools), or a source file has more than 600 lines.
+# <- train <- tools), when a folder of train/ does, or when a source file has more than 600 lines.
 set -u
 cd "$1" || exit 2
 status=0
 
-layers=(engine kernels model train tools)
-for i in "${!layers[@]}"; do
-  for upper in "${layers[@]:i+1}" tests; do
-    found=$(grep -rnE "#include [\"<]$upper/" "${layers[i]}" --include='*.h' --include='*.cpp' \
-      --include='*.cu' --include='*.cuh')
-    if [ -n "$found" ]; then
-      echo "${layers[i]}/ includes upward, from $upper/:"
-      echo "$found"
-      status=1
-    fi
+# in_order PREFIX FOLDERS...: none of the folders, under PREFIX, includes one that comes after it.
+in_order() {
+  local prefix=$1 folder upper found
+  shift
+  while [ $# -gt 0 ]; do
+    folder=$1
+    shift
+    for upper in "$@"; do
+      found=$(grep -rnE "#include [\"<]$prefix$upper/" "$prefix$folder" --include='*.h' --include='*.cpp' \
+        --include='*.cu' --include='*.cuh')
+      if [ -n "$found" ]; then
+        echo "$prefix$folder/ includes upward, from $prefix$upper/:"
+        echo "$found"
+        status=1
+      fi
+    done
   done
+}
+layers=(engine kernels model train tools)
+in_order '' "${layers[@]}" tests
+parts=(photo image color data metrics state recipe files report run)
+in_order train/ "${parts[@]}"
+for folder in train/*/; do
+  if [[ " ${parts[*]} " != *" $(basename "$folder") "* ]]; then
+    echo "$folder has no place in the order of train/'s folders in $0"
+    status=1
+  fi
 done
 
 while read -r lines file; do

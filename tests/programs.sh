@@ -143,6 +143,9 @@ expect 2 'not the photos' gan_train unseen --out part --resume --epochs 7 --vali
 newest=$(find part -name 'checkpoint-*' | sort | tail -1)
 truncate -s 1000 "$newest"
 expect 0 'warning: .*going back to the checkpoint before' gan_train photos --out part --resume --epochs 7
+rm -rf edited && cp -r part edited
+LC_ALL=C sed -i 's/"state.epoch":"./"state.epoch":"1/' "$(find edited -name 'checkpoint-*' | sort | tail -1)"
+expect 0 'warning: .*damaged.*going back to the checkpoint before' gan_train photos --out edited --resume --epochs 8
 expect 2 'no checkpoint' gan_train photos --out nothing_yet --resume
 
 # A checkpoint is only a file: numbers that make no sense are refused, not trained with.
@@ -153,6 +156,8 @@ for edit in batch_size:8:0 penalty_every:4:0 state.epoch_steps:.:9 state.epoch:.
   for file in edited/checkpoint-*.bin; do
     LC_ALL=C sed -i "s/\"$name\":\"$from\"/\"$name\":\"$to\"/" "$file"
   done
+  expect 3 'damaged, its content is not' gan_train photos --out edited --resume --epochs 9
+  LC_ALL=C sed -i 's/"checksum":/"nochecks":/' edited/checkpoint-*.bin
   expect 3 'cannot be' gan_train photos --out edited --resume --epochs 9
 done
 expect 2 'excludes' gan_train photos --out part --resume --force
@@ -243,6 +248,8 @@ expect 3 'needs 4 photos' gan_eval --baseline gray unseen --c2st --quiet
 cp run/weights.bin fit.bin
 expect 0 'saturation auto is now [0-9.]+, fitted on' gan_eval fit.bin photos --fit-saturation
 cmp fit.bin run/weights.bin || fail "another saturation than gan_train's"
+: >fit.bin.sha256 # weights that came with the program stay as they are
+expect 2 'copy it elsewhere first' gan_eval fit.bin photos --fit-saturation
 expect 2 'needs weights' gan_eval --baseline gray photos --fit-saturation
 expect 2 'needs no weights' gan_eval run/weights.bin photos --baseline gray
 expect 2 'DATA is required' gan_eval run/weights.bin

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "engine/random.h"
-#include "train/color/color.h"
+#include "train/image/color.h"
 
 namespace gan {
 namespace {

@@ -10,8 +10,8 @@
 #include "kernels/device.h"
 #include "model/weights.h"
 #include "tools/flowers/photo.h"
-#include "train/color/color.h"
 #include "train/color/colorizer.h"
+#include "train/image/color.h"
 #include "train/metrics/metrics.h"
 
 namespace gan {
@@ -132,6 +132,25 @@ TEST_CASE("photos of every size keep it, and their luma", "[colorizer]") {
       REQUIRE(colored.width == width);
       REQUIRE(colored.height == height);
       CHECK(largest_luma_change(photo, colored) <= 1);
+    }
+  }
+}
+
+TEST_CASE("the smallest work sizes leave room for photos of any shape", "[colorizer]") {
+  Device device = open_device({});
+  Random random(14);
+  for (ColorHead head : {ColorHead::rgb, ColorHead::chroma64, ColorHead::chroma128}) {
+    const auto generator = random_generator(device, head);
+    Colorizer colorizer(device, *generator);
+    for (const int side : {16, 24, 40}) {
+      for (const auto& [width, height] :
+           {std::pair{32, 16}, {16, 32}, {160, 10}, {10, 160}, {20, 20}}) {
+        const Image photo = random_photo(width, height, 3, random);
+        CAPTURE(name_of(head), side, width, height);
+        const Image colored = to_image(colorizer.colorize(to_photo(photo), side));
+        REQUIRE(colored.width == width);
+        REQUIRE(colored.height == height);
+      }
     }
   }
 }

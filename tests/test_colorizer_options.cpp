@@ -5,8 +5,8 @@
 #include <memory>
 #include <vector>
 
-#include "train/color/color.h"
 #include "train/color/colorizer.h"
+#include "train/image/color.h"
 #include "train/metrics/saturation.h"
 
 namespace gan {

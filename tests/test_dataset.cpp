@@ -259,13 +259,14 @@ TEST_CASE("Neither side of a split is empty where two photos exist", "[dataset]"
 
 TEST_CASE("Loading gives the same bytes on any number of threads", "[dataset]") {
   const TempFolder folder;
+  const int before = threads();
   set_threads(1);
   const Dataset one = load_many(folder, 500, 30, 0.2);
   set_threads(4);
   DatasetOptions options = small_options();
   options.validation_fraction = 0.2;
   const Dataset four = load_dataset(folder.path(), options);
-  set_threads(0);
+  set_threads(before);
   REQUIRE(one.train.pixels == four.train.pixels);
   REQUIRE(one.validation.pixels == four.validation.pixels);
   REQUIRE(one.train.names == four.train.names);

@@ -369,6 +369,8 @@ TEST_CASE("parallel_for works with any number of threads and within itself") {
     parallel_for(10, [&](int64_t i) { parallel_for(10, [&](int64_t k) { sum += 10 * i + k; }); });
     CHECK(sum == 99 * 100 / 2);
   }
+  set_threads(0);
+  CHECK((threads() > 1 || std::thread::hardware_concurrency() == 1));
   set_threads(before);
 }
 

@@ -415,6 +415,17 @@ TEST_CASE("kinds of pictures in one batch are judged as if each came alone", "[m
   Context context{device.kernels, tape};
   Variable& five = tape.constant(tape.allocate({5, 1, 1, 1}, DType::f32));
   CHECK_THROWS_AS(ops::split(context, five, 2), InternalError);
+  // Where a part gets no gradient, or something else has given one, the parts' place would hold rubbish.
+  const auto six = [&]() -> Variable& {
+    return tape.variable(tape.allocate({6, 1, 1, 1}, DType::f32), true);
+  };
+  Variable& half_used = six();
+  from_host(device.memory, half_used.value, std::vector<float>(6).data());
+  ops::bce_with_logits(context, *ops::split(context, half_used, 2)[0], 1);
+  CHECK_THROWS_WITH(tape.backward(), Catch::Contains("got no gradient"));
+  Variable& used = six();
+  tape.grad_target(used);
+  CHECK_THROWS_WITH(ops::split(context, used, 2), Catch::Contains("from elsewhere"));
 }
 
 TEST_CASE("upsampling and augmentation send the gradient back, slices included", "[model]") {

@@ -11,9 +11,9 @@
 #include "model/weights.h"
 #include "tests/temp_folder.h"
 #include "train/color/colorizer.h"
+#include "train/files/run_folder.h"
+#include "train/files/saving.h"
 #include "train/recipe/numerics.h"
-#include "train/run/run_folder.h"
-#include "train/run/saving.h"
 #include "train/run/trainer.h"
 
 namespace gan {
@@ -275,13 +275,19 @@ TEST_CASE("a checkpoint with another number in it is damaged", "[numerics]") {
   run.create();
   TensorFile file;
   file.tensors.push_back(make_file_tensor("a", {2}, {1, 2}));
+  file.metadata["state.step"] = "1234";
   run.write_checkpoint(7, file);
   const fs::path path = run.checkpoints().at(0);
   CHECK(RunFolder::read_checkpoint(path).tensors.size() == 1);
-  std::string bytes = content(path);
-  bytes[bytes.size() - 3] ^= 4;
-  std::ofstream(path, std::ios::binary) << bytes;
-  CHECK_THROWS_WITH(RunFolder::read_checkpoint(path), Catch::Contains("damaged"));
+  const std::string bytes = content(path);
+  const size_t of_step = bytes.find("1234");
+  REQUIRE(of_step != std::string::npos);
+  for (const size_t at : {bytes.size() - 3, of_step + 1}) {
+    std::string other = bytes;
+    other[at] ^= 4;
+    std::ofstream(path, std::ios::binary) << other;
+    CHECK_THROWS_WITH(RunFolder::read_checkpoint(path), Catch::Contains("damaged"));
+  }
 }
 
 }  // namespace gan

@@ -6,9 +6,9 @@
 #include "engine/error.h"
 #include "model/tensor_file.h"
 #include "tests/temp_folder.h"
-#include "train/color/color.h"
 #include "train/data/photo_pack.h"
 #include "train/data/photo_pairs.h"
+#include "train/image/color.h"
 
 namespace gan {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <sstream>
 
-#include "train/run/progress.h"
+#include "engine/progress.h"
 
 namespace gan {
 namespace {

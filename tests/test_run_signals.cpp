@@ -8,10 +8,10 @@
 #include "kernels/device.h"
 #include "model/adam.h"
 #include "tests/temp_folder.h"
+#include "train/files/growing_table.h"
 #include "train/metrics/chroma_metrics.h"
 #include "train/metrics/metrics.h"
 #include "train/recipe/network_norms.h"
-#include "train/run/growing_table.h"
 
 namespace gan {
 namespace {

@@ -5,11 +5,11 @@
 #include "engine/error.h"
 #include "engine/memory.h"
 #include "engine/parallel.h"
+#include "engine/progress.h"
 #include "tools/cli.h"
 #include "train/color/colorizer.h"
 #include "train/data/photo_pack.h"
 #include "train/data/photo_pairs.h"
-#include "train/run/progress.h"
 
 namespace {
 

@@ -1,17 +1,18 @@
 // gan_eval WEIGHTS DATA: measures how well a generator colours photos.
+#include <filesystem>
 #include <iomanip>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "engine/error.h"
+#include "engine/progress.h"
 #include "model/weights.h"
 #include "tools/cli.h"
 #include "tools/color_options.h"
 #include "train/metrics/evaluate.h"
 #include "train/metrics/saturation.h"
 #include "train/metrics/two_sample.h"
-#include "train/run/progress.h"
 
 namespace {
 
@@ -197,6 +198,12 @@ constexpr int64_t kSaturationPhotos = 512;
 // What gan_train stores in the weights it writes, for weights that lack it or for other photos.
 int fit_saturation(const Options& options, const DeviceOptions& device_options) {
   if (!options.baseline.empty()) throw UsageError("--fit-saturation needs weights");
+  std::error_code ignored;
+  if (std::filesystem::exists(options.weights + ".sha256", ignored)) {
+    throw UsageError(str(options.weights,
+                         ": --fit-saturation changes the file, which its checksum, ",
+                         options.weights, ".sha256, forbids; copy it elsewhere first"));
+  }
   Device device = open_and_announce(device_options);
   const LoadedGenerator loaded = load_generator(options.weights, device.memory);
   const Dataset data = load(options);

@@ -5,13 +5,13 @@
 
 #include "engine/error.h"
 #include "engine/parallel.h"
+#include "engine/progress.h"
 #include "model/weights.h"
 #include "tools/cli.h"
 #include "tools/version.h"
 #include "train/color/colorizer.h"
 #include "train/data/dataset.h"
 #include "train/recipe/recipe.h"
-#include "train/run/progress.h"
 #include "train/run/trainer.h"
 
 namespace {

@@ -91,6 +91,11 @@ PATH=$PATH:$(dirname "$CUDACXX")  # compute-sanitizer lies beside nvcc
 if [ -z "$cudnn" ] && [ ! -f "$(dirname "$(realpath "$CUDACXX")")/../include/cudnn.h" ]; then
   cudnn=$(python3 -c 'import nvidia.cudnn as c; print(next(iter(c.__path__)))' 2>/dev/null)
 fi
+# Programs built elsewhere do not know where this machine keeps it, nor cuBLAS beside it.
+for folder in ${cudnn:+"$cudnn"/lib "$cudnn"/../*/lib}; do
+  [ ! -d "$folder" ] || LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folder
+done
+export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:-}
 
 deadline=$(awk -v m="$minutes" 'BEGIN { print int(m * 60) }')
 SECONDS=0
@@ -193,6 +198,8 @@ if [ "$no_build" = no ]; then
   if ! part configure 60 "${configure[@]}" ||
     ! part build "$build_limit" cmake --build "$build" --parallel "$jobs" --target gpu_check; then
     tail -30 "$out/configure.log" "$out/build.log" 2>/dev/null
+    ! grep -q 'NOT FOUND' "$out/configure.log" ||
+      echo "gpu_check.sh: libraries are missing; copies of their folders in DIR/include will do: --prefix DIR"
     write_summary
     exit 1
   fi
@@ -218,13 +225,14 @@ elif wanted cudnn-descriptions; then
   count cudnn-descriptions skipped 0 'skipped: built without cuDNN'
 fi
 gpu_part wrapper-conformance 30 "$bin/gpu_conformance"
-gpu_part kernels-small 60 "$bin/gpu_tests" small
-gpu_part kernels-network 60 "$bin/gpu_tests" network
-gpu_part kernels-variants 60 "$bin/gpu_tests" variants
+gpu_part kernels-small 90 "$bin/gpu_tests" small
+gpu_part kernels-network 90 "$bin/gpu_tests" network
+gpu_part kernels-variants 90 "$bin/gpu_tests" variants
 for precision in f32 tf32 bf16; do
   gpu_part "parity-$precision" 20 "$bin/gpu_parity" "$precision" "$golden"
 done
-gpu_part training-agreement 100 "$bin/gpu_training"
+gpu_part training-recorded 60 "$bin/gpu_training" '[smallest],[step]'
+gpu_part training-agreement 100 "$bin/gpu_training" '[gpu]'
 gpu_part kernels-cudnn 90 "$bin/gpu_tests" cudnn
 
 # --- Fast? The steps that matter most come first, with their convolutions' times beside them.
@@ -233,19 +241,19 @@ bench() { # NAME SECONDS ARGUMENTS...
 }
 classic=(--level step --filter classic)
 for batch in 64 16; do
-  bench "step-bf16-$batch" 30 "${classic[@]}" --precision bf16 --batch-size "$batch"
+  bench "step-bf16-$batch" 60 "${classic[@]}" --precision bf16 --batch-size "$batch"
 done
 # The same with operations side by side where their data allow it.
 for batch in 16 64; do
   bench "step-data-$batch" 20 "${classic[@]}" --order data --precision bf16 --batch-size "$batch" --no-convolutions
 done
 for batch in 1 64; do
-  bench "network-bf16-$batch" 25 --level network --precision bf16 --batch-size "$batch"
+  bench "network-bf16-$batch" 40 --level network --precision bf16 --batch-size "$batch"
 done
 for backend in cuda cudnn; do
   bench "step-$backend-64" 20 "${classic[@]}" --backend "$backend" --precision bf16 --batch-size 64 --no-convolutions
 done
-bench step-bf16-256 20 "${classic[@]}" --precision bf16 --batch-size 256 --no-convolutions
+bench step-bf16-256 40 "${classic[@]}" --precision bf16 --batch-size 256 --no-convolutions
 for precision in tf32 fp32; do
   bench "step-$precision-64" 20 "${classic[@]}" --precision "$precision" --batch-size 64 --no-convolutions
 done
@@ -289,7 +297,7 @@ for batch in 64 16; do
 done
 for tool in memcheck racecheck initcheck; do
   tool_part compute-sanitizer "sanitizer-$tool" 80 \
-    compute-sanitizer --tool "$tool" --error-exitcode 9 "$bin/gpu_training" '[smallest],[step]'
+    compute-sanitizer --tool "$tool" --error-exitcode 9 "$bin/gpu_training" '[smallest]~[branches],[step]'
 done
 
 write_summary

@@ -25,10 +25,6 @@ Shape output_of(const Layer& layer, const Shape& x, const ConvGeometry& geometry
                                   : conv_transpose_output(x, layer.out, geometry);
 }
 
-Shape halved(const Shape& x) {
-  return {x.n, x.h / 2, x.w / 2, x.c};
-}
-
 // Collects cases; a name is completed by the function's.
 class Cases {
  public:

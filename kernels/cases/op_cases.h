@@ -11,7 +11,7 @@
 
 namespace gan::cases {
 
-// The functions of Backend.
+// The functions of Backend, but for begin_update, balance and mix (tests/cuda/test_recorded.cpp).
 enum class Function : uint8_t {
   conv_forward,
   conv_backward_data,

@@ -112,7 +112,7 @@ void add_norms(std::vector<OpCase>& cases) {
 void add_averaged_norms(std::vector<OpCase>& cases) {
   const auto add = [&](Function function, const Shape& shape, bool sliced, Activation act) {
     add_elementwise(cases, function, shape, sliced, act);
-    cases.back().y = {shape.n, shape.h / 2, shape.w / 2, shape.c};
+    cases.back().y = halved(shape);
     cases.back().name += " averaged";
   };
   for (const Shape& shape :
@@ -143,7 +143,7 @@ void add_pools(std::vector<OpCase>& cases) {
     for (const Shape& shape : shapes) {
       for (const bool sliced : {false, true}) {
         add_elementwise(cases, function, shape, sliced);
-        cases.back().y = {shape.n, shape.h / 2, shape.w / 2, shape.c};
+        cases.back().y = halved(shape);
         // A 1-pixel-high picture pools to nothing; only its gradient, zero, can be asked for.
         if (cases.back().y.elements() == 0 && function != Function::avg_pool_backward) {
           cases.pop_back();

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 
 namespace gan::cases {
 namespace {
@@ -72,25 +71,27 @@ GuardedTensor::GuardedTensor(Memory& memory, const Field& field, DType type)
   tensor_ = Tensor(first, wide, type).channels(field.margin.before, field.shape.c);
 }
 
-void GuardedTensor::upload(const std::vector<double>& values) {
+void GuardedTensor::write_guards() {
   const uint16_t guard = constant_ ? kInputGuard : kOutputGuard;
   written_.resize(block_.bytes());
   for (size_t i = 0; i + sizeof guard <= written_.size(); i += sizeof guard)
     std::memcpy(&written_[i], &guard, sizeof guard);
-  memory_->copy_from_host(block_.data(), written_.data(), written_.size());
-  from_host(*memory_, tensor_, values.data());
-  memory_->copy_to_host(written_.data(), block_.data(), written_.size());
 }
 
 void GuardedTensor::fill(const std::vector<double>& values) {
   require(static_cast<int64_t>(values.size()) == tensor_.elements(), "fill: ", values.size(),
           " values for shape ", tensor_.shape());
-  upload(values);
+  write_guards();
+  const auto* const block = static_cast<const std::byte*>(block_.data());
+  const auto first = static_cast<const std::byte*>(tensor_.data()) - block;
+  const Tensor copy(&written_[first], tensor_.shape(), tensor_.dtype(), tensor_.pitch());
+  from_host(host_memory(), copy, values.data());
+  memory_->copy_from_host(block_.data(), written_.data(), written_.size());
 }
 
 void GuardedTensor::poison() {
-  upload(std::vector<double>(static_cast<size_t>(tensor_.elements()),
-                             std::numeric_limits<double>::quiet_NaN()));
+  write_guards();
+  memory_->copy_from_host(block_.data(), written_.data(), written_.size());
 }
 
 std::string GuardedTensor::damage() const {
@@ -156,7 +157,7 @@ void OpTensors::fill_quickly(Kernels& kernels) {
     if (field.content == Content::bytes) {
       memory_->fill_zero(tensor.data(), tensor.bytes());
     } else {
-      kernels({Op::random, tensor.dtype(), tensor.shape(), tensor.shape(), {}})
+      kernels(call_on(Op::random, tensor, tensor))
           .fill_uniform({.seed = 1, .stream = ++stream, .step = step}, tensor);
     }
   }

@@ -62,20 +62,20 @@ class GuardedTensor {
   const Tensor& tensor() const { return tensor_; }
   // Writes guards and values.
   void fill(const std::vector<double>& values);
-  // Writes guards and NaNs.
+  // Writes guards everywhere, which are NaNs.
   void poison();
   std::vector<double> values() const { return to_host_f64(*memory_, tensor_); }
   // What the call must not have changed and did, in words, or "": the guards, and all of an input.
   std::string damage() const;
 
  private:
-  void upload(const std::vector<double>& values);
+  void write_guards();
 
   Memory* memory_;
   Buffer block_;
   Tensor tensor_;
   bool constant_;
-  std::vector<std::byte> written_;
+  std::vector<std::byte> written_;  // what the block held before the call
 };
 
 // All tensors of a case in one memory.

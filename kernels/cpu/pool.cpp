@@ -87,7 +87,7 @@ float* pixel(const Tensor& t, int64_t n, int64_t h, int64_t w = 0) {
 }
 
 void check_pool(const Shape& large, const Shape& small) {
-  const Shape expected = {large.n, large.h / 2, large.w / 2, large.c};
+  const Shape expected = halved(large);
   require(small == expected, "pooling ", large, " gives ", expected, ", not ", small);
 }
 

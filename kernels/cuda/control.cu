@@ -23,7 +23,7 @@ __global__ void __launch_bounds__(32)
                         UpdateControl* control) {
   if (threadIdx.x != 0) return;
   bool taken = after == nullptr || after->enabled != 0;
-  for (int i = 0; i < count; ++i) taken = finite(numbers[i]) && taken;  // reads do not wait
+  for (int i = 0; i < count; ++i) taken = finite(numbers[i]) && taken;  // all are read at once
   control->enabled = taken;
   control->step += taken;
 }

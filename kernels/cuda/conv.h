@@ -73,6 +73,11 @@ struct ConvChoice {
 // "automatic", "w128n64deep, 4 splits", "w64n64, 4 in a cluster".
 std::string name_of(const ConvChoice& choice);
 
+// Prologue and epilogue: a convolution can do what comes before and after it, batch norm in training included.
+// CudaBackend leaves the prologue empty and asks of the epilogue bias, activation and Write alone, since batch norm
+// is a kernel of its own (batch_norm_train.cu); whether fusing it with its neighbours is faster has not been
+// measured. tests/cuda/test_conv_fused.cpp holds all of it against the reference.
+
 // What happens to the first operand while it is loaded: act(scale[c] * value + shift[c]), the
 // producer's batch norm and activation. Padding stays zero. Empty vectors: nothing.
 struct ConvPrologue {

@@ -295,7 +295,7 @@ __device__ __forceinline__ bool join_splits(float* tile, float* parts, unsigned*
   gpu::threadfence();
   gpu::syncthreads();  // all of this part is written | it is announced
   if (thread == 0) *flag = gpu::atomic_add(arrivals, 1u) + 1 == static_cast<unsigned>(splits);
-  gpu::syncthreads();  // the flag
+  gpu::syncthreads();  // the flag is written | all read it
   if (*flag == 0) return false;
   gpu::threadfence();  // the count | the other blocks' parts
   if (thread == 0) gpu::atomic_exch(arrivals, 0u);

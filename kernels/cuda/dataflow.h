@@ -43,6 +43,11 @@ class Dataflow {
  public:
   using Regions = std::initializer_list<Region>;
 
+  // What an operation writes whose kernel may be one of gpu::launch_together, all blocks of which have to be
+  // on the device before any can go on. Of two that each had a part of the device neither would ever end,
+  // and nothing promises that a device begins one before the other: so they come one after another.
+  static Region whole_device();
+
   Dataflow(Memory& memory, gpu::Stream stream) : memory_(memory), stream_(stream) {}
 
   // A graph, and its working memory: pieces whose first Scratch::kArrivalBytes have to be zero before it is

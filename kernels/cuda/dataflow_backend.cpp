@@ -67,7 +67,8 @@ class DataflowBackend final : public Backend {
                         const Dropout& dropout, const BatchNormSaved& saved,
                         const Tensor& y) override {
     flow_.operation({x, norm.gamma, norm.beta, region_of(dropout.key.step)},
-                    {y, saved.mean, saved.inv_std, norm.running_mean, norm.running_var},
+                    {y, saved.mean, saved.inv_std, norm.running_mean, norm.running_var,
+                     cuda::Dataflow::whole_device()},
                     [&] { inner_->batch_norm_train(x, norm, act, dropout, saved, y); });
   }
   void batch_norm_infer(const Tensor& x, const BatchNorm& norm, Activation act,
@@ -80,7 +81,7 @@ class DataflowBackend final : public Backend {
                            const Tensor& dgamma, const Tensor& dbeta, Write write) override {
     flow_.operation(
         {x, dy, norm.gamma, norm.beta, saved.mean, saved.inv_std, region_of(dropout.key.step)},
-        {dx, dgamma, dbeta}, [&] {
+        {dx, dgamma, dbeta, cuda::Dataflow::whole_device()}, [&] {
           inner_->batch_norm_backward(x, dy, norm, act, dropout, saved, dx, dgamma, dbeta, write);
         });
   }

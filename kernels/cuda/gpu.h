@@ -307,6 +307,7 @@ __device__ __forceinline__ void syncwarp(unsigned mask = kFullMask) {
 
 // ---- Block
 
+// A comment at a barrier says what is done before it | what may begin after it.
 __device__ __forceinline__ void syncthreads() {
   __syncthreads();
 }

@@ -93,8 +93,7 @@ class Graph {
  public:
   virtual ~Graph() = default;
   // Before make_ready(): whether the device shall begin with these launches, and with those before
-  // them that have not been spoken of yet, where others could begin, too. Kernels of launch_together
-  // always are preferred.
+  // them that have not been spoken of yet, where others could begin, too.
   virtual void prefer(const std::vector<Node>& last, bool preferred) = 0;
   // Before the first launch: what may fail fails here.
   virtual void make_ready() = 0;

@@ -19,6 +19,8 @@ constexpr double kPieceSeconds = 0.002;  // of a piece, at most, by a first call
 constexpr int kRounds = 3, kMostPieces = 30;
 constexpr double kRoundSeconds = 0.003, kGlanceSeconds = 0.0006;
 constexpr double kClearly = 0.97;  // of the time of what it takes the place of
+constexpr double kRefused =
+    std::numeric_limits<double>::infinity();  // the time of what cannot be done
 
 std::string text_of(const Call& call) {
   const ConvGeometry& g = call.geometry;
@@ -138,7 +140,8 @@ struct Candidate {
   Backend* backend;
   std::vector<std::string> variants;
   size_t variant = 0;
-  double seconds = 0;
+  double seconds = 0;        // infinite: it was refused
+  std::string refusal = {};  // why
 };
 
 std::vector<Candidate> candidates_for(const Call& call, const Kernels::Backends& among) {
@@ -220,16 +223,23 @@ void try_variants(Memory& memory, const Call& call, const Operands& operands, do
   candidate.seconds = time;
 }
 
-// Of every backend its fastest variant.
+// Of every backend its fastest variant. Where all refuse, throws what the last one said.
 void measure(Memory& memory, const Call& call, const Kernels::Backends& among,
              std::vector<Candidate>& candidates) {
   const Operands operands(memory, call, among);
-  double least = std::numeric_limits<double>::infinity();
+  double least = kRefused;
   for (Candidate& one : candidates) {
-    one.seconds = seconds_of(memory, call, one, 0, operands, Effort::full);
+    try {
+      one.seconds = seconds_of(memory, call, one, 0, operands, Effort::full);
+    } catch (const DeviceError& error) {
+      one.seconds = kRefused;
+      one.refusal = error.what();
+    }
     least = std::min(least, one.seconds);
   }
-  for (Candidate& one : candidates) try_variants(memory, call, operands, least, one);
+  if (least == kRefused) throw DeviceError(candidates.back().refusal);
+  for (Candidate& one : candidates)
+    if (one.refusal.empty()) try_variants(memory, call, operands, least, one);
 }
 
 }  // namespace
@@ -256,17 +266,25 @@ Backend* Tuner::choose(const Call& call, const Kernels::Backends& among) {
     for (const Candidate& one : candidates) one.backend->take_variant(call, 0);
     return nullptr;
   }
-  const Candidate* chosen = &candidates.front();
+  const Candidate* chosen = nullptr;
   Measured measured = {call, {}, "", ""};
+  bool all_measured = true;
   for (const Candidate& one : candidates) {
-    measured.seconds.emplace_back(one.backend->name(), one.seconds);
-    if (one.seconds <= kClearly * chosen->seconds) chosen = &one;
+    if (one.refusal.empty()) {
+      measured.seconds.emplace_back(one.backend->name(), one.seconds);
+      if (!chosen || one.seconds <= kClearly * chosen->seconds) chosen = &one;
+    } else {
+      std::cerr << "not measured: " << text << " by " << one.backend->name() << ": " << one.refusal
+                << std::endl;
+      all_measured = false;
+    }
   }
   for (const Candidate& one : candidates)
     one.backend->take_variant(call, &one == chosen ? one.variant : 0);
   measured.chosen = chosen->backend->name();
   if (chosen->variant > 0) measured.variant = chosen->variants[chosen->variant];
-  choices_.keep(text, entry_of(*chosen, any_has_variants(candidates)));
+  // What was refused now may not be next time, when there is more memory.
+  if (all_measured) choices_.keep(text, entry_of(*chosen, any_has_variants(candidates)));
   measured_.push_back(std::move(measured));
   return chosen->backend;
 }

@@ -6,10 +6,6 @@
 namespace gan::reference {
 namespace {
 
-Shape halved(const Shape& x) {
-  return {x.n, x.h / 2, x.w / 2, x.c};
-}
-
 // Calls body(n, h, w, c) for every index of `shape`.
 template <class Body>
 void for_each_index(const Shape& shape, Body&& body) {

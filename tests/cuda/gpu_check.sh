@@ -50,7 +50,7 @@ expect 0 '^0 passed, 0 failed, 3 skipped' "$folder/only" "${rehearse[@]}" --only
 program gpu_training 'exit 0'
 program gpu_parity 'exit 2'
 rm "$folder/build/bin/gan_eval"
-expect 1 '^2 passed, 5 failed' "$folder/wrong" "${rehearse[@]}"
+expect 1 '^2 passed, 6 failed' "$folder/wrong" "${rehearse[@]}"
 
 # What becomes of a profiler's numbers.
 cat >"$folder/ncu.csv" <<'EOF'

@@ -152,6 +152,36 @@ TEST_CASE("the longest chain of operations is preferred", "[smallest]") {
   for (const Tensor& to : short_ones) CHECK(n.first(to) == 6);
 }
 
+TEST_CASE("batch norms, whose blocks may want the whole device, come one after another",
+          "[smallest]") {
+  Numbers n;
+  struct Norm {
+    Tensor x, y;
+    BatchNorm norm;
+    BatchNormSaved saved;
+    explicit Norm(Numbers& n)
+        : x(n.vector(1)), y(n.vector(0)), norm{n.vector(1), n.vector(0), n.vector(0), n.vector(1)} {
+      saved.mean = n.vector(0);
+      saved.inv_std = n.vector(1);
+    }
+    void run(Backend& backend) const {
+      backend.batch_norm_train(x, norm, Activation::relu, {}, saved, y);
+    }
+    void fill(Backend& backend) const { backend.fill(x, 1); }
+  };
+  const Norm one(n), other(n);
+  const auto is_chain = [&](auto work) {
+    return n.flow
+        .record([&] {
+          (one.*work)(*n.backend);
+          (other.*work)(*n.backend);
+        })
+        .chain;
+  };
+  CHECK(is_chain(&Norm::run));
+  CHECK_FALSE(is_chain(&Norm::fill));
+}
+
 TEST_CASE("operations that may run at the same time have working memory of their own",
           "[smallest]") {
   Numbers n;

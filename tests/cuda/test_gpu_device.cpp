@@ -211,6 +211,21 @@ TEST_CASE("a variant that fails is passed over") {
   CHECK(taken(backends) == 2);
 }
 
+TEST_CASE("where one backend refuses, the other's ways are measured, and nothing is kept") {
+  const TempFolder folder;
+  const std::filesystem::path cache = folder.path() / "tuning.txt";
+  const Call call = {Op::conv_forward, DType::f32, {1, 4, 4, 2}, {1, 4, 4, 2}, {}};
+  Kernels::Backends backends = several_and({{"automatic", 2000}, {"small", 50}}, kRefuses);
+  Tuner tuner(host_memory(), Choices("card", cache));
+  CHECK(tuner.choose(call, backends) == backends.front().get());
+  CHECK(taken(backends) == 1);
+  CHECK_THAT(tuner.report(), Catch::Contains("1 convolution measured: 1 to one"));
+  CHECK_FALSE(std::filesystem::exists(cache));
+  std::swap(backends.front(), backends.back());
+  CHECK(Tuner(host_memory(), {}).choose(call, backends) == backends.back().get());
+  CHECK(Tuner(host_memory(), {}).choose(call, pair_of(kRefuses, kRefuses)) == nullptr);
+}
+
 TEST_CASE("where a kernel makes away with the device, it is named and nothing is kept") {
   const TempFolder folder;
   const std::filesystem::path cache = folder.path() / "tuning.txt";

@@ -36,11 +36,16 @@ std::string known_names(const Request& request) {
   return text;
 }
 
-void check_filter(const Request& request, const Session& session) {
+void check_request(const Request& request, const Session& session) {
   if (request.sweep && (request.level == "op" || request.level == "image"))
     throw UsageError("--sweep is for the levels step and network");
   if (request.profile && (request.level != "step" || request.sweep))
     throw UsageError("--profile is for --level step, without --sweep");
+  // A single operation's runs are on tensors of their own, so by their data they would all run at once.
+  if (request.device.order != RecordedOrder::given &&
+      (request.level == "op" || request.level == "all"))
+    throw UsageError(str("--order ", name_of(request.device.order),
+                         " is for the levels network and step: name one of them with --level"));
   for (const Level& level : levels()) {
     if (!asked_for(request, level)) continue;
     for (const std::string& name : level.rows(request.options)) {
@@ -70,7 +75,8 @@ void open_vendor(const Request& request, const Device& like, Session& session) {
 Session open_session(const Request& request) {
   Session session;
   session.options = request.options;
-  check_filter(request, session);
+  session.options.convolutions &= request.device.order == RecordedOrder::given;
+  check_request(request, session);
   for (const std::string& backend : request.backends) {
     DeviceOptions options = request.device;
     options.backend = backend;

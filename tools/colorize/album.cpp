@@ -11,10 +11,10 @@
 #include "engine/error.h"
 #include "engine/memory.h"
 #include "engine/parallel.h"
+#include "engine/progress.h"
 #include "tools/colorize/contact_sheet.h"
 #include "tools/colorize/pipeline.h"
 #include "train/data/dataset.h"
-#include "train/run/progress.h"
 
 namespace gan {
 namespace {

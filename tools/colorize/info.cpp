@@ -7,16 +7,16 @@
 
 #include "engine/error.h"
 #include "engine/memory.h"
+#include "engine/progress.h"
 #include "model/weights.h"
 #include "tools/colorize/checksum.h"
-#include "train/run/progress.h"
 
 namespace gan {
 namespace {
 
 constexpr size_t kLongestValue = 500;  // letters of a value that are shown
 constexpr const char* kStatePrefix =
-    "state.";  // what a checkpoint needs to go on (train/run/archive.h)
+    "state.";  // what a checkpoint needs to go on (train/state/archive.h)
 
 // A file may hold anything; a terminal must not be told what to do by it.
 std::string printable(std::string text) {

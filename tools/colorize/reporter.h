@@ -6,7 +6,7 @@
 #include <string>
 
 #include "engine/error.h"
-#include "train/run/progress.h"
+#include "engine/progress.h"
 
 namespace gan {
 

@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "engine/parallel.h"
-#include "train/color/color.h"
 #include "train/color/smooth_chroma.h"
+#include "train/image/color.h"
 
 namespace gan {
 namespace {
@@ -51,9 +51,10 @@ struct Area {
   int left, top, width, height;
 };
 
-// Where the photo lies in a frame of this size: in the middle, as large as its shape allows between
-// margins of this width.
+// Where the photo lies in a frame of this size, at least 2x2: in the middle, as large as its shape allows
+// between margins of this width, narrower ones where nothing would be left between them.
 Area area_in(const Photo& photo, int frame_width, int frame_height, int margin) {
+  margin = std::min(margin, (std::min(frame_width, frame_height) - 2) / 2);
   const double aspect = aspect_of(photo);
   const int most_width = frame_width - 2 * margin, most_height = frame_height - 2 * margin;
   // Even, as frames are: in the exact middle, a photo and its mirror image get the same colours.

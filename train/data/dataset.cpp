@@ -15,9 +15,9 @@
 #include "engine/error.h"
 #include "engine/memory.h"
 #include "engine/parallel.h"
-#include "train/color/color.h"
+#include "engine/progress.h"
 #include "train/data/photo_pack.h"
-#include "train/run/progress.h"
+#include "train/image/color.h"
 
 namespace gan {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "engine/error.h"
 #include "engine/parallel.h"
-#include "train/color/color.h"
+#include "train/image/color.h"
 
 namespace gan {
 namespace {

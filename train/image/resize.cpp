@@ -6,7 +6,7 @@
 #include "engine/error.h"
 #include "engine/parallel.h"
 #include "kernels/cpu/simd.h"
-#include "train/color/color.h"
+#include "train/image/color.h"
 #include "train/image/image.h"
 
 namespace gan {

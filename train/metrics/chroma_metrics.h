@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "train/color/color.h"
+#include "train/image/color.h"
 
 namespace gan {
 

@@ -6,9 +6,9 @@
 #include <functional>
 #include <vector>
 
-#include "train/color/color.h"
 #include "train/color/colorizer.h"
 #include "train/data/dataset.h"
+#include "train/image/color.h"
 #include "train/metrics/metrics.h"
 
 namespace gan {

@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "engine/error.h"
-#include "train/color/color.h"
+#include "train/image/color.h"
 #include "train/metrics/chroma_metrics.h"
 
 namespace gan {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/parallel.h"
-#include "train/color/color.h"
+#include "train/image/color.h"
 
 namespace gan {
 namespace {

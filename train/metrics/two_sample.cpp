@@ -6,8 +6,8 @@
 #include "engine/error.h"
 #include "model/adam.h"
 #include "model/layers.h"
-#include "train/color/color.h"
 #include "train/data/batch_source.h"
+#include "train/image/color.h"
 
 namespace gan {
 namespace {

@@ -148,8 +148,7 @@ ClassicGan::StepLosses ClassicGan::step(const Tensor& gray, const Tensor& real,
 }
 
 void ClassicGan::compute(const Tensor& gray, const Tensor& real, const StepPlan& plan) {
-  device_.kernels({Op::memory, numbers_.dtype(), numbers_.shape(), numbers_.shape(), {}})
-      .fill(numbers_, 0);
+  device_.kernels(call_on(Op::memory, numbers_, numbers_)).fill(numbers_, 0);
   Variable& fake = run_generator(gray);
   const UpdateControl* judged = nullptr;
   if (plan.train_discriminator) {

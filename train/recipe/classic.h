@@ -9,7 +9,7 @@
 #include "model/adam.h"
 #include "model/discriminator.h"
 #include "model/generator.h"
-#include "train/run/archive.h"
+#include "train/state/archive.h"
 
 namespace gan {
 

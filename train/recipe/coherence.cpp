@@ -42,7 +42,7 @@ void CoherenceLoss::operator()(Context& context, Variable& chroma, const Tensor&
   const auto differences = [&](Variable& x) -> Variable& {
     return ops::conv_act(context, kConv, x, kernel, no_bias, Activation::none);
   };
-  Backend& backend = context.kernels({Op::memory, into.dtype(), into.shape(), into.shape(), {}});
+  Backend& backend = context.kernels(call_on(Op::memory, into, into));
   backend.fill(into, 0);
   Variable* painted = &chroma;
   Variable* real = &tape.constant(truth);

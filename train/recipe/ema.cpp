@@ -20,7 +20,7 @@ void Ema::copy_source() {
   auto& to = average_->parameters().all();
   for (size_t i = 0; i < from.size(); ++i) {
     const Tensor &x = from[i].value, &y = to[i].value;
-    device_.kernels({Op::memory, x.dtype(), x.shape(), y.shape(), {}}).copy(x, y);
+    device_.kernels(call_on(Op::memory, x, y)).copy(x, y);
   }
   average_->parameters().values_changed();
 }
@@ -36,7 +36,7 @@ void Ema::aim(int64_t photos, double half_life) {
 void Ema::follow() {
   const Tensor &x = source_.parameters().values(), &y = average_->parameters().values();
   const Tensor factors(factor_memory_.data(), vector_shape(2), DType::f32);
-  device_.kernels({Op::memory, x.dtype(), x.shape(), y.shape(), {}}).mix(factors, x, y);
+  device_.kernels(call_on(Op::memory, x, y)).mix(factors, x, y);
   average_->parameters().values_changed();
 }
 

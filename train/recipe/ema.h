@@ -4,7 +4,7 @@
 #include "kernels/device.h"
 #include "model/generator.h"
 #include "train/data/batch_source.h"
-#include "train/run/archive.h"
+#include "train/state/archive.h"
 
 namespace gan {
 

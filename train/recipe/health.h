@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "train/run/archive.h"
+#include "train/state/archive.h"
 
 namespace gan {
 

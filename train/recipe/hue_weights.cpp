@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "train/color/color.h"
+#include "train/image/color.h"
 
 namespace gan {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "model/parameters.h"
 #include "train/recipe/recipe.h"
-#include "train/run/archive.h"
+#include "train/state/archive.h"
 
 namespace gan {
 

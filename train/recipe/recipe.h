@@ -11,8 +11,8 @@
 #include "train/data/dataset.h"
 #include "train/metrics/metrics.h"
 #include "train/recipe/network_norms.h"
-#include "train/run/archive.h"
-#include "train/run/settings.h"
+#include "train/state/archive.h"
+#include "train/state/settings.h"
 
 namespace gan {
 

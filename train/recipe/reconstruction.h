@@ -7,7 +7,7 @@
 #include "kernels/device.h"
 #include "model/adam.h"
 #include "model/generator.h"
-#include "train/run/archive.h"
+#include "train/state/archive.h"
 
 namespace gan {
 

@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "engine/random.h"
-#include "train/run/settings.h"
+#include "train/state/settings.h"
 
 namespace gan {
 namespace {
@@ -33,10 +33,6 @@ enum Number : int64_t {
 // That these are finite decides about the discriminator's update, that all up to kAdversarialLoss are
 // about the generator's.
 constexpr int64_t kDiscriminatorNumbers = kSupervisedLosses;
-
-Call simple_call(Op op, const Tensor& x, const Tensor& y) {
-  return {op, x.dtype(), x.shape(), y.shape(), {}};
-}
 
 // The mean logit of every picture.
 std::vector<double> picture_means(const float* logits, int64_t each, int64_t pictures) {
@@ -131,19 +127,19 @@ Context StableGan::context(Tape& tape) {
 
 void StableGan::mean_square(Context& context, const Tensor& x, const Tensor& into) {
   const Tensor zero = context.tape.allocate(x.shape(), x.dtype());
-  device_.kernels(simple_call(Op::memory, zero, zero)).fill(zero, 0);
-  device_.kernels(simple_call(Op::loss, x, x)).mse_loss(x, zero, 0, into, {}, Write::overwrite);
+  device_.kernels(call_on(Op::memory, zero, zero)).fill(zero, 0);
+  device_.kernels(call_on(Op::loss, x, x)).mse_loss(x, zero, 0, into, {}, Write::overwrite);
 }
 
 Shape StableGan::head_shape(const Shape& s) const {
-  return generator_.head() == ColorHead::chroma128 ? s : Shape{s.n, s.h / 2, s.w / 2, s.c};
+  return generator_.head() == ColorHead::chroma128 ? s : halved(s);
 }
 
 // The batch at the resolution of the head's chroma.
 Tensor StableGan::head_sized(const Tensor& color) {
   if (generator_.head() == ColorHead::chroma128) return color;
   const Tensor half = generator_tape_.allocate(head_shape(color.shape()), color.dtype());
-  device_.kernels(simple_call(Op::avg_pool, color, half)).avg_pool_forward(color, half);
+  device_.kernels(call_on(Op::avg_pool, color, half)).avg_pool_forward(color, half);
   return half;
 }
 
@@ -208,7 +204,7 @@ void StableGan::discriminator_gradients(const Tensor& real, const Tensor& fake,
   for (const Variable* logits : {&on_real, &on_fake}) {
     const int64_t count = logits->value.elements();
     const Tensor to(number(place, count).data(), logits->value.shape(), numbers_.dtype());
-    device_.kernels(simple_call(Op::memory, logits->value, to)).copy(logits->value, to);
+    device_.kernels(call_on(Op::memory, logits->value, to)).copy(logits->value, to);
     place += count;
   }
 
@@ -243,9 +239,9 @@ void StableGan::adversarial_gradient(const Tensor& real, const Tensor& fake, Var
   const Tensor squares = number(kSquares, 2);
   mean_square(run, chroma.grad, number(kSquares));
   mean_square(run, gradient, number(kSquares + 1));
-  device_.kernels(simple_call(Op::control, squares, squares))
+  device_.kernels(call_on(Op::control, squares, squares))
       .balance(squares, after, balance(), number(kBalance, 3));
-  device_.kernels(simple_call(Op::memory, gradient, chroma.grad))
+  device_.kernels(call_on(Op::memory, gradient, chroma.grad))
       .mix(number(kBalance, 2), gradient, chroma.grad);
 }
 
@@ -275,11 +271,11 @@ void StableGan::compute(const Tensor& gray, const Tensor& color, const StepPlan&
   Tape& tape = generator_tape_;
   tape.reset();
   Context run = context(tape);
-  device_.kernels(simple_call(Op::memory, numbers_, numbers_)).fill(numbers_, 0);
+  device_.kernels(call_on(Op::memory, numbers_, numbers_)).fill(numbers_, 0);
   const Tensor real = head_sized(color);
   const Tensor fake = tape.allocate(real.shape(), real.dtype());
   const Tensor luma = fake.channels(0, 1);
-  device_.kernels(simple_call(Op::memory, luma, luma)).copy(real.channels(0, 1), luma);
+  device_.kernels(call_on(Op::memory, luma, luma)).copy(real.channels(0, 1), luma);
   Variable& chroma = generator_.forward(run, tape.constant(gray), fake.channels(1, 2));
 
   const UpdateControl* judged = nullptr;

@@ -12,7 +12,7 @@
 #include "model/generator.h"
 #include "train/recipe/coherence.h"
 #include "train/recipe/network_norms.h"
-#include "train/run/archive.h"
+#include "train/state/archive.h"
 
 namespace gan {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "kernels/device.h"
-#include "train/run/archive.h"
+#include "train/state/archive.h"
 
 namespace gan {
 

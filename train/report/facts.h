@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "train/data/dataset.h"
-#include "train/run/run_folder.h"
+#include "train/files/run_folder.h"
 
 namespace gan {
 

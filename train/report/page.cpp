@@ -7,11 +7,11 @@
 #include <string_view>
 
 #include "engine/error.h"
+#include "engine/progress.h"
 #include "train/recipe/health.h"
 #include "train/report/figures.h"
 #include "train/report/files.h"
 #include "train/report/markup.h"
-#include "train/run/progress.h"
 
 namespace gan {
 namespace {

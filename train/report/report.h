@@ -3,10 +3,10 @@
 
 #include <memory>
 
+#include "train/files/event_file.h"
+#include "train/files/run_folder.h"
 #include "train/report/facts.h"
 #include "train/report/samples.h"
-#include "train/run/event_file.h"
-#include "train/run/run_folder.h"
 
 namespace gan {
 

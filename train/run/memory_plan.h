@@ -5,7 +5,7 @@
 
 #include "kernels/device.h"
 #include "train/data/dataset.h"
-#include "train/run/settings.h"
+#include "train/state/settings.h"
 
 namespace gan {
 

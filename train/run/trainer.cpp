@@ -11,18 +11,18 @@
 #include <utility>
 #include <vector>
 
+#include "engine/progress.h"
 #include "engine/random.h"
 #include "model/weights.h"
 #include "train/data/dataset.h"
+#include "train/files/growing_table.h"
+#include "train/files/run_folder.h"
+#include "train/files/saving.h"
 #include "train/metrics/evaluate.h"
 #include "train/metrics/saturation.h"
 #include "train/recipe/recipe.h"
 #include "train/report/report.h"
-#include "train/run/growing_table.h"
 #include "train/run/memory_plan.h"
-#include "train/run/progress.h"
-#include "train/run/run_folder.h"
-#include "train/run/saving.h"
 
 namespace gan {
 namespace {
@@ -75,6 +75,7 @@ class Run {
         layers_table_(folder_.layers()),
         report_(folder_, settings.tensorboard),
         best_(folder_.weights()),
+        last_(folder_.last()),
         before_discriminator_(folder_.supervised()),
         data_(load()) {
     // Settings may come from a checkpoint, which is only a file.
@@ -142,7 +143,7 @@ class Run {
     }
     keep(record);
     save_samples(record.epoch);
-    if (!whole || saving_is_due()) save(record, whole ? checkpoint() : part);
+    if (!whole || saving_is_due()) save(whole ? checkpoint() : part);
     announce(record);
   }
 
@@ -325,27 +326,34 @@ class Run {
     }
   }
 
-  // Puts the run back to where its newest checkpoint that can be read was written.
+  // Puts the run to where this checkpoint was written. Throws DataError.
+  void go_back_to(const std::string& path) {
+    const TensorFile file = RunFolder::read_checkpoint(path);
+    require_same_run(file, path);
+    Archive archive = Archive::loading(file, path);
+    try {
+      state(archive);
+    } catch (const nlohmann::json::exception&) {
+      throw DataError(str(path, ": its log cannot be read"));
+    }
+    if (epoch_ < 1 || epoch_steps_ < 0 || epoch_steps_ >= steps_per_epoch() ||
+        !(seconds_before_ >= 0)) {
+      throw DataError(str(path, ": says it was written after step ", epoch_steps_, " of epoch ",
+                          epoch_, ", which cannot be"));
+    }
+  }
+
+  // To the newest one that can be read.
   void go_back() {
     const std::vector<std::filesystem::path> all = folder_.checkpoints();
     for (const std::filesystem::path& path : all) {
       try {
-        const TensorFile file = RunFolder::read_checkpoint(path);
-        require_same_run(file, path.string());
-        Archive archive = Archive::loading(file, path.string());
-        state(archive);
-        if (epoch_ < 1 || epoch_steps_ < 0 || epoch_steps_ >= steps_per_epoch() ||
-            !(seconds_before_ >= 0)) {
-          throw DataError(str(path.string(), ": says it was written after step ", epoch_steps_,
-                              " of epoch ", epoch_, ", which cannot be"));
-        }
+        go_back_to(path.string());
         break;
       } catch (const DataError& error) {
         if (path == all.back()) throw;
         std::cerr << "warning: " << error.what() << "; going back to the checkpoint before it"
                   << std::endl;
-      } catch (const nlohmann::json::exception&) {
-        throw DataError(str(path.string(), ": its log cannot be read"));
       }
     }
     if (epoch_ > settings_.epochs || recipe_->finished() ||
@@ -377,21 +385,19 @@ class Run {
 
   std::string data_hash() const { return str(std::hex, data_.hash); }
 
-  // All files after an epoch or a part of one. One that cannot be written does not keep the others from
-  // being. The checkpoint comes last: a run that goes on from it does not come by here again.
+  // Whether training has taken long enough since the last saving, or is over.
   bool saving_is_due() const {
     return stopping_ || epoch_ > settings_.epochs ||
            seconds_since(last_checkpoint_) >= kLeastTrainingPerSaving * saving_seconds_;
   }
 
-  // The weights that may be wanted later, for the next saving.
+  // The weights for the next saving.
   void keep(const EpochRecord& record) {
-    const bool supervised =
-        recipe_->knows_supervision() && recipe_->supervised_only() && record.settled;
-    if (!record.best && !supervised) return;
     TensorFile now = generator_file(recipe_->result(), metadata(record));
-    if (supervised) before_discriminator_.set(now);
-    if (record.best) best_.set(std::move(now));
+    if (recipe_->knows_supervision() && recipe_->supervised_only() && record.settled)
+      before_discriminator_.set(now);
+    if (record.best) best_.set(now);
+    last_.set(std::move(now));
   }
 
   void save_samples(int epoch) {
@@ -400,25 +406,32 @@ class Run {
     }
   }
 
-  void save(const EpochRecord& record, const TensorFile& now) {
+  // All files after an epoch or a part of one. The checkpoint comes last: a run that goes on from it does
+  // not come by here again.
+  void save(const TensorFile& now) {
     const Clock::time_point begin = Clock::now();
-    const TensorFile last = generator_file(recipe_->result(), metadata(record));
     if (restore_folder()) {
-      saving_.attempt([&] { best_.write(); });
-      saving_.attempt([&] { before_discriminator_.write(); });
-      saving_.attempt([&] { write_finite(folder_.last(), last); });
-      saving_.attempt([&] { folder_.write_log(rows_); });
-      saving_.attempt([&] { steps_table_.flush(); });
-      saving_.attempt([&] { layers_table_.flush(); });
-      saving_.attempt([&] {
-        if (!events_.empty()) folder_.write_events(events_);
-      });
-      saving_.attempt([&] { report_.write(facts()); });
+      save_results();
       write_checkpoint(now);
     }
     saving_.end_round();
     last_checkpoint_ = Clock::now();
     saving_seconds_ = seconds_since(begin);
+  }
+
+  // What is known of the run so far. A file that cannot be written does not keep the others from being.
+  void save_results() {
+    saving_.attempt([&] { best_.write(); });
+    saving_.attempt([&] { before_discriminator_.write(); });
+    saving_.attempt([&] { last_.write(); });
+    saving_.attempt([&] { steps_table_.flush(); });
+    saving_.attempt([&] { layers_table_.flush(); });
+    saving_.attempt([&] {
+      if (!events_.empty()) folder_.write_events(events_);
+    });
+    if (rows_.empty()) return;
+    saving_.attempt([&] { folder_.write_log(rows_); });
+    saving_.attempt([&] { report_.write(facts()); });
   }
 
   Image samples() {
@@ -489,23 +502,16 @@ class Run {
     std::cout << std::endl;
   }
 
-  // Training itself cannot go on: the folder is left with the files of the last epoch, and says why.
+  // Training itself cannot go on: the folder is left with what is known up to the last epoch, and says why.
   [[noreturn]] void give_up(const std::string& why) {
     failure_ = why;
     events_.push_back({epoch_, why});
-    if (restore_folder()) {
-      saving_.attempt([&] { best_.write(); });
-      saving_.attempt([&] { before_discriminator_.write(); });
-      saving_.attempt([&] { folder_.write_events(events_); });
-      saving_.attempt([&] {
-        if (!rows_.empty()) report_.write(facts());
-      });
-    }
+    if (restore_folder()) save_results();
     saving_.end_round();
-    throw DataError(rows_.empty()
-                        ? why
-                        : str(why, "; ", settings_.out, " holds the files of epoch ", rows_.size(),
-                              ", start from them with --init ", shell_word(best_.path().string())));
+    throw DataError(rows_.empty() ? why
+                                  : str(why, "; ", settings_.out, " holds the files of epoch ",
+                                        rows_.size(), "; start from the best weights with --init ",
+                                        shell_word(best_.path().string())));
   }
 
   void conclude() const {
@@ -540,7 +546,7 @@ class Run {
   GrowingTable steps_table_, layers_table_;
   Report report_;
   Saving saving_;
-  KeptFile best_, before_discriminator_;
+  KeptFile best_, last_, before_discriminator_;
   Dataset data_;
   PhotoSet shown_;  // measured after every epoch: validation photos, or training ones without any
   int asked_batch_ = 0;

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "kernels/device.h"
-#include "train/run/settings.h"
+#include "train/state/settings.h"
 
 namespace gan {
 

@@ -61,14 +61,6 @@ std::vector<Node> nodes_before(Node node, size_t nodes_in_graph) {
   return nodes;
 }
 
-// Whether all blocks of a kernel have to be on the device at once, where none may overtake it half-way.
-bool waits_for_itself(Node kernel) {
-  cudaLaunchAttributeValue value = {};
-  check_cuda(cudaGraphKernelNodeGetAttribute(kernel, cudaLaunchAttributeCooperative, &value),
-             "asking how a kernel was launched");
-  return value.cooperative != 0;
-}
-
 class CudaGraph final : public Graph {
  public:
   explicit CudaGraph(cudaGraph_t graph) : graph_(graph) {
@@ -90,9 +82,11 @@ class CudaGraph final : public Graph {
       check_cuda(cudaGraphNodeGetType(node, &type), "asking for a node's type");
       if (type == cudaGraphNodeTypeKernel) {
         cudaLaunchAttributeValue value = {};
-        value.priority = preferred || waits_for_itself(node) ? greatest : least;
-        check_cuda(cudaGraphKernelNodeSetAttribute(node, cudaLaunchAttributePriority, &value),
-                   "giving a kernel its priority");
+        value.priority = preferred ? greatest : least;
+        // A wish: a library's kernel may be launched in a way that takes none.
+        if (cudaGraphKernelNodeSetAttribute(node, cudaLaunchAttributePriority, &value) !=
+            cudaSuccess)
+          cudaGetLastError();
       }
       for (Node before : nodes_before(node, nodes_)) nodes.push_back(before);
     }

@@ -1,4 +1,4 @@
-#include "train/color/color.h"
+#include "train/image/color.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "train/run/saving.h"
+#include "train/files/saving.h"
 
 #include <iostream>
 #include <system_error>

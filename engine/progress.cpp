@@ -1,4 +1,4 @@
-#include "train/run/progress.h"
+#include "engine/progress.h"
 
 #include <algorithm>
 #include <cmath>

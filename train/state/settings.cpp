@@ -1,4 +1,4 @@
-#include "train/run/settings.h"
+#include "train/state/settings.h"
 
 #include <charconv>
 #include <type_traits>
@@ -70,7 +70,7 @@ void from_text(const std::string& text, const char* name, T& value) {
     value = text == "yes";
   } else {
     const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (result.ec != std::errc()) {
+    if (result.ec != std::errc() || result.ptr != text.data() + text.size()) {
       throw DataError(str("setting ", name, " is '", text, "', expected a number"));
     }
   }

@@ -74,9 +74,9 @@ class RunFolder {
   // Checkpoints, the newest first.
   std::vector<std::filesystem::path> checkpoints() const;
   // Writes a checkpoint after so many steps and removes all but the newest two. Its metadata gets a
-  // checksum of its tensors.
+  // checksum of its tensors and of all other metadata.
   void write_checkpoint(uint64_t step, TensorFile file) const;
-  // Throws DataError, also when the tensors are not those that were written.
+  // Throws DataError, also when the content is not what was written.
   static TensorFile read_checkpoint(const std::filesystem::path& path);
 
   // Writes log.csv anew with all rows.

@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "train/files/growing_file.h"
 #include "train/recipe/recipe.h"
-#include "train/run/growing_file.h"
 
 namespace gan {
 

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <string>
 
-#include "train/run/growing_file.h"
+#include "train/files/growing_file.h"
 
 namespace gan {
 

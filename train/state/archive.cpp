@@ -1,4 +1,4 @@
-#include "train/run/archive.h"
+#include "train/state/archive.h"
 
 #include <cstring>
 

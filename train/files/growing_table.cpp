@@ -1,4 +1,4 @@
-#include "train/run/growing_table.h"
+#include "train/files/growing_table.h"
 
 #include <charconv>
 #include <fstream>

@@ -1,4 +1,4 @@
-#include "train/run/growing_file.h"
+#include "train/files/growing_file.h"
 
 #include <cerrno>
 #include <cstring>
@@ -36,15 +36,17 @@ void GrowingFile::flush() {
 }
 
 void GrowingFile::append() {
-  errno = 0;
+  const auto require_written = [&](bool well, const std::string& reason) {
+    if (!well) throw DataError(str(path_.string(), ": cannot write: ", reason));
+  };
+  // Whatever an earlier try left of its rows goes first, or they would be there twice.
   std::error_code error;
   fs::resize_file(path_, written_, error);
+  require_written(!error, error.message());
+  errno = 0;
   std::ofstream file(path_, std::ios::app | std::ios::binary);
   file << std::string_view(content_).substr(written_) << std::flush;
-  if (error || !file) {
-    throw DataError(str(path_.string(), ": cannot write: ",
-                        error ? error.message() : std::strerror(errno ? errno : EIO)));
-  }
+  require_written(file.good(), std::strerror(errno ? errno : EIO));
 }
 
 }  // namespace gan

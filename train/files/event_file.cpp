@@ -1,9 +1,10 @@
-#include "train/run/event_file.h"
+#include "train/files/event_file.h"
 
 #include <array>
 #include <bit>
 #include <cmath>
 
+#include "engine/atomic_file.h"
 #include "engine/error.h"
 
 namespace gan {
@@ -122,9 +123,8 @@ void EventFile::flush() {
   fs::create_directories(folder_, error);
   if (error) throw DataError(str(folder_.string(), ": cannot create: ", error.message()));
   if (!begun_) {
-    for (const auto& entry : fs::directory_iterator(folder_, error)) {
-      if (is_event_file(entry.path())) fs::remove(entry.path(), error);
-    }
+    for (const fs::path& path : files_in(folder_))
+      if (is_event_file(path)) fs::remove(path, error);
     begun_ = true;
   }
   file_.flush();

@@ -1,4 +1,4 @@
-#include "train/run/run_folder.h"
+#include "train/files/run_folder.h"
 
 #include <algorithm>
 #include <cctype>
@@ -10,7 +10,7 @@
 
 #include "engine/atomic_file.h"
 #include "engine/error.h"
-#include "train/run/event_file.h"
+#include "train/files/event_file.h"
 
 namespace gan {
 
@@ -18,14 +18,18 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kChecksum = "crc32c";
+constexpr const char* kChecksum = "checksum";
 
+// Of all that the file says but the checksum itself.
 std::string checksum(const TensorFile& file) {
   std::ostringstream text;
   for (const FileTensor& tensor : file.tensors) {
     const auto* data = reinterpret_cast<const char*>(tensor.data.data());
-    text << std::hex << std::setw(8) << std::setfill('0') << crc32c({data, tensor.data.size()});
+    text << tensor.name << ' ' << tensor.dtype << ' ' << shape_text(tensor.shape) << ' ' << std::hex
+         << crc32c({data, tensor.data.size()}) << '\n';
   }
+  for (const auto& [name, value] : file.metadata)
+    if (name != kChecksum) text << name << '=' << value << '\n';
   std::ostringstream sum;
   sum << std::hex << std::setw(8) << std::setfill('0') << crc32c(text.str());
   return sum.str();
@@ -148,12 +152,9 @@ fs::path RunFolder::sample(int epoch) const {
 
 std::vector<fs::path> RunFolder::checkpoints() const {
   std::vector<fs::path> found;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(root_, error)) {
-    const std::string name = entry.path().filename().string();
-    if (name.rfind("checkpoint-", 0) == 0 && entry.path().extension() == ".bin") {
-      found.push_back(entry.path());
-    }
+  for (const fs::path& path : files_in(root_)) {
+    const std::string name = path.filename().string();
+    if (name.rfind("checkpoint-", 0) == 0 && path.extension() == ".bin") found.push_back(path);
   }
   std::sort(found.rbegin(), found.rend());  // the number of steps has a fixed width
   return found;
@@ -173,7 +174,7 @@ TensorFile RunFolder::read_checkpoint(const fs::path& path) {
   TensorFile file = read_tensor_file(path.string());
   const auto written = file.metadata.find(kChecksum);
   if (written != file.metadata.end() && written->second != checksum(file)) {
-    throw DataError(str(path.string(), ": damaged, its tensors are not those that were written"));
+    throw DataError(str(path.string(), ": damaged, its content is not what was written"));
   }
   return file;
 }
