@@ -17,6 +17,7 @@ class FaultyBackend final : public Backend {
     none,
     last_channel_missing,
     writes_past_slice,
+    writes_before_slice,
     leaves_one_unwritten,
     changes_its_input,
     ignores_write,
@@ -49,6 +50,7 @@ class FaultyBackend final : public Backend {
     reference_->conv_forward(geometry, x, used, epilogue, y);
     float* last = y.as<float>() + (y.shape().pixels() - 1) * y.pitch() + y.shape().c - 1;
     if (fault_ == Fault::writes_past_slice) last[1] = 0;
+    if (fault_ == Fault::writes_before_slice) y.as<float>()[-1] = 0;
     if (fault_ == Fault::leaves_one_unwritten) *last = std::numeric_limits<float>::quiet_NaN();
     if (fault_ == Fault::changes_its_input) *x.as<float>() += 1;
     if (fault_ == Fault::differs_from_call_to_call)
@@ -119,18 +121,21 @@ TEST_CASE("the reference in float32 equals the reference in float64 on the netwo
 
 TEST_CASE("the parity check finds every kind of fault") {
   using Fault = FaultyBackend::Fault;
-  const std::string conv = "small 1x4x6x17->3 k3 s1 p1 o0 sliced conv_forward";
+  const std::string convs[] = {"small 1x4x6x17->3 k3 s1 p1 o0 sliced conv_forward",
+                               "small 3x5x7x3->5 k3 s1 p1 o0 conv_forward"};
   const std::string slope = "small 3x5x7x17 sliced leaky activation_backward";
   constexpr auto kDifferent = ParityReport::Outcome::different;
 
-  CHECK(report_of(Fault::none, conv).outcome == ParityReport::Outcome::equal);
   CHECK(report_of(Fault::none, slope).outcome == ParityReport::Outcome::equal);
-  for (const Fault fault :
-       {Fault::last_channel_missing, Fault::writes_past_slice, Fault::leaves_one_unwritten,
-        Fault::changes_its_input, Fault::differs_from_call_to_call}) {
-    const ParityReport report = report_of(fault, conv);
-    INFO(report.text);
-    CHECK(report.outcome == kDifferent);
+  for (const std::string& conv : convs) {
+    CHECK(report_of(Fault::none, conv).outcome == ParityReport::Outcome::equal);
+    for (const Fault fault : {Fault::last_channel_missing, Fault::writes_past_slice,
+                              Fault::writes_before_slice, Fault::leaves_one_unwritten,
+                              Fault::changes_its_input, Fault::differs_from_call_to_call}) {
+      const ParityReport report = report_of(fault, conv);
+      INFO(report.text);
+      CHECK(report.outcome == kDifferent);
+    }
   }
   CHECK(report_of(Fault::ignores_write, slope).outcome == kDifferent);
 }

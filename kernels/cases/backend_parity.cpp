@@ -98,22 +98,30 @@ bool same_bits(const std::vector<double>& a, const std::vector<double>& b) {
   });
 }
 
-// One call of the candidate, compared with the reference's results.
-void compare_call(Comparison& comparison, const CaseCheck& check, Backend& candidate,
-                  OpTensors& tensors, Write write, uint64_t version) {
+// Everything the call wrote, by name.
+Values written_by_call(const OpTensors& tensors) {
+  Values written;
+  for (const Field& field : tensors.fields())
+    if (field.role != Role::input) written[field.name] = tensors.values(field.name);
+  return written;
+}
+
+// One call of the candidate, compared with the reference's results; what it wrote.
+Values compare_call(Comparison& comparison, const CaseCheck& check, Backend& candidate,
+                    OpTensors& tensors, Write write, uint64_t version) {
   tensors.fill(check.values(), write);
   try {
     tensors.run(candidate, write, version);
   } catch (const std::exception& error) {
     comparison.fail(str("threw: ", error.what()));
-    return;
+    return written_by_call(tensors);
   }
   const std::string damage = tensors.damage();
   if (!damage.empty()) comparison.fail(damage);
-  for (const auto& [name, result] : check.results()) {
-    const Field& field = tensors.field(name);
-    comparison.compare(field, write, result, tensors.values(name));
-  }
+  Values written = written_by_call(tensors);
+  for (const auto& [name, result] : check.results())
+    comparison.compare(tensors.field(name), write, result, written.find(name)->second);
+  return written;
 }
 
 bool supports(const Backend& candidate, const OpCase& op_case, Precision precision) {
@@ -124,14 +132,6 @@ ParityReport unsupported(const Backend& candidate, const OpCase& op_case) {
   ParityReport report;
   report.text = str(op_case.name, ": not supported by ", candidate.name());
   return report;
-}
-
-// Everything the call wrote, by name.
-Values written_by_call(const OpTensors& tensors) {
-  Values written;
-  for (const Field& field : tensors.fields())
-    if (field.role != Role::input) written[field.name] = tensors.values(field.name);
-  return written;
 }
 
 }  // namespace
@@ -163,13 +163,13 @@ ParityReport CaseCheck::run(Backend& candidate, Memory& memory) const {
 ParityReport CaseCheck::compare(Backend& candidate, Memory& memory) const {
   Comparison comparison(*this);
   OpTensors tensors(memory, case_, precision_);
-  compare_call(comparison, *this, candidate, tensors, Write::overwrite, 0);
-  const Values first = written_by_call(tensors);
+  const Values first = compare_call(comparison, *this, candidate, tensors, Write::overwrite, 0);
   // Again, with weights that have a name: nothing kept from other calls may be mistaken for them,
   // and the result may depend on nothing but the inputs.
   const uint64_t version = next_version();
-  compare_call(comparison, *this, candidate, tensors, Write::overwrite, version);
-  for (const auto& [name, values] : written_by_call(tensors)) {
+  const Values second =
+      compare_call(comparison, *this, candidate, tensors, Write::overwrite, version);
+  for (const auto& [name, values] : second) {
     if (!same_bits(first.find(name)->second, values)) {
       comparison.fail(str(name, " differs between two equal calls"));
     }

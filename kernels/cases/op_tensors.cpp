@@ -95,27 +95,30 @@ void GuardedTensor::poison() {
 }
 
 std::string GuardedTensor::damage() const {
-  std::vector<std::byte> now(written_.size());
-  memory_->copy_to_host(now.data(), block_.data(), now.size());
+  const auto* const block = static_cast<const std::byte*>(block_.data());
   const size_t size = size_of(tensor_.dtype());
-  const size_t first = static_cast<size_t>(static_cast<const std::byte*>(tensor_.data()) -
-                                           static_cast<const std::byte*>(block_.data()));
-  if (!constant_) {  // what the call was meant to write is not damage
+  const auto first = static_cast<size_t>(static_cast<const std::byte*>(tensor_.data()) - block);
+  const size_t last =
+      std::max(first, written_.size() - kGuardBytes);  // a slice of nothing ends early
+  std::vector<std::byte> now = written_;
+  const auto download = [&](size_t begin, size_t end) {
+    memory_->copy_to_host(&now[begin], block + begin, end - begin);
+  };
+  download(0, first);
+  download(last, now.size());
+  if (constant_ || !tensor_.dense()) download(first, last);
+  if (!constant_ && !tensor_.dense()) {  // what the call was meant to write is not damage
     for (int64_t pixel = 0; pixel < tensor_.shape().pixels(); ++pixel) {
       const size_t at = first + static_cast<size_t>(pixel * tensor_.pitch()) * size;
       std::memcpy(&now[at], &written_[at], static_cast<size_t>(tensor_.shape().c) * size);
     }
   }
   if (std::memcmp(now.data(), written_.data(), now.size()) == 0) return "";
-  for (size_t i = 0; i < now.size(); ++i) {
-    if (now[i] == written_[i]) continue;
-    const auto element =
-        (static_cast<int64_t>(i) - static_cast<int64_t>(first)) / static_cast<int64_t>(size);
-    return str("memory changed that was not the call's to write, ", element,
-               " elements from the tensor's first (shape ", tensor_.shape(), ", pitch ",
-               tensor_.pitch(), ")");
-  }
-  return "";
+  const auto at = std::mismatch(now.begin(), now.end(), written_.begin()).first - now.begin();
+  const int64_t element = (at - static_cast<int64_t>(first)) / static_cast<int64_t>(size);
+  return str("memory changed that was not the call's to write, ", element,
+             " elements from the tensor's first (shape ", tensor_.shape(), ", pitch ",
+             tensor_.pitch(), ")");
 }
 
 OpTensors::OpTensors(Memory& memory, const OpCase& op_case, Precision precision)

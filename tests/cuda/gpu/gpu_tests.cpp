@@ -5,10 +5,13 @@
 //
 // Exit code 0: all equal; 1: some differ, or a kernel failed; 2: wrong usage; 77: skipped, there is no
 // GPU, or no cuDNN.
+#include <malloc.h>
+
 #include <algorithm>
 #include <cmath>
 #include <iostream>
 #include <iterator>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -215,6 +218,10 @@ int main(int argc, char** argv) {
     std::cerr << "usage: gpu_tests [small|network|variants|cudnn]\n";
     return 2;
   }
+  // Vectors of megabytes come and go with every case: their memory is kept, or getting it anew would take
+  // longer than the checks.
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
   try {
     return gan::testing::run(which);
   } catch (const std::exception& error) {
