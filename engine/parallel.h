@@ -6,7 +6,8 @@
 
 namespace gan {
 
-// How many threads parallel_for uses: all cores unless set, or set to 0. Call set_threads before any work.
+// How many threads parallel_for uses: all cores (or OMP_NUM_THREADS) until set, and when set to 0. Call
+// set_threads before any work.
 int threads();
 void set_threads(int count);
 

@@ -12,7 +12,8 @@ int threads() {
 }
 
 void set_threads(int count) {
-  omp_set_num_threads(count > 0 ? count : omp_get_num_procs());
+  static const int at_first = omp_get_max_threads();
+  omp_set_num_threads(count > 0 ? count : at_first);
 }
 
 // OpenMP keeps the number for every thread by itself, so this is as good for one as for the first.

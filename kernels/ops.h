@@ -114,7 +114,8 @@ Tensor moment_loss(Context& context, Variable& x, const Tensor& target, float we
                    const Tensor& into = {});
 
 // A batch in equal parts of pictures one after the other, without a copy: parts and their gradients lie in x's. So
-// where gradients are wanted, nothing else may take x, and each part has to get one; InternalError otherwise.
+// where gradients are wanted, nothing else may take x, before or after, and each part has to get one. InternalError
+// where x has a gradient already, or when a part gets none.
 std::vector<Variable*> split(Context& context, Variable& x, int64_t parts);
 
 // Concatenation along the channels: its parts are written where they belong, without a copy where possible.

@@ -65,7 +65,7 @@ absent x.svg
 expect 2 'enc2' "${quick[@]}" --level op --filter nonsense
 expect 2 "'classic training step'" "${quick[@]}" --level step --filter nonsense
 expect 2 'step and network' "${quick[@]}" --level op --sweep
-expect 2 'network and step' "${quick[@]}" --level op --order data
+expect 2 'not for level op' "${quick[@]}" --level op --order data
 expect 2 '--level step' "${quick[@]}" --level network --profile
 expect 2 'multiple of 32' "${quick[@]}" --level network --size 100
 expect 2 '--backend' "${quick[@]}" --backend cpu,nonsense

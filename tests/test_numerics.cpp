@@ -276,6 +276,7 @@ TEST_CASE("a checkpoint with another number in it is damaged", "[numerics]") {
   TensorFile file;
   file.tensors.push_back(make_file_tensor("a", {2}, {1, 2}));
   file.metadata["state.step"] = "1234";
+  file.metadata["init"] = "gr\xfcn.bin";  // no UTF-8, so the file has another text
   run.write_checkpoint(7, file);
   const fs::path path = run.checkpoints().at(0);
   CHECK(RunFolder::read_checkpoint(path).tensors.size() == 1);

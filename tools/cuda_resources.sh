@@ -48,7 +48,7 @@ export nvcc folder targets
 
 # As many at a time as there are cores; the largest first, so that none is left over at the end.
 # shellcheck disable=SC2011,SC2016 # names without spaces; the inner bash expands $1
-ls -S kernels/cuda/*.cu | xargs -P "$(nproc)" -n 1 bash -c 'compile "$1"' compile 2>/dev/null || exit 1
+ls -S kernels/cuda/*.cu | xargs -P "$(nproc)" -n 1 bash -c 'compile "$1"' compile || exit 1
 
 # file, kernel, architecture, registers, static shared memory, stack, spilled bytes
 table() {

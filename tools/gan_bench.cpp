@@ -76,7 +76,8 @@ int main(int argc, char** argv) {
                "Level step: measure nothing, run one step, unrecorded, for a profiler to look at "
                "(ncu --profile-from-start off)");
   app.add_flag("--no-convolutions{false}", options.convolutions,
-               "Do not time a network's convolutions alone, to compare with");
+               "Do not time a network's convolutions alone, to compare with (in another --order "
+               "they never are)");
   app.add_option("--json", request.json, "File for the results, as JSON");
   app.add_option("--csv", request.csv, "File for the results, as a table");
   std::vector<std::string> plot;

@@ -92,10 +92,11 @@ if [ -z "$cudnn" ] && [ ! -f "$(dirname "$(realpath "$CUDACXX")")/../include/cud
   cudnn=$(python3 -c 'import nvidia.cudnn as c; print(next(iter(c.__path__)))' 2>/dev/null)
 fi
 # Programs built elsewhere do not know where this machine keeps it, nor cuBLAS beside it.
-for folder in ${cudnn:+"$cudnn"/lib "$cudnn"/../*/lib}; do
-  [ ! -d "$folder" ] || LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folder
-done
-export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:-}
+if [ -n "$cudnn" ]; then
+  for folder in "$cudnn"/lib "$cudnn"/../{cublas,cuda_nvrtc,cu1[2-9]}/lib; do
+    [ ! -d "$folder" ] || export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folder"
+  done
+fi
 
 deadline=$(awk -v m="$minutes" 'BEGIN { print int(m * 60) }')
 SECONDS=0
@@ -198,7 +199,7 @@ if [ "$no_build" = no ]; then
   if ! part configure 60 "${configure[@]}" ||
     ! part build "$build_limit" cmake --build "$build" --parallel "$jobs" --target gpu_check; then
     tail -30 "$out/configure.log" "$out/build.log" 2>/dev/null
-    ! grep -q 'NOT FOUND' "$out/configure.log" ||
+    ! grep -qE '(nlohmann-json|stb|CLI11|Catch2): NOT FOUND' "$out/configure.log" ||
       echo "gpu_check.sh: libraries are missing; copies of their folders in DIR/include will do: --prefix DIR"
     write_summary
     exit 1
@@ -297,7 +298,7 @@ for batch in 64 16; do
 done
 for tool in memcheck racecheck initcheck; do
   tool_part compute-sanitizer "sanitizer-$tool" 80 \
-    compute-sanitizer --tool "$tool" --error-exitcode 9 "$bin/gpu_training" '[smallest]~[branches],[step]'
+    compute-sanitizer --tool "$tool" --error-exitcode 9 "$bin/gpu_training" '[smallest],[step]'
 done
 
 write_summary

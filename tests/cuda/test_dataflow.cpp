@@ -156,30 +156,39 @@ TEST_CASE("batch norms, whose blocks may want the whole device, come one after a
           "[smallest]") {
   Numbers n;
   struct Norm {
-    Tensor x, y;
+    Tensor x, y, gradients;
     BatchNorm norm;
     BatchNormSaved saved;
     explicit Norm(Numbers& n)
-        : x(n.vector(1)), y(n.vector(0)), norm{n.vector(1), n.vector(0), n.vector(0), n.vector(1)} {
+        : x(n.vector(1)),
+          y(n.vector(0)),
+          gradients(n.vector(0)),
+          norm{n.vector(1), n.vector(0), n.vector(0), n.vector(1)} {
       saved.mean = n.vector(0);
       saved.inv_std = n.vector(1);
     }
-    void run(Backend& backend) const {
+    void forward(Backend& backend) const {
       backend.batch_norm_train(x, norm, Activation::relu, {}, saved, y);
+    }
+    void backward(Backend& backend) const {
+      backend.batch_norm_backward(x, y, norm, Activation::relu, {}, saved, x, gradients, gradients,
+                                  Write::overwrite);
     }
     void fill(Backend& backend) const { backend.fill(x, 1); }
   };
   const Norm one(n), other(n);
-  const auto is_chain = [&](auto work) {
+  const auto is_chain = [&](auto first, auto second) {
     return n.flow
         .record([&] {
-          (one.*work)(*n.backend);
-          (other.*work)(*n.backend);
+          (one.*first)(*n.backend);
+          (other.*second)(*n.backend);
         })
         .chain;
   };
-  CHECK(is_chain(&Norm::run));
-  CHECK_FALSE(is_chain(&Norm::fill));
+  CHECK(is_chain(&Norm::forward, &Norm::forward));
+  CHECK(is_chain(&Norm::forward, &Norm::backward));
+  CHECK(is_chain(&Norm::backward, &Norm::backward));
+  CHECK_FALSE(is_chain(&Norm::forward, &Norm::fill));
 }
 
 TEST_CASE("operations that may run at the same time have working memory of their own",

@@ -63,7 +63,7 @@ struct Branches {
 
 }  // namespace
 
-TEST_CASE("the faster one of two orders is kept") {
+TEST_CASE("the faster one of two orders is kept", "[time]") {
   const gpu::Stream stream = gpu::make_stream();
   struct Times {
     int given, data;

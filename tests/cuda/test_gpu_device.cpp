@@ -110,7 +110,8 @@ TEST_CASE("a GPU opens with its name, what is asked for, and a stream that can b
   CHECK_THROWS_WITH(open_gpu({.backend = "cudnn"}), Catch::Contains("GAN_CUDNN_ROOT"));
 }
 
-TEST_CASE("the tuner picks what is clearly faster, and remembers it for the same hardware") {
+TEST_CASE("the tuner picks what is clearly faster, and remembers it for the same hardware",
+          "[time]") {
   const TempFolder folder;
   const std::filesystem::path cache = folder.path() / "deeper" / "tuning.txt";
   const Call call = {Op::conv_forward, DType::f32, {1, 4, 4, 2}, {1, 4, 4, 2}, {}};
@@ -135,7 +136,8 @@ TEST_CASE("the tuner picks what is clearly faster, and remembers it for the same
   CHECK(runs(slow_first) == before);
 }
 
-TEST_CASE("the tuner tells a backend to take a variant that is clearly faster, and remembers it") {
+TEST_CASE("the tuner tells a backend to take a variant that is clearly faster, and remembers it",
+          "[time]") {
   const TempFolder folder;
   const std::filesystem::path cache = folder.path() / "tuning.txt";
   const Call call = {Op::conv_forward, DType::f32, {1, 4, 4, 2}, {1, 4, 4, 2}, {}};
@@ -176,7 +178,7 @@ TEST_CASE("the tuner tells a backend to take a variant that is clearly faster, a
   CHECK(taken(good) == 0);
 }
 
-TEST_CASE("what an older tuner chose, or what is no entry at all, is measured again") {
+TEST_CASE("what an older tuner chose, or what is no entry at all, is measured again", "[time]") {
   const TempFolder folder;
   const std::filesystem::path cache = folder.path() / "tuning.txt";
   const Call call = {Op::conv_forward, DType::f32, {1, 4, 4, 2}, {1, 4, 4, 2}, {}};
@@ -202,7 +204,7 @@ TEST_CASE("what an older tuner chose, or what is no entry at all, is measured ag
   CHECK(chosen_after("two: automatic", 0) == "two 0");
 }
 
-TEST_CASE("a variant that fails is passed over") {
+TEST_CASE("a variant that fails is passed over", "[time]") {
   const Call call = {Op::conv_forward, DType::f32, {1, 4, 4, 2}, {1, 4, 4, 2}, {}};
   const Kernels::Backends backends =
       several_and({{"automatic", 2000}, {"large", kRefuses}, {"small", 50}}, 4000);
@@ -211,7 +213,8 @@ TEST_CASE("a variant that fails is passed over") {
   CHECK(taken(backends) == 2);
 }
 
-TEST_CASE("where one backend refuses, the other's ways are measured, and nothing is kept") {
+TEST_CASE("where one backend refuses, the other's ways are measured, and nothing is kept",
+          "[time]") {
   const TempFolder folder;
   const std::filesystem::path cache = folder.path() / "tuning.txt";
   const Call call = {Op::conv_forward, DType::f32, {1, 4, 4, 2}, {1, 4, 4, 2}, {}};
@@ -255,7 +258,8 @@ TEST_CASE("where there is one way, nothing is measured") {
   CHECK(runs(backends) == 0);
 }
 
-TEST_CASE("what the tuner measured is a table once, a line later, and nothing where all is known") {
+TEST_CASE("what the tuner measured is a table once, a line later, and nothing where all is known",
+          "[time]") {
   const TempFolder folder;
   const std::filesystem::path cache = folder.path() / "tuning.txt";
   Call call = {Op::conv_forward, DType::bf16, {1, 8, 8, 2}, {1, 4, 4, 6}, {.stride = 2}};
@@ -367,7 +371,7 @@ TEST_CASE("the tuner measures the own backend's variants") {
   CHECK_THAT(tuner.report(), Catch::Contains("1 convolution measured: 1 to cuda"));
 }
 
-TEST_CASE("a tuner without a cache that can be read or written measures") {
+TEST_CASE("a tuner without a cache that can be read or written measures", "[time]") {
   const TempFolder folder;
   std::ofstream(folder.path() / "file") << "no = such\nthing";
   const Call call = {Op::conv_forward, DType::f32, {1, 4, 4, 2}, {1, 4, 4, 2}, {}};

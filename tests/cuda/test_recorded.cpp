@@ -1,5 +1,4 @@
 // Decisions taken in the device's memory, and whole steps recorded once and replayed.
-#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
@@ -122,59 +121,6 @@ TEST_CASE("a recorded stream takes kernels and nothing else", "[smallest]") {
   recording->replay();
   CHECK(to_host(gpu.memory, x) == std::vector<float>(4, 2.0f));
   CHECK(recording->operations() == 1);
-}
-
-namespace {
-
-// Every block adds the numbers that all blocks have left.
-__global__ void sum_of_blocks(int* numbers, int* sums) {
-  const auto block = static_cast<int>(blockIdx.x), blocks = static_cast<int>(gridDim.x);
-  for (int round = 0; round < 20; ++round) {
-    if (threadIdx.x == 0) numbers[block] = block + round;
-    gpu::sync_grid();
-    int sum = 0;
-    for (int i = 0; i < blocks; ++i) sum += numbers[i];
-    if (threadIdx.x == 0) sums[block] = sum;
-    gpu::sync_grid();
-  }
-}
-
-// Branches of one graph, their kernels of so many blocks, each branch with `before` of them ahead of its
-// last one. Three times over.
-void run_branches(int64_t blocks, const std::vector<int>& before) {
-  constexpr int kThreads = 32;
-  const auto branches = static_cast<int64_t>(before.size());
-  RecordingGpu gpu(gpu::make_stream(), RecordedOrder::data);
-  Buffer memory(gpu.memory, static_cast<size_t>(2 * branches * blocks) * sizeof(int));
-  auto* const numbers = static_cast<int*>(memory.data());
-  const auto of_branch = [&](int64_t branch) { return numbers + 2 * branch * blocks; };
-  const auto recording = gpu.memory.record([&] {
-    for (int64_t branch = 0; branch < branches; ++branch) {
-      int* const mine = of_branch(branch);
-      const cuda::Region region(mine, static_cast<size_t>(2 * blocks) * sizeof(int));
-      for (int i = 0; i <= before[static_cast<size_t>(branch)]; ++i)
-        gpu.memory.dataflow().operation({}, {region, cuda::Dataflow::whole_device()}, [&] {
-          gpu::launch_together(sum_of_blocks, blocks, kThreads, 0, gpu.stream, mine, mine + blocks);
-        });
-    }
-  });
-  for (int i = 0; i < 3; ++i) recording->replay();
-  std::vector<int> result(memory.bytes() / sizeof(int));
-  gpu.memory.copy_to_host(result.data(), numbers, memory.bytes());
-  const auto sum = static_cast<int>(blocks * (blocks - 1) / 2 + 19 * blocks);
-  for (int64_t branch = 0; branch < branches; ++branch)
-    for (int64_t block = 0; block < blocks; ++block)
-      REQUIRE(result[static_cast<size_t>((2 * branch + 1) * blocks + block)] == sum);
-}
-
-}  // namespace
-
-// Each wants all of the device; or one is preferred, as the longest chain is.
-TEST_CASE("kernels whose blocks wait for each other may be on branches of one graph",
-          "[smallest][branches]") {
-  const int64_t all = gpu::blocks_together(sum_of_blocks, 32, 0);
-  run_branches(all, {0, 0, 0});
-  run_branches(all, {6, 0, 0});
 }
 
 TEST_CASE("work is repeated as one recorded piece, or as it is where nothing is recorded",

@@ -42,10 +42,10 @@ void check_request(const Request& request, const Session& session) {
   if (request.profile && (request.level != "step" || request.sweep))
     throw UsageError("--profile is for --level step, without --sweep");
   // A single operation's runs are on tensors of their own, so by their data they would all run at once.
-  if (request.device.order != RecordedOrder::given &&
+  if (request.device.order != RecordedOrder::given && !request.sweep &&
       (request.level == "op" || request.level == "all"))
     throw UsageError(str("--order ", name_of(request.device.order),
-                         " is for the levels network and step: name one of them with --level"));
+                         " is not for level op: name another one, step say, with --level"));
   for (const Level& level : levels()) {
     if (!asked_for(request, level)) continue;
     for (const std::string& name : level.rows(request.options)) {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <iomanip>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <utility>
 
@@ -20,6 +21,11 @@ namespace {
 
 constexpr const char* kChecksum = "checksum";
 
+// As the file will have it, where what is no UTF-8 is replaced.
+std::string as_written(const std::string& text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 // Of all that the file says but the checksum itself.
 std::string checksum(const TensorFile& file) {
   std::ostringstream text;
@@ -29,7 +35,7 @@ std::string checksum(const TensorFile& file) {
          << crc32c({data, tensor.data.size()}) << '\n';
   }
   for (const auto& [name, value] : file.metadata)
-    if (name != kChecksum) text << name << '=' << value << '\n';
+    if (name != kChecksum) text << as_written(name) << as_written(value) << '\n';
   std::ostringstream sum;
   sum << std::hex << std::setw(8) << std::setfill('0') << crc32c(text.str());
   return sum.str();

@@ -98,7 +98,7 @@ ClassicGan::DiscriminatorPass ClassicGan::run_discriminator(const Tensor& real, 
   shape.n = kinds * count;
   const Tensor pictures = tape.allocate(shape, dtype_);
   const auto part = [&](int64_t kind) { return pictures.pictures(kind * count, count); };
-  const Call copy = {Op::memory, dtype_, real.shape(), real.shape(), {}};
+  const Call copy = call_on(Op::memory, real, real);
   device_.kernels(copy).copy(real, part(0));
   device_.kernels(copy).copy(fake, part(1));
   if (with_noise) {

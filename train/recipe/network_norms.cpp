@@ -73,7 +73,9 @@ double least_variance(const ParameterSet& parameters) {
   double least = kNone;
   for (const Parameter& p : parameters.all()) {
     if (!ends_in(p.name, ".running_var")) continue;
-    for (const float v : to_host(parameters.memory(), p.value)) least = std::fmin(least, v);
+    // Not std::fmin: GCC 12 fails to compile its loop for ARM.
+    for (const float v : to_host(parameters.memory(), p.value))
+      if (std::isnan(least) || v < least) least = v;
   }
   return least;
 }
