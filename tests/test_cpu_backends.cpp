@@ -199,7 +199,8 @@ void check_packs_are_bounded(Backend& backend, Kept&& kept) {
 
 }  // namespace
 
-TEST_CASE("CpuBackend with bf16 products gives the reference's results for factors of 8 bits") {
+TEST_CASE("CpuBackend with bf16 products gives the reference's results for factors of 8 bits",
+          "[slow]") {
   CpuBackend backend(CpuProducts::bf16);
   for (const std::vector<OpCase>& cases :
        {small_cases(), network_cases(16, 2), wide_convolutions(), filtered_convolutions()}) {
@@ -210,7 +211,8 @@ TEST_CASE("CpuBackend with bf16 products gives the reference's results for facto
   }
 }
 
-TEST_CASE("CpuBackend rounds the factors of convolutions to bf16 where that is asked for") {
+TEST_CASE("CpuBackend rounds the factors of convolutions to bf16 where that is asked for",
+          "[slow]") {
   std::vector<OpCase> cases = filtered_convolutions();
   for (const Function function :
        {Function::conv_forward, Function::conv_backward_data, Function::conv_backward_weights})
@@ -241,7 +243,7 @@ TEST_CASE("the cpu backend equals the reference on every small case") {
   check_against_reference(*make_cpu_backend(), small_cases(), 0);
 }
 
-TEST_CASE("the cpu backend equals the reference at the networks' shapes") {
+TEST_CASE("the cpu backend equals the reference at the networks' shapes", "[slow]") {
   check_against_reference(*make_cpu_backend(), network_cases(16, 2), 0);
 }
 
@@ -259,7 +261,7 @@ TEST_CASE("the cpu backend equals the reference on convolutions by minimal filte
   check_against_reference(*make_cpu_backend(), cases, 0);
 }
 
-TEST_CASE("the cpu backend equals the reference where results pass the cache") {
+TEST_CASE("the cpu backend equals the reference where results pass the cache", "[slow]") {
   const Shape few = {1, 181, 183, 16}, many = {1, 181, 183, 64};
   std::vector<OpCase> cases;
   for (const Function function :
@@ -282,7 +284,7 @@ TEST_CASE("the cpu backend equals the reference where results pass the cache") {
                           Precision::bf16_products);
 }
 
-TEST_CASE("the cpu backend gives the same bytes whatever the number of threads") {
+TEST_CASE("the cpu backend gives the same bytes whatever the number of threads", "[slow]") {
   const auto backend = make_cpu_backend();
   std::vector<OpCase> cases = network_cases(16, 2);
   for (const auto& more : {small_cases(), wide_convolutions(), filtered_convolutions()})

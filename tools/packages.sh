@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# packages.sh [--tests]: installs what building needs (with --tests: what the tests need, too) from
-# Debian's packages. Does nothing when all of it is there.
+# packages.sh [--tests | --arm]: installs what building needs (with --tests: what the tests need, too; with
+# --arm: what they need to run for 64-bit ARM) from Debian's packages. Does nothing when all of it is there.
 set -euo pipefail
 
 packages=(g++ cmake ninja-build libdnnl-dev libstb-dev libcli11-dev nlohmann-json3-dev
@@ -8,8 +8,11 @@ packages=(g++ cmake ninja-build libdnnl-dev libstb-dev libcli11-dev nlohmann-jso
   libcurl4-openssl-dev libssl-dev)
 if [ "${1:-}" = --tests ]; then
   packages+=(catch2 imagemagick python3 clang libclang-rt-dev)
+elif [ "${1:-}" = --arm ]; then
+  packages=(cmake ninja-build libstb-dev libcli11-dev nlohmann-json3-dev catch2
+    g++-aarch64-linux-gnu qemu-user)
 elif [ -n "${1:-}" ]; then
-  echo "packages.sh: unknown argument $1; the only one is --tests" >&2
+  echo "packages.sh: unknown argument $1; there are --tests and --arm" >&2
   exit 2
 fi
 
