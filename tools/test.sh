@@ -54,7 +54,7 @@ launcher=()
 
 if [ "$arm" = yes ]; then
   # Libraries that are nothing but headers, apart from those for this machine's own processor. Whole trainings
-  # would take the emulator a quarter of an hour.
+  # would take the emulator too long.
   prefix=$PWD/build-arm/prefix
   mkdir -p "$prefix/include"
   for library in stb CLI nlohmann catch2; do cp -rL "/usr/include/$library" "$prefix/include"; done

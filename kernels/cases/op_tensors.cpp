@@ -98,8 +98,8 @@ std::string GuardedTensor::damage() const {
   const auto* const block = static_cast<const std::byte*>(block_.data());
   const size_t size = size_of(tensor_.dtype());
   const auto first = static_cast<size_t>(static_cast<const std::byte*>(tensor_.data()) - block);
-  const size_t last =
-      std::max(first, written_.size() - kGuardBytes);  // a slice of nothing ends early
+  // A slice of nothing would end before its first element.
+  const size_t last = std::max(first, written_.size() - kGuardBytes);
   std::vector<std::byte> now = written_;
   const auto download = [&](size_t begin, size_t end) {
     memory_->copy_to_host(&now[begin], block + begin, end - begin);

@@ -19,8 +19,7 @@ constexpr double kPieceSeconds = 0.002;  // of a piece, at most, by a first call
 constexpr int kRounds = 3, kMostPieces = 30;
 constexpr double kRoundSeconds = 0.003, kGlanceSeconds = 0.0006;
 constexpr double kClearly = 0.97;  // of the time of what it takes the place of
-constexpr double kRefused =
-    std::numeric_limits<double>::infinity();  // the time of what cannot be done
+constexpr double kRefused = std::numeric_limits<double>::infinity();  // its time
 
 std::string text_of(const Call& call) {
   const ConvGeometry& g = call.geometry;
@@ -140,7 +139,7 @@ struct Candidate {
   Backend* backend;
   std::vector<std::string> variants;
   size_t variant = 0;
-  double seconds = 0;        // infinite: it was refused
+  double seconds = 0;        // kRefused, or of one call
   std::string refusal = {};  // why
 };
 

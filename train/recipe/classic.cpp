@@ -102,7 +102,7 @@ ClassicGan::DiscriminatorPass ClassicGan::run_discriminator(const Tensor& real, 
   device_.kernels(copy).copy(real, part(0));
   device_.kernels(copy).copy(fake, part(1));
   if (with_noise) {
-    device_.kernels({Op::random, dtype_, real.shape(), real.shape(), {}})
+    device_.kernels(call_on(Op::random, part(2), part(2)))
         .fill_uniform(run.next_random_key(), part(2));
   }
   Variable& logits = discriminator_.forward(run, tape.constant(pictures));
