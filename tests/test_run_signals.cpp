@@ -89,6 +89,10 @@ TEST_CASE("a growing table goes on from a checkpoint's step", "[stable]") {
   table.add("step,x", 30, "3.5");
   table.flush();
   CHECK(content(path) == "step,x\n10,1\n20,2\n30,3.5\n");
+  std::ofstream(path, std::ios::app) << "40,";  // what a try that failed left of the next row
+  table.add("step,x", 40, "4");
+  table.flush();
+  CHECK(content(path) == "step,x\n10,1\n20,2\n30,3.5\n40,4\n");
   GrowingTable anew(path);
   anew.begin(0);
   CHECK(!std::filesystem::exists(path));
